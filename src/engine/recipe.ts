@@ -1,0 +1,90 @@
+/** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
+import { z } from 'zod'
+
+export const METHOD_NAMES = ['static', 'dynamic', 'float16'] as const
+export const OBSERVER_NAMES = ['minmax'] as const
+export const TARGET_NAMES = ['cpu-int8', 'gpu-float16'] as const
+export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
+
+export type MethodName = (typeof METHOD_NAMES)[number]
+export type ObserverName = (typeof OBSERVER_NAMES)[number]
+export type TargetName = (typeof TARGET_NAMES)[number]
+export type MetricName = (typeof METRIC_NAMES)[number]
+
+export const StaticMethod = z.strictObject({
+  type: z.literal('static'),
+  observer: z.enum(['auto', ...OBSERVER_NAMES]).default('auto').describe('how a range is read from calibration data'),
+  per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+})
+export const DynamicMethod = z.strictObject({
+  type: z.literal('dynamic'),
+  per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+})
+export const Float16Method = z.strictObject({
+  type: z.literal('float16'),
+  keep_io_types: z.boolean().default(true).describe('keep float32 inputs and outputs and convert inside'),
+})
+export const Method = z
+  .discriminatedUnion('type', [StaticMethod, DynamicMethod, Float16Method])
+  .describe('how the numbers are reduced')
+export type Method = z.infer<typeof Method>
+
+/** A pattern that is anchored at both ends and matched against a node's name. */
+const NodePattern = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine(isRegExp, 'not a valid regular expression')
+
+export const Exclude = z.strictObject({
+  nodes: z.array(NodePattern).max(100).default([]).describe('regular expressions; a node whose whole name matches stays float'),
+  op_types: z.array(z.string().min(1).max(100)).max(100).default([]).describe('operators that stay float'),
+})
+
+export const Recipe = z.strictObject({
+  target: z.enum(TARGET_NAMES),
+  method: Method,
+  exclude: Exclude.default({ nodes: [], op_types: [] }),
+  calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
+  evaluation: z.strictObject({ metric: z.enum(METRIC_NAMES), samples: z.number().int().positive().optional() }).optional(),
+  seed: z.number().int().nonnegative().default(0),
+})
+export type Recipe = z.infer<typeof Recipe>
+
+/** `{"arrays": {"x": {"scale": 0.0039}}}`: stored integers become the model's float type times `scale`. */
+export const DatasetSpec = z.strictObject({
+  arrays: z
+    .record(z.string(), z.strictObject({ scale: z.number().positive().default(1), offset: z.number().default(0) }))
+    .default({}),
+})
+export type DatasetSpec = z.infer<typeof DatasetSpec>
+
+/** What the supervisor writes to the runner's standard input. Paths are relative to the runner's working directory. */
+export const RunnerSpec = z.strictObject({
+  recipe: Recipe,
+  model: z.string(),
+  calibration: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  output: z.string(),
+  threads: z.number().int().positive(),
+})
+export type RunnerSpec = z.infer<typeof RunnerSpec>
+
+export const PHASES = ['preparing', 'planning', 'calibrating', 'quantizing', 'verifying', 'measuring', 'packaging'] as const
+export type Phase = (typeof PHASES)[number]
+
+/** One line of JSON each on the runner's file descriptor 3. */
+export type RunnerMessage =
+  | { type: 'progress'; phase: Phase; fraction: number; step: number; total_steps: number; message: string }
+  | { type: 'warning'; code: string; detail: string }
+  | { type: 'result'; files: { name: string; content_type: string }[] }
+  | { type: 'error'; code: string; stage: string; detail: string; param?: string; hint?: string }
+
+function isRegExp(source: string): boolean {
+  try {
+    new RegExp(source)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,85 @@
+/** What a finished quantization proves about itself: the shape of `report.json` and of a job's metrics. */
+import { z } from 'zod'
+import { METRIC_NAMES } from './recipe.ts'
+
+const percentiles = z.object({ p50: z.number(), p95: z.number() })
+const nonNegative = z.number().int().nonnegative()
+
+export const Metrics = z.object({
+  size_bytes: z.object({ float: nonNegative, quantized: nonNegative, ratio: z.number().describe('quantized ÷ float') }),
+  latency_ms: z
+    .object({
+      float: percentiles,
+      quantized: percentiles,
+      speedup: z.number().describe('float p50 ÷ quantized p50'),
+      threads: nonNegative,
+      runs: nonNegative,
+      batch: nonNegative.describe('samples in one run'),
+      measured_on: z.string(),
+    })
+    .nullable(),
+  accuracy: z
+    .object({
+      metric: z.enum(METRIC_NAMES),
+      float: z.number(),
+      quantized: z.number(),
+      drop: z.number().describe('float − quantized, so that a positive drop is a loss; for error metrics quantized − float'),
+      samples: nonNegative,
+      ci95: z.tuple([z.number(), z.number()]).describe('95 % interval of the drop over paired samples'),
+    })
+    .nullable(),
+  fidelity: z
+    .object({
+      sqnr_db: z.number().describe('10·log10(Σ float² ÷ Σ (float − quantized)²), worst output'),
+      cosine: z.number().describe('worst output'),
+      agreement: z.number().nullable().describe('share of samples with the same argmax of the first float output'),
+      samples: nonNegative,
+      outputs: z.array(z.object({ name: z.string(), sqnr_db: z.number(), cosine: z.number(), max_abs_error: z.number() })),
+    })
+    .nullable(),
+  coverage: z.object({
+    nodes: nonNegative,
+    nodes_quantized: nonNegative,
+    integer_kernels: nonNegative.nullable().describe('integer kernels left by ONNX Runtime after its optimization, counted on this CPU'),
+    conversions: nonNegative.nullable().describe('QuantizeLinear and DequantizeLinear (or Cast) nodes left after optimization'),
+    macs_integer: z.number().nullable().describe('share of multiply-accumulates in integers'),
+  }),
+  target_conformance: z.object({
+    ok: z.boolean(),
+    violations: z.array(z.object({ node: z.string(), rule: z.string(), detail: z.string() })),
+  }),
+})
+export type Metrics = z.infer<typeof Metrics>
+
+export const Warning = z.object({ code: z.string(), detail: z.string() })
+export type Warning = z.infer<typeof Warning>
+
+/** One float value of the graph and what became of it. */
+export const PlanEntry = z.object({
+  value: z.string(),
+  role: z.string(),
+  dtype: z.string().nullable(),
+  scale: z.union([z.number(), z.array(z.number())]).nullable(),
+  zero_point: z.number().nullable(),
+  axis: z.number().nullable(),
+  reason: z.string(),
+})
+export const PlanNode = z.object({ node: z.string(), op_type: z.string(), quantized: z.boolean(), reason: z.string() })
+export const PlanDocument = z.object({ target: z.string(), method: z.string(), nodes: z.array(PlanNode), values: z.array(PlanEntry) })
+export type PlanDocument = z.infer<typeof PlanDocument>
+
+export const Report = z.object({
+  fewbit: z.string(),
+  onnxruntime: z.string(),
+  target: z.string(),
+  method: z.string(),
+  options: z.record(z.string(), z.unknown()).describe('every "auto" resolved'),
+  opset: z.object({ float: z.number(), quantized: z.number() }),
+  calibration: z
+    .object({ samples: nonNegative, observer: z.string(), samples_per_second: z.number(), values: nonNegative })
+    .nullable(),
+  metrics: Metrics,
+  warnings: z.array(Warning),
+  stages: z.array(z.object({ name: z.string(), seconds: z.number() })),
+})
+export type Report = z.infer<typeof Report>

@@ -1,0 +1,108 @@
+/** The error table: every way Fewbit says no, with its HTTP status and constant title. */
+
+interface ErrorRow {
+  status: number
+  title: string
+  retryable?: boolean
+}
+
+const TABLE = {
+  // requests
+  invalid_request: { status: 422, title: 'The request is not valid' },
+  malformed_request: { status: 400, title: 'The request could not be parsed' },
+  not_found: { status: 404, title: 'No such resource' },
+  method_not_allowed: { status: 405, title: 'Method not allowed' },
+  not_acceptable: { status: 406, title: 'None of the accepted formats can be produced' },
+  unsupported_media_type: { status: 415, title: 'Unsupported content type' },
+  payload_too_large: { status: 413, title: 'The upload is too large' },
+  upload_aborted: { status: 400, title: 'The upload ended early' },
+  range_not_satisfiable: { status: 416, title: 'The range lies outside the content' },
+  digest_mismatch: { status: 400, title: 'The bytes do not match the declared digest' },
+  insufficient_storage: { status: 507, title: 'The store is full' },
+  too_many_jobs: { status: 429, title: 'Too many unfinished jobs', retryable: true },
+  in_use: { status: 409, title: 'The resource is in use' },
+  job_already_finished: { status: 409, title: 'The job has already finished' },
+  job_not_finished: { status: 409, title: 'The job has not finished yet', retryable: true },
+  unavailable: { status: 503, title: 'A dependency of the service does not answer', retryable: true },
+  internal: { status: 500, title: 'Internal error', retryable: true },
+  // models
+  model_not_onnx: { status: 422, title: 'The bytes are not an ONNX model' },
+  model_truncated: { status: 422, title: 'The model file is cut off' },
+  model_empty: { status: 422, title: 'The model has no graph' },
+  model_invalid: { status: 422, title: 'The model is not a valid ONNX graph' },
+  model_external_data: { status: 422, title: 'The model refers to external data that is not acceptable' },
+  model_tensor_invalid: { status: 422, title: 'A tensor of the model contradicts itself' },
+  model_opset_unsupported: { status: 422, title: 'The model uses an operator set or IR version that is not supported' },
+  model_operator_unsupported: { status: 422, title: 'The model uses an operator that ONNX Runtime does not know' },
+  model_too_complex: { status: 422, title: 'The model exceeds a structural limit' },
+  model_load_failed: { status: 422, title: 'ONNX Runtime refuses the model' },
+  // data sets
+  dataset_not_npz: { status: 422, title: 'The bytes are not an .npz archive' },
+  dataset_array_invalid: { status: 422, title: 'An array of the data set cannot be used' },
+  dataset_not_finite: { status: 422, title: 'The data set contains NaN or infinity' },
+  dataset_labels_invalid: { status: 422, title: 'The labels of the data set cannot be used' },
+  dataset_mismatch: { status: 422, title: 'The data set does not fit the model' },
+  // jobs, before they start
+  target_method_mismatch: { status: 422, title: 'The target does not support this method' },
+  dataset_required: { status: 422, title: 'This method needs a data set' },
+  nothing_to_quantize: { status: 422, title: 'The model has nothing that this method could quantize' },
+  // jobs, while they run
+  calibration_failed: { status: 422, title: 'The float model failed on the calibration data' },
+  quantization_failed: { status: 500, title: 'The engine failed' },
+  verification_failed: { status: 422, title: 'The quantized model did not pass its verification' },
+  goal_not_met: { status: 422, title: 'The goals of the job were not met' },
+  out_of_memory: { status: 422, title: 'The job ran out of memory' },
+  time_limit: { status: 422, title: 'The job exceeded its time limit' },
+  output_limit: { status: 422, title: 'The job wrote more than it may' },
+  runner_crashed: { status: 500, title: 'The runner process died', retryable: true },
+  worker_lost: { status: 500, title: 'The worker died too often during this job', retryable: true },
+  queue_expired: { status: 422, title: 'The job waited in the queue longer than allowed' },
+} as const satisfies Record<string, ErrorRow>
+
+export type ErrorCode = keyof typeof TABLE
+export const ERROR_CODES = Object.keys(TABLE) as [ErrorCode, ...ErrorCode[]]
+
+export interface ErrorExtra {
+  /** JSON pointer into the request: `/calibration/dataset_id` */
+  param?: string
+  /** what to do about it */
+  hint?: string
+  /** stage of a job: `prepare`, `calibrate`, … */
+  stage?: string
+  /** several problems of one request */
+  errors?: { pointer: string; code: string; detail: string }[]
+  cause?: unknown
+}
+
+export class FewbitError extends Error {
+  readonly code: ErrorCode
+  readonly extra: ErrorExtra
+  constructor(code: ErrorCode, detail: string, extra: ErrorExtra = {}) {
+    super(detail, { cause: extra.cause })
+    this.name = 'FewbitError'
+    this.code = code
+    this.extra = extra
+  }
+  get status(): number {
+    return TABLE[this.code].status
+  }
+  get title(): string {
+    return TABLE[this.code].title
+  }
+  get retryable(): boolean {
+    return errorRow(this.code).retryable ?? false
+  }
+}
+
+export function errorRow(code: ErrorCode): ErrorRow {
+  return TABLE[code]
+}
+
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(TABLE, code)
+}
+
+/** A one-line detail for an unknown thrown thing. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
