@@ -1,0 +1,18 @@
+/** What every verb of the service is given: the process's collaborators, made once at its entry. */
+import type { Redis } from 'ioredis'
+import type { Queues } from './queue/queues.ts'
+import type { Config } from './shared/config.ts'
+import type { Logger } from './shared/log.ts'
+import type { Store } from './storage/store.ts'
+
+export interface Deps {
+  config: Config
+  log: Logger
+  /** commands fail within 2 s when Redis is away */
+  redis: Redis
+  queues: Queues
+  store: Store
+}
+
+/** The owner of everything in local mode. */
+export const LOCAL_OWNER = 'local'
