@@ -1,0 +1,131 @@
+/** The store on a local directory: written beside, hashed on the way, synced, then renamed to the digest. */
+import { constants, createWriteStream } from 'node:fs'
+import { copyFile, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ulid } from 'ulid'
+import { FewbitError } from '../shared/errors.ts'
+import { meter } from './meter.ts'
+import type { ByteRange, Store, StoredObject } from './store.ts'
+
+interface FileStoreOptions {
+  /** bytes of the disk that uploads may not take */
+  reserveBytes?: number
+  /** an unfinished upload that nobody wrote to for so long is a leftover of a dead process */
+  leftoverMs?: number
+}
+
+const CHUNK = 1 << 20
+const DIGEST = /^[0-9a-f]{64}$/
+const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW
+
+/** Opens (and makes) the directory `root`; removes what dead processes left half written. */
+export async function openFileStore(root: string, options: FileStoreOptions = {}): Promise<Store> {
+  const { reserveBytes = 64 << 20, leftoverMs = 3_600_000 } = options
+  const incoming = join(root, 'tmp')
+  await mkdir(incoming, { recursive: true, mode: 0o700 })
+  await removeLeftovers(incoming, leftoverMs)
+  return {
+    async put(source, limits) {
+      const path = join(incoming, ulid().toLowerCase())
+      try {
+        await requireSpace(root, reserveBytes)
+        const object = await write(source, path, limits)
+        await publish(path, pathOf(root, object.sha256))
+        return object
+      } catch (error) {
+        source.destroy()
+        await rm(path, { force: true })
+        throw refusal(error)
+      }
+    },
+    get: async (sha256, range) => read(pathOf(root, sha256), range).catch(missing),
+    async head(sha256) {
+      const found = await stat(pathOf(root, sha256)).catch(() => null)
+      return found && { size: found.size }
+    },
+    delete: async (sha256) => rm(pathOf(root, sha256), { force: true }),
+    async copyTo(sha256, path) {
+      const flags = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
+      await copyFile(pathOf(root, sha256), path, flags).catch(missing)
+    },
+    async withFile(sha256, use) {
+      const path = pathOf(root, sha256)
+      await stat(path).catch(missing)
+      return use(path)
+    },
+  }
+}
+
+function pathOf(root: string, sha256: string): string {
+  if (!DIGEST.test(sha256)) throw new FewbitError('not_found', 'no such object')
+  return join(root, 'sha256', sha256.slice(0, 2), sha256.slice(2, 4), sha256)
+}
+
+async function write(
+  source: Readable,
+  path: string,
+  { maxBytes, signal }: { maxBytes: number; signal?: AbortSignal },
+): Promise<StoredObject> {
+  const gauge = meter(maxBytes)
+  const file = createWriteStream(path, { flags: 'wx', mode: 0o600, flush: true, highWaterMark: CHUNK })
+  await pipeline(source, gauge.stream, file, { signal })
+  return gauge.measured()
+}
+
+async function publish(from: string, to: string): Promise<void> {
+  await mkdir(dirname(to), { recursive: true, mode: 0o700 })
+  await rename(from, to)
+  await syncDirectory(dirname(to))
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY)
+  await directory.sync().finally(() => directory.close())
+}
+
+async function read(path: string, range: ByteRange | undefined): Promise<Readable> {
+  const file = await open(path, READ_ONLY)
+  return file.createReadStream({ ...range, highWaterMark: CHUNK })
+}
+
+async function requireSpace(root: string, reserveBytes: number): Promise<void> {
+  const disk = await statfs(root)
+  if (disk.bavail * disk.bsize < reserveBytes)
+    throw new FewbitError('insufficient_storage', 'the disk of the store is full')
+}
+
+async function removeLeftovers(directory: string, olderThanMs: number): Promise<void> {
+  const oldest = Date.now() - olderThanMs
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name)
+    const found = await stat(path).catch(() => null)
+    if (found && found.mtimeMs <= oldest) await rm(path, { force: true })
+  }
+}
+
+const REFUSALS: Record<string, () => FewbitError> = {
+  ENOSPC: () => new FewbitError('insufficient_storage', 'the disk of the store is full'),
+  EDQUOT: () => new FewbitError('insufficient_storage', 'the quota of the store is used up'),
+  ECONNRESET: aborted,
+  ABORT_ERR: aborted,
+  ERR_STREAM_PREMATURE_CLOSE: aborted,
+}
+
+function aborted(): FewbitError {
+  return new FewbitError('upload_aborted', 'the connection closed before the last byte')
+}
+
+function refusal(error: unknown): unknown {
+  const row = REFUSALS[codeOf(error)]
+  return row ? row() : error
+}
+
+function missing(error: unknown): never {
+  throw codeOf(error) === 'ENOENT' ? new FewbitError('not_found', 'no such object') : error
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : ''
+}
