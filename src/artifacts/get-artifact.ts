@@ -1,0 +1,16 @@
+/** Reads one artifact of an owner. */
+import { z } from 'zod'
+import type { Deps } from '../deps.ts'
+import { ArtifactSummary } from '../jobs/job.ts'
+import { FewbitError } from '../shared/errors.ts'
+
+const ArtifactRecord = ArtifactSummary.extend({ owner: z.string() })
+export type ArtifactRecord = z.infer<typeof ArtifactRecord>
+
+/** Throws not_found, for another owner's artifact too. */
+export async function getArtifact(deps: Deps, owner: string, id: string): Promise<ArtifactRecord> {
+  const text = await deps.redis.get(`${deps.config.REDIS_PREFIX}:artifact:${id}`)
+  const artifact = text === null ? null : ArtifactRecord.parse(JSON.parse(text))
+  if (artifact?.owner !== owner) throw new FewbitError('not_found', `no artifact ${id}`)
+  return artifact
+}
