@@ -11,7 +11,10 @@ export type Metadata = z.infer<typeof Metadata>
 export const Port = z.object({
   name: z.string(),
   dtype: z.string(),
-  shape: z.array(z.union([z.number(), z.string(), z.null()])).nullable().describe('a string is a symbolic dimension'),
+  shape: z
+    .array(z.union([z.number(), z.string(), z.null()]))
+    .nullable()
+    .describe('a string is a symbolic dimension'),
 })
 export type Port = z.infer<typeof Port>
 

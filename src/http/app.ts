@@ -1,0 +1,75 @@
+/** The whole API on one screen. */
+import multipart from '@fastify/multipart'
+import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Deps } from '../deps.ts'
+import { type Endpoint, mount } from './endpoint.ts'
+import { documentation } from './plugins/documentation.ts'
+import { problems } from './plugins/problems.ts'
+import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
+import * as artifacts from './routes/artifacts.ts'
+import * as datasets from './routes/datasets.ts'
+import * as events from './routes/events.ts'
+import * as health from './routes/health.ts'
+import * as jobs from './routes/jobs.ts'
+import * as models from './routes/models.ts'
+import * as targets from './routes/targets.ts'
+
+type Row = readonly ['GET' | 'POST' | 'DELETE', string, Endpoint]
+
+/** Multipart or application/octet-stream, streamed. */
+const UPLOADS: readonly Row[] = [
+  ['POST', '/v1/models', models.create],
+  ['POST', '/v1/datasets', datasets.create],
+]
+
+const ROUTES: readonly Row[] = [
+  ['GET', '/v1/models', models.list],
+  ['GET', '/v1/models/:id', models.get],
+  ['GET', '/v1/models/:id/content', models.content],
+  ['DELETE', '/v1/models/:id', models.remove],
+
+  ['GET', '/v1/datasets', datasets.list],
+  ['GET', '/v1/datasets/:id', datasets.get],
+  ['DELETE', '/v1/datasets/:id', datasets.remove],
+
+  ['GET', '/v1/targets', targets.list],
+  ['GET', '/v1/targets/:id', targets.get],
+
+  ['POST', '/v1/jobs', jobs.create],
+  ['GET', '/v1/jobs', jobs.list],
+  ['GET', '/v1/jobs/:id', jobs.get],
+  ['POST', '/v1/jobs/:id/cancel', jobs.cancel],
+  ['GET', '/v1/jobs/:id/events', events.list],
+  ['GET', '/v1/jobs/:id/artifacts', jobs.artifacts],
+  ['GET', '/v1/jobs/:id/report', jobs.report],
+
+  ['GET', '/v1/artifacts/:id', artifacts.get],
+  ['GET', '/v1/artifacts/:id/content', artifacts.content],
+
+  ['GET', '/livez', health.live],
+  ['GET', '/readyz', health.ready],
+]
+
+/** Makes the server; the caller listens and closes. */
+export function buildApp(deps: Deps): FastifyInstance {
+  const app = fastify({
+    loggerInstance: deps.log.child({}, { serializers: logSerializers }) as FastifyBaseLogger,
+    genReqId: newRequestId,
+    bodyLimit: 1 << 20,
+    forceCloseConnections: 'idle',
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  requests(app)
+  problems(app)
+  documentation(app)
+  app.register(async (scope) => mount(scope, deps, ROUTES))
+  app.register(async (scope) => {
+    await scope.register(multipart)
+    // the handler reads the stream itself
+    scope.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
+    mount(scope, deps, UPLOADS)
+  })
+  return app
+}

@@ -1,0 +1,51 @@
+/** Which schemas the OpenAPI document names. */
+import { z } from 'zod'
+import { DatasetSpec, DynamicMethod, Float16Method, Method, Recipe, StaticMethod } from '../../engine/recipe.ts'
+import { Metrics, Report, Warning } from '../../engine/report.ts'
+import { ArtifactSummary, JobError, JobEvent, JobRequest } from '../../jobs/job.ts'
+import { Model, Port } from '../../models/model.ts'
+import { Problem } from '../problem.ts'
+import { Dataset, DatasetList } from '../routes/datasets.ts'
+import { EventList } from '../routes/events.ts'
+import { Health } from '../routes/health.ts'
+import { ArtifactList, DryRun, Job, JobList } from '../routes/jobs.ts'
+import { ModelList } from '../routes/models.ts'
+import { Target, TargetList } from '../routes/targets.ts'
+
+const COMPONENTS: Record<string, z.ZodType> = {
+  Artifact: ArtifactSummary,
+  ArtifactList,
+  Dataset,
+  DatasetList,
+  DatasetSpec,
+  DryRun,
+  DynamicMethod,
+  Event: JobEvent,
+  EventList,
+  Float16Method,
+  Health,
+  Job,
+  JobError,
+  JobList,
+  JobRequest,
+  Method,
+  Metrics,
+  Model,
+  ModelList,
+  Port,
+  Problem,
+  Recipe,
+  Report,
+  StaticMethod,
+  Target,
+  TargetList,
+  Warning,
+}
+
+/** A registry of the named schemas on top of the descriptions that the schemas carry themselves. */
+export function nameComponents(): typeof z.globalRegistry {
+  for (const [id, schema] of Object.entries(COMPONENTS)) {
+    z.globalRegistry.add(schema, { ...z.globalRegistry.get(schema), id })
+  }
+  return z.globalRegistry
+}

@@ -1,0 +1,61 @@
+/** Error answers as reusable components: one for each status, with the codes that it may carry. */
+import { type ErrorCode, errorRow } from '../../shared/errors.ts'
+import type { Json } from './finish.ts'
+import { mapOperations } from './operations.ts'
+
+const ALWAYS: readonly ErrorCode[] = ['internal', 'unavailable']
+const WITH_INPUT: readonly ErrorCode[] = ['invalid_request']
+
+const NAMES: Record<number, string> = {
+  400: 'BadRequest',
+  404: 'NotFound',
+  409: 'Conflict',
+  413: 'ContentTooLarge',
+  415: 'UnsupportedMediaType',
+  416: 'RangeNotSatisfiable',
+  422: 'UnprocessableContent',
+  429: 'TooManyRequests',
+  500: 'InternalServerError',
+  503: 'ServiceUnavailable',
+  507: 'InsufficientStorage',
+}
+const WITH_RETRY_AFTER = new Set([429, 503])
+
+const nameOf = (status: number): string => NAMES[status] ?? `Status${status}`
+
+export function describeErrors(document: Json): Json {
+  const used = new Set<ErrorCode>()
+  const paths = mapOperations(document.paths as Json, ({ 'x-errors': own = [], ...operation }) => {
+    const codes = codesOf(operation, own as ErrorCode[])
+    for (const code of codes) used.add(code)
+    return { ...operation, responses: { ...referTo(codes), ...(operation.responses as Json) } }
+  })
+  const components = { ...(document.components as Json), responses: responsesOf([...used]) }
+  return { ...document, paths, components }
+}
+
+function codesOf(operation: Json, own: readonly ErrorCode[]): ErrorCode[] {
+  const takesInput = operation.requestBody !== undefined || operation.parameters !== undefined
+  return [...new Set([...own, ...(takesInput ? WITH_INPUT : []), ...ALWAYS])]
+}
+
+function referTo(codes: readonly ErrorCode[]): Json {
+  const entries = codes.map((code) => errorRow(code).status)
+  return Object.fromEntries(entries.map((status) => [status, { $ref: `#/components/responses/${nameOf(status)}` }]))
+}
+
+function responsesOf(codes: readonly ErrorCode[]): Json {
+  const statuses = [...new Set(codes.map((code) => errorRow(code).status))].toSorted((a, b) => a - b)
+  return Object.fromEntries(statuses.map((status) => [nameOf(status), responseOf(status, codes)]))
+}
+
+function responseOf(status: number, codes: readonly ErrorCode[]): Json {
+  const rows = codes.filter((code) => errorRow(code).status === status)
+  return {
+    description: rows.map((code) => `\`${code}\`: ${errorRow(code).title}`).join('; '),
+    ...(WITH_RETRY_AFTER.has(status) && {
+      headers: { 'Retry-After': { description: 'seconds to wait', schema: { type: 'integer' } } },
+    }),
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  }
+}

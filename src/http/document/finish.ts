@@ -1,0 +1,24 @@
+/** Makes the generated OpenAPI document fit for client generators: the steps, in order. */
+import { discriminateUnions } from './discriminate.ts'
+import { describeErrors } from './errors.ts'
+import { addOperationDetails } from './operations.ts'
+import { mergeInputOutput, pruneComponents } from './prune.ts'
+import { stripNoise } from './strip.ts'
+import { WEBHOOKS } from './webhooks.ts'
+
+export type Json = Record<string, unknown>
+export type Step = (document: Json) => Json
+
+const STEPS: readonly Step[] = [
+  stripNoise,
+  mergeInputOutput,
+  discriminateUnions,
+  addOperationDetails,
+  describeErrors,
+  (document) => ({ ...document, webhooks: WEBHOOKS }),
+  pruneComponents,
+]
+
+export function finish(document: Json): Json {
+  return STEPS.reduce((result, step) => step(result), document)
+}

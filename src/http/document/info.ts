@@ -1,0 +1,25 @@
+/** The head of the OpenAPI document. */
+
+export const INFO = {
+  openapi: '3.1.0',
+  info: {
+    title: 'Fewbit',
+    version: '1.0.0',
+    summary: 'Quantization as a service',
+    description:
+      'Upload an ONNX model, name a hardware target and a method, and get back a smaller, faster model with proof of what it cost. Errors are problem+json (RFC 9457) with a stable `code`; times are RFC 3339 in UTC; ids are opaque.',
+    contact: { name: 'Fewbit', url: 'https://github.com/fewbit/fewbit' },
+    license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  },
+  servers: [{ url: '/', description: 'this server' }],
+  security: [],
+  tags: [
+    { name: 'models', description: 'ONNX models' },
+    { name: 'datasets', description: 'Calibration and evaluation data' },
+    { name: 'targets', description: 'Hardware profiles' },
+    { name: 'jobs', description: 'Quantizations, their progress and reports' },
+    { name: 'artifacts', description: 'What jobs made' },
+    { name: 'webhooks', description: 'What the service calls' },
+    { name: 'health', description: 'For those who run the service' },
+  ],
+}

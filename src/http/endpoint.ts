@@ -1,0 +1,68 @@
+/** One row of the API: a schema and the function that answers, typed by it. */
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
+import type { z } from 'zod'
+import { type Deps, LOCAL_OWNER } from '../deps.ts'
+import type { ErrorCode } from '../shared/errors.ts'
+
+export interface EndpointSchema extends FastifySchema {
+  operationId: string
+  tags: [string]
+  summary: string
+  description: string
+  params?: z.ZodType
+  querystring?: z.ZodType
+  headers?: z.ZodType
+  body?: z.ZodType
+  response?: Record<number, unknown>
+  /** what this endpoint refuses with, besides what all may */
+  'x-errors'?: readonly ErrorCode[]
+  /** additions to the operation in the OpenAPI document that zod cannot say */
+  'x-document'?: Record<string, unknown>
+}
+
+type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined
+
+export interface Call<S extends EndpointSchema> {
+  deps: Deps
+  owner: string
+  request: FastifyRequest
+  reply: FastifyReply
+  params: Parsed<S['params']>
+  query: Parsed<S['querystring']>
+  headers: Parsed<S['headers']>
+  body: Parsed<S['body']>
+}
+
+export interface Endpoint {
+  schema: EndpointSchema
+  handler(deps: Deps, request: FastifyRequest, reply: FastifyReply): Promise<unknown>
+}
+
+export function endpoint<const S extends EndpointSchema>(schema: S, answer: (call: Call<S>) => unknown): Endpoint {
+  return {
+    schema,
+    // Fastify has parsed these parts by the same schema before the handler runs
+    handler: async (deps, request, reply) =>
+      answer({
+        deps,
+        owner: LOCAL_OWNER,
+        request,
+        reply,
+        params: request.params as Parsed<S['params']>,
+        query: request.query as Parsed<S['querystring']>,
+        headers: request.headers as Parsed<S['headers']>,
+        body: request.body as Parsed<S['body']>,
+      }),
+  }
+}
+
+/** Binds a row to its method and path. */
+export function mount(
+  app: FastifyInstance,
+  deps: Deps,
+  rows: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', url: string, row: Endpoint])[],
+): void {
+  for (const [method, url, row] of rows) {
+    app.route({ method, url, schema: row.schema, handler: (request, reply) => row.handler(deps, request, reply) })
+  }
+}

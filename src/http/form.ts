@@ -1,0 +1,76 @@
+/** Reads an upload, multipart or raw: files go to the store as they come, fields are kept; whatever fails, nothing stays. */
+import { Readable } from 'node:stream'
+import type { MultipartFile } from '@fastify/multipart'
+import type { FastifyRequest } from 'fastify'
+import type { Deps } from '../deps.ts'
+import { FewbitError } from '../shared/errors.ts'
+import { type Received, receive, settle } from '../storage/receive.ts'
+import { verifyDigest } from './declared-digest.ts'
+import { asFormError, OVERHEAD_BYTES, partLimits } from './form-limits.ts'
+
+export interface FormFile extends Received {
+  field: string
+  filename: string
+}
+
+export interface Form {
+  fields: Record<string, string>
+  files: FormFile[]
+}
+
+/** Calls `use` with the received form and lets go of the bytes afterwards: what `use` recorded has its own reference. */
+export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (form: Form) => Promise<T>): Promise<T> {
+  refuseEncoded(request)
+  refuseTooLarge(request, deps.config.MAX_UPLOAD_BYTES)
+  await deps.redis.ping()
+  const form: Form = { fields: {}, files: [] }
+  try {
+    await (request.isMultipart() ? readParts : readRaw)(deps, request, form)
+    return await use(form)
+  } finally {
+    await settle(deps, form.files)
+  }
+}
+
+async function readParts(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {
+  const maxBytes = deps.config.MAX_UPLOAD_BYTES
+  const parts = request.parts({ limits: partLimits(maxBytes) })
+  try {
+    for await (const part of parts) {
+      if (part.type === 'file') await readFile(deps, request, form, part)
+      else form.fields[part.fieldname] = String(part.value)
+    }
+  } catch (error) {
+    throw asFormError(error)
+  }
+}
+
+async function readFile(deps: Deps, request: FastifyRequest, form: Form, part: MultipartFile): Promise<void> {
+  const taken = form.files.reduce((sum, file) => sum + file.size, 0)
+  const maxBytes = deps.config.MAX_UPLOAD_BYTES - taken
+  const received = await receive(deps, part.file, { maxBytes, signal: request.gone })
+  form.files.push({ ...received, field: part.fieldname, filename: part.filename })
+}
+
+async function readRaw(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {
+  // destroying the request itself would reset the connection before the answer is read
+  const source = Readable.from(request.raw.iterator({ destroyOnReturn: false }), { objectMode: false })
+  const limits = { maxBytes: deps.config.MAX_UPLOAD_BYTES, signal: request.gone }
+  const received = await receive(deps, source, limits)
+  const { name = '', ...fields } = request.query as Record<string, string>
+  form.fields = { ...fields, name }
+  form.files.push({ ...received, field: 'file', filename: name })
+  verifyDigest(request.headers, received.sha256)
+}
+
+function refuseEncoded(request: FastifyRequest): void {
+  const encoding = request.headers['content-encoding'] ?? 'identity'
+  if (encoding !== 'identity')
+    throw new FewbitError('unsupported_media_type', `uploads may not be encoded as ${encoding}`)
+}
+
+function refuseTooLarge(request: FastifyRequest, maxBytes: number): void {
+  const declared = Number(request.headers['content-length'] ?? 0)
+  const allowed = request.isMultipart() ? maxBytes + OVERHEAD_BYTES : maxBytes
+  if (declared > allowed) throw new FewbitError('payload_too_large', `at most ${maxBytes} bytes are accepted`)
+}

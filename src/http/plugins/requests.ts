@@ -1,0 +1,47 @@
+/** What every request gets: an id, log lines without bodies or query, and a signal that fires when nobody listens any more. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { ulid } from 'ulid'
+import type { RoutePattern } from '../allowed-methods.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    routePatterns: RoutePattern[]
+    closing: AbortController
+  }
+  interface FastifyRequest {
+    /** aborts when the client goes away or the server closes */
+    gone: AbortSignal
+  }
+}
+
+export const newRequestId = (): string => `req_${ulid().toLowerCase()}`
+
+export const logSerializers = {
+  req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, path: url.split('?')[0] }),
+  res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
+}
+
+export function requests(app: FastifyInstance): void {
+  app.decorate('closing', new AbortController())
+  app.decorate('routePatterns', [])
+  app.decorateRequest('gone')
+  app.addHook('onRoute', ({ method, url }) => {
+    app.routePatterns.push({ methods: [method].flat(), url })
+  })
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    request.gone = AbortSignal.any([app.closing.signal, disconnected(request, reply.raw)])
+  })
+  app.addHook('preClose', async () => app.closing.abort())
+}
+
+function disconnected(
+  request: FastifyRequest,
+  response: NodeJS.EventEmitter & { writableFinished: boolean },
+): AbortSignal {
+  const controller = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) controller.abort(new Error(`the client of ${request.id} went away`))
+  })
+  return controller.signal
+}

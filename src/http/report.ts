@@ -1,0 +1,20 @@
+/** Finds the report among a job's artifacts, in the format that the client prefers. */
+import type { Content } from '../artifacts/content.ts'
+import type { Deps } from '../deps.ts'
+import { isTerminal, type JobRecord } from '../jobs/job.ts'
+import { FewbitError } from '../shared/errors.ts'
+
+/** Throws job_not_finished, or not_found when the job ended without one. */
+export function findReport(deps: Deps, job: JobRecord, accept = '*/*'): Content {
+  if (!isTerminal(job.status)) throw new FewbitError('job_not_finished', `job ${job.id} is ${job.status}`)
+  const wanted = accept.includes('text/html') ? ['report.html', 'report.json'] : ['report.json']
+  const found = wanted.map((name) => job.artifacts.find((artifact) => artifact.name === name)).find(Boolean)
+  if (!found) throw new FewbitError('not_found', `job ${job.id} is ${job.status} and has no report`)
+  return {
+    sha256: found.sha256,
+    size: found.size_bytes,
+    filename: found.name,
+    contentType: found.content_type,
+    open: (range) => deps.store.get(found.sha256, range),
+  }
+}

@@ -1,0 +1,113 @@
+/** /v1/datasets: calibration and evaluation data. */
+import { z } from 'zod'
+import { createDataset } from '../../datasets/create-dataset.ts'
+import { DatasetRecord } from '../../datasets/dataset.ts'
+import { deleteDataset } from '../../datasets/delete-dataset.ts'
+import { getDataset } from '../../datasets/get-dataset.ts'
+import { listDatasets } from '../../datasets/list-datasets.ts'
+import type { Deps } from '../../deps.ts'
+import { DatasetSpec } from '../../engine/recipe.ts'
+import { BINARY, upload } from '../document/bodies.ts'
+import { endpoint } from '../endpoint.ts'
+import { type Form, withForm } from '../form.ts'
+import { readJson, readMetadata, readName } from '../form-fields.ts'
+import { refused } from '../problem.ts'
+import { answer, idOf, listOf, NoContent, Page } from '../shapes.ts'
+
+const Id = idOf('ds', 'data set')
+export const Dataset = DatasetRecord.omit({ owner: true })
+export const DatasetList = listOf(Dataset)
+
+export const create = endpoint(
+  {
+    operationId: 'createDataset',
+    tags: ['datasets'],
+    summary: 'Upload a data set',
+    description:
+      'An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. The same bytes again answer 200 with the data set that exists.',
+    querystring: z.object({
+      name: z.string().max(200).optional().describe('name of the data set, for raw uploads'),
+      spec: z.string().max(10_000).optional().describe('the spec as JSON, for raw uploads'),
+    }),
+    response: {
+      200: answer('These bytes were uploaded before', Dataset),
+      201: answer('The new data set', Dataset),
+    },
+    'x-errors': [
+      'malformed_request',
+      'payload_too_large',
+      'unsupported_media_type',
+      'dataset_not_npz',
+      'insufficient_storage',
+    ],
+    'x-document': upload({
+      file: { ...BINARY, description: 'the .npz archive' },
+      name: { type: 'string' },
+      spec: { type: 'string', description: 'JSON: `{"arrays": {"x": {"scale": 0.00392}}}`' },
+      metadata: { type: 'string', description: 'JSON object of strings' },
+    }),
+  },
+  async ({ deps, owner, request, reply }) => {
+    const { dataset, created } = await withForm(deps, request, (form) => createFrom(deps, owner, form, request.gone))
+    return reply
+      .code(created ? 201 : 200)
+      .header('location', `/v1/datasets/${dataset.id}`)
+      .send(dataset)
+  },
+)
+
+/** Reads the file back from the store, so that fields may follow it in the form. */
+async function createFrom(deps: Deps, owner: string, form: Form, signal: AbortSignal) {
+  const [file, ...others] = form.files
+  if (file?.field !== 'file' || others.length > 0) {
+    throw refused([{ pointer: '/file', code: 'required', detail: 'exactly one part `file` is needed' }])
+  }
+  return createDataset(deps, owner, {
+    stream: await deps.store.get(file.sha256),
+    name: readName(form) || 'dataset',
+    spec: readJson(form, 'spec', DatasetSpec, { arrays: {} }),
+    metadata: readMetadata(form),
+    signal,
+  })
+}
+
+export const list = endpoint(
+  {
+    operationId: 'listDatasets',
+    tags: ['datasets'],
+    summary: 'List data sets',
+    description: 'Newest first.',
+    querystring: Page,
+    response: { 200: answer('A page of data sets', DatasetList) },
+  },
+  async ({ deps, owner, query }) => ({ object: 'list', ...(await listDatasets(deps, owner, query)) }),
+)
+
+export const get = endpoint(
+  {
+    operationId: 'getDataset',
+    tags: ['datasets'],
+    summary: 'Get a data set',
+    description: 'Its arrays, labels and number of samples.',
+    params: Id,
+    response: { 200: answer('The data set', Dataset) },
+    'x-errors': ['not_found'],
+  },
+  ({ deps, owner, params }) => getDataset(deps, owner, params.id),
+)
+
+export const remove = endpoint(
+  {
+    operationId: 'deleteDataset',
+    tags: ['datasets'],
+    summary: 'Delete a data set',
+    description: 'Refused while a job that is not finished needs it.',
+    params: Id,
+    response: { 204: NoContent },
+    'x-errors': ['not_found', 'in_use'],
+  },
+  async ({ deps, owner, params, reply }) => {
+    await deleteDataset(deps, owner, params.id)
+    return reply.code(204).send()
+  },
+)

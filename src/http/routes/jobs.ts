@@ -1,0 +1,180 @@
+/** /v1/jobs: quantize, follow, cancel. */
+import { z } from 'zod'
+import { METHOD_NAMES, Recipe, TARGET_NAMES } from '../../engine/recipe.ts'
+import { cancelJob } from '../../jobs/cancel-job.ts'
+import { createJob } from '../../jobs/create-job.ts'
+import { getJob } from '../../jobs/get-job.ts'
+import { ArtifactSummary, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/job.ts'
+import { listJobs } from '../../jobs/list-jobs.ts'
+import { ACCEPTED, CONDITIONAL, REPORT } from '../document/bodies.ts'
+import { endpoint } from '../endpoint.ts'
+import { matchesEtag } from '../etag.ts'
+import { followPreference, parseWait } from '../prefer.ts'
+import { findReport } from '../report.ts'
+import { sendContent } from '../send-content.ts'
+import { answer, idOf, listOf, Page } from '../shapes.ts'
+
+const Id = idOf('job', 'job')
+const RETRY_AFTER_SECONDS = 1
+
+export const Job = JobRecord.omit({ owner: true, inputs: true, version: true }).extend({
+  links: z.object({
+    self: z.string(),
+    events: z.string(),
+    cancel: z.string(),
+    artifacts: z.string(),
+    report: z.string(),
+  }),
+})
+export const JobList = listOf(Job)
+export const ArtifactList = z.object({
+  object: z.literal('list'),
+  data: z.array(ArtifactSummary),
+  has_more: z.literal(false),
+})
+
+export const DryRun = z.object({
+  object: z.literal('dry_run'),
+  valid: z.boolean(),
+  options: Recipe.nullable().describe('every "auto" resolved; null when that is not possible'),
+  violations: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })),
+})
+
+const links = (id: string) => {
+  const self = `/v1/jobs/${id}`
+  return {
+    self,
+    events: `${self}/events`,
+    cancel: `${self}/cancel`,
+    artifacts: `${self}/artifacts`,
+    report: `${self}/report`,
+  }
+}
+
+const viewOf = (record: JobRecord) => ({ ...record, links: links(record.id) })
+const etagOf = ({ version }: JobRecord): string => `W/"${version}"`
+
+export const create = endpoint(
+  {
+    operationId: 'createJob',
+    tags: ['jobs'],
+    summary: 'Quantize a model',
+    description:
+      'Checks the recipe against target, model and data before it accepts: all problems come at once, each with a pointer. With `dry_run=true` nothing is made and the answer tells the resolved options and the violations.',
+    querystring: z.object({ dry_run: z.stringbool().default(false).describe('only check and resolve') }),
+    body: JobRequest,
+    response: { 200: answer('The result of a dry run', DryRun), 202: answer('The job was accepted', Job) },
+    'x-errors': [
+      'malformed_request',
+      'payload_too_large',
+      'unsupported_media_type',
+      'invalid_request',
+      'too_many_jobs',
+    ],
+    'x-document': ACCEPTED,
+  },
+  async ({ deps, owner, query, body, reply }) => {
+    if (query.dry_run) return createJob(deps, owner, body, { dryRun: true })
+    const job = await createJob(deps, owner, body, { dryRun: false })
+    return reply
+      .code(202)
+      .headers({ location: links(job.id).self, 'retry-after': RETRY_AFTER_SECONDS, etag: etagOf(job) })
+      .send(viewOf(job))
+  },
+)
+
+export const list = endpoint(
+  {
+    operationId: 'listJobs',
+    tags: ['jobs'],
+    summary: 'List jobs',
+    description: 'Newest first.',
+    querystring: Page.extend({
+      status: z.enum(JOB_STATUSES).optional(),
+      model_id: z.string().max(100).optional(),
+      target: z.enum(TARGET_NAMES).optional(),
+      method: z.enum(METHOD_NAMES).optional(),
+      created_after: z.iso.datetime({ offset: true }).optional(),
+    }),
+    response: { 200: answer('A page of jobs', JobList) },
+  },
+  async ({ deps, owner, query }) => {
+    const page = await listJobs(deps, owner, query)
+    return { object: 'list', ...page, data: page.data.map(viewOf) }
+  },
+)
+
+export const get = endpoint(
+  {
+    operationId: 'getJob',
+    tags: ['jobs'],
+    summary: 'Get a job',
+    description:
+      'With `If-None-Match` a poll that sees no change costs a 304. With `Prefer: wait=20` the answer waits, at most 50 s, until the job has finished, or, together with If-None-Match, until it has changed.',
+    params: Id,
+    headers: z.looseObject({
+      prefer: z.string().optional().describe('`wait=n`: seconds to wait, at most 50'),
+      'if-none-match': z.string().optional().describe('the ETag seen last'),
+    }),
+    response: { 200: answer('The job', Job) },
+    'x-errors': ['not_found'],
+    'x-document': CONDITIONAL,
+  },
+  async ({ deps, owner, params, headers, request, reply }) => {
+    const wait = parseWait(headers.prefer)
+    const known = headers['if-none-match']
+    const isNews = (job: JobRecord) => !matchesEtag(known, etagOf(job))
+    const waiting = { wait, signal: request.gone, isNews: known === undefined ? undefined : isNews }
+    const job = await followPreference(deps, owner, await getJob(deps, owner, params.id), waiting)
+    reply.headers({ etag: etagOf(job), 'cache-control': 'private, no-cache', vary: 'Prefer' })
+    if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
+    return isNews(job) ? viewOf(job) : reply.code(304).send()
+  },
+)
+
+export const cancel = endpoint(
+  {
+    operationId: 'cancelJob',
+    tags: ['jobs'],
+    summary: 'Cancel a job',
+    description: '202 while the job is being canceled, 200 when it is.',
+    params: Id,
+    response: { 200: answer('The job is canceled', Job), 202: answer('The job is being canceled', Job) },
+    'x-errors': ['not_found', 'job_already_finished'],
+  },
+  async ({ deps, owner, params, reply }) => {
+    const job = await cancelJob(deps, owner, params.id)
+    return reply.code(job.status === 'canceled' ? 200 : 202).send(viewOf(job))
+  },
+)
+
+export const artifacts = endpoint(
+  {
+    operationId: 'listJobArtifacts',
+    tags: ['jobs'],
+    summary: "List a job's artifacts",
+    description: 'What the job made; empty before it has succeeded.',
+    params: Id,
+    response: { 200: answer('The artifacts', ArtifactList) },
+    'x-errors': ['not_found'],
+  },
+  async ({ deps, owner, params }) => {
+    const job = await getJob(deps, owner, params.id)
+    return { object: 'list', data: job.artifacts, has_more: false }
+  },
+)
+
+export const report = endpoint(
+  {
+    operationId: 'getJobReport',
+    tags: ['jobs'],
+    summary: "Get a job's report",
+    description:
+      'What the quantization proved: accuracy, fidelity, size, latency, coverage, and how each was measured.',
+    params: Id,
+    'x-errors': ['not_found', 'job_not_finished'],
+    'x-document': REPORT,
+  },
+  async ({ deps, owner, params, request, reply }) =>
+    sendContent({ request, reply }, findReport(deps, await getJob(deps, owner, params.id), request.headers.accept)),
+)

@@ -1,0 +1,140 @@
+/** /v1/models: upload, look, download, delete. */
+import { basename } from 'node:path'
+import { z } from 'zod'
+import { createModel } from '../../models/create-model.ts'
+import { deleteModel } from '../../models/delete-model.ts'
+import { getModel } from '../../models/get-model.ts'
+import { listModels } from '../../models/list-models.ts'
+import { Model, type ModelFile } from '../../models/model.ts'
+import { openModelContent } from '../../models/open-model-content.ts'
+import { BINARY, DOWNLOAD, upload } from '../document/bodies.ts'
+import { endpoint } from '../endpoint.ts'
+import { type Form, withForm } from '../form.ts'
+import { readMetadata, readName } from '../form-fields.ts'
+import { refused } from '../problem.ts'
+import { sendContent } from '../send-content.ts'
+import { answer, idOf, listOf, NoContent, Page } from '../shapes.ts'
+
+const Id = idOf('mdl', 'model')
+export const ModelList = listOf(Model)
+
+export const create = endpoint(
+  {
+    operationId: 'createModel',
+    tags: ['models'],
+    summary: 'Upload an ONNX model',
+    description:
+      'Multipart with the part `file` (the .onnx) and any number of parts `external` (its external data, each with the file name that the model refers to), or the raw bytes as application/octet-stream. The same bytes again answer 200 with the model that exists.',
+    querystring: z.object({ name: z.string().max(200).optional().describe('name of the model, for raw uploads') }),
+    response: { 200: answer('These bytes were uploaded before', Model), 201: answer('The new model', Model) },
+    'x-errors': [
+      'malformed_request',
+      'digest_mismatch',
+      'payload_too_large',
+      'unsupported_media_type',
+      'model_not_onnx',
+      'insufficient_storage',
+    ],
+    'x-document': upload({
+      file: { ...BINARY, description: 'the .onnx file' },
+      external: { type: 'array', items: BINARY, description: 'external data files' },
+      name: { type: 'string' },
+      metadata: { type: 'string', description: 'JSON object of strings' },
+    }),
+  },
+  async ({ deps, owner, request, reply }) => {
+    const { model, created } = await withForm(deps, request, (form) =>
+      createModel(deps, owner, {
+        name: readName(form) || 'model',
+        metadata: readMetadata(form),
+        files: filesOf(form),
+      }),
+    )
+    return reply
+      .code(created ? 201 : 200)
+      .header('location', `/v1/models/${model.id}`)
+      .send(model)
+  },
+)
+
+export const list = endpoint(
+  {
+    operationId: 'listModels',
+    tags: ['models'],
+    summary: 'List models',
+    description: 'Newest first.',
+    querystring: Page,
+    response: { 200: answer('A page of models', ModelList) },
+  },
+  async ({ deps, owner, query }) => ({ object: 'list', ...(await listModels(deps, owner, query)) }),
+)
+
+export const get = endpoint(
+  {
+    operationId: 'getModel',
+    tags: ['models'],
+    summary: 'Get a model',
+    description: 'What the model is: inputs, outputs, operators, size.',
+    params: Id,
+    response: { 200: answer('The model', Model) },
+    'x-errors': ['not_found'],
+  },
+  ({ deps, owner, params }) => getModel(deps, owner, params.id),
+)
+
+export const content = endpoint(
+  {
+    operationId: 'getModelContent',
+    tags: ['models'],
+    summary: 'Download a model',
+    description: 'The bytes of the .onnx file; strong ETag, ranges, digest.',
+    params: Id,
+    'x-errors': ['not_found', 'range_not_satisfiable'],
+    'x-document': DOWNLOAD,
+  },
+  async ({ deps, owner, params, request, reply }) =>
+    sendContent({ request, reply }, await openModelContent(deps, owner, params.id)),
+)
+
+export const remove = endpoint(
+  {
+    operationId: 'deleteModel',
+    tags: ['models'],
+    summary: 'Delete a model',
+    description: 'Refused while a job that is not finished needs it.',
+    params: Id,
+    response: { 204: NoContent },
+    'x-errors': ['not_found', 'in_use'],
+  },
+  async ({ deps, owner, params, reply }) => {
+    await deleteModel(deps, owner, params.id)
+    return reply.code(204).send()
+  },
+)
+
+const SAFE_NAME = /^[\w][\w.-]{0,199}$/
+
+/** The model under a name of ours, external data under theirs. */
+function filesOf(form: Form): [ModelFile, ...ModelFile[]] {
+  const models = form.files.filter(({ field }) => field === 'file')
+  const [model] = models
+  if (!model || models.length > 1) {
+    throw refused([{ pointer: '/file', code: 'required', detail: 'exactly one part `file` is needed' }])
+  }
+  const external = form.files.filter(({ field }) => field !== 'file').map(externalFile)
+  return [{ path: 'model.onnx', sha256: model.sha256, size: model.size }, ...external]
+}
+
+function externalFile(
+  { field, filename, sha256, size }: Form['files'][number],
+  index: number,
+  all: Form['files'],
+): ModelFile {
+  const path = basename(filename)
+  if (field !== 'external')
+    throw refused([{ pointer: `/${field}`, code: 'unknown', detail: 'expected `file` or `external`' }])
+  if (!SAFE_NAME.test(path) || path === 'model.onnx' || all.findIndex((file) => file.filename === filename) < index) {
+    throw refused([{ pointer: '/external', code: 'file_name', detail: `${path} is not acceptable or comes twice` }])
+  }
+  return { path, sha256, size }
+}

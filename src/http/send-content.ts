@@ -1,0 +1,52 @@
+/** Serves stored bytes: strong ETag, If-None-Match, Range and If-Range, digest (RFC 9110, RFC 9530). */
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Content } from '../artifacts/content.ts'
+import { FewbitError } from '../shared/errors.ts'
+import type { ByteRange } from '../storage/store.ts'
+import { toBase64 } from './declared-digest.ts'
+import { matchesEtag } from './etag.ts'
+import { parseRange } from './range.ts'
+
+const IMMUTABLE = 'private, max-age=31536000, immutable'
+
+export interface ContentCall {
+  request: FastifyRequest
+  reply: FastifyReply
+}
+
+export async function sendContent({ request, reply }: ContentCall, content: Content): Promise<FastifyReply> {
+  const etag = `"sha256-${content.sha256}"`
+  if (matchesEtag(request.headers['if-none-match'], etag)) {
+    return reply.code(304).headers({ etag, 'cache-control': IMMUTABLE }).send()
+  }
+  const range = rangeOf(request, reply, content, etag)
+  if (request.method === 'HEAD') return reply.headers(headersOf(content, etag, range)).send()
+  const stream = await content.open(range)
+  return reply
+    .code(range ? 206 : 200)
+    .headers(headersOf(content, etag, range))
+    .send(stream)
+}
+
+function rangeOf(request: FastifyRequest, reply: FastifyReply, content: Content, etag: string): ByteRange | undefined {
+  const { range, 'if-range': ifRange } = request.headers
+  if (!range || request.method !== 'GET' || (ifRange && ifRange !== etag)) return undefined
+  const parsed = parseRange(range, content.size)
+  if (parsed !== 'unsatisfiable') return parsed
+  reply.header('content-range', `bytes */${content.size}`)
+  throw new FewbitError('range_not_satisfiable', `the content has ${content.size} bytes`)
+}
+
+function headersOf(content: Content, etag: string, range: ByteRange | undefined): Record<string, string | number> {
+  return {
+    etag,
+    'accept-ranges': 'bytes',
+    'cache-control': IMMUTABLE,
+    'content-disposition': `attachment; filename="${content.filename.replace(/[^\w.-]/g, '_')}"`,
+    'content-length': range ? range.end - range.start + 1 : content.size,
+    'content-type': content.contentType,
+    'repr-digest': `sha-256=:${toBase64(content.sha256)}:`,
+    'x-content-type-options': 'nosniff',
+    ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${content.size}` }),
+  }
+}
