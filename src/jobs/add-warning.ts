@@ -1,0 +1,16 @@
+/** Adds a warning to a running job. */
+import type { Deps } from '../deps.ts'
+import type { Warning } from '../engine/report.ts'
+import { changeAttempt } from './attempt.ts'
+import type { Claim } from './claim-job.ts'
+
+const MAX_WARNINGS = 100
+
+/** Warnings past the hundredth are dropped. */
+export async function addWarning(deps: Deps, claim: Claim, warning: Warning): Promise<void> {
+  await changeAttempt(deps, claim, ({ warnings }) =>
+    warnings.length >= MAX_WARNINGS
+      ? null
+      : { patch: { warnings: [...warnings, warning] }, event: { type: 'job.warning', data: { ...warning } } },
+  )
+}

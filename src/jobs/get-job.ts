@@ -1,0 +1,12 @@
+/** Reads one job of an owner. */
+import type { Deps } from '../deps.ts'
+import { FewbitError } from '../shared/errors.ts'
+import type { JobRecord } from './job.ts'
+import { loadJob } from './load-job.ts'
+
+/** Throws not_found, for another owner's job too. */
+export async function getJob(deps: Deps, owner: string, id: string): Promise<JobRecord> {
+  const job = await loadJob(deps, id)
+  if (job?.record.owner !== owner) throw new FewbitError('not_found', `no job ${id}`)
+  return job.record
+}

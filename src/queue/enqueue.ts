@@ -1,0 +1,42 @@
+/** Puts a job's id, or a webhook delivery, on its queue: once per id, within 2 s. */
+import type { Queue } from 'bullmq'
+import type { Deps } from '../deps.ts'
+import { bounded } from './connection.ts'
+import type { Delivery } from './queues.ts'
+
+type QueueDeps = Pick<Deps, 'queues'>
+
+/** BullMQ serves entries without a priority before all that have one, so every entry has one. */
+const PRIORITY = 10
+const LIVE_STATES = ['active', 'waiting', 'delayed', 'prioritized', 'waiting-children']
+
+/** Throws unavailable. A second call for the same job changes nothing. */
+export async function enqueueJob({ queues }: QueueDeps, jobId: string): Promise<void> {
+  await bounded(queues.jobs.add('quantize', { jobId }, { jobId, priority: PRIORITY }), 'the queue')
+}
+
+/** Throws unavailable. `attempts` counts the first try. */
+export async function enqueueDelivery({ queues }: QueueDeps, delivery: Delivery, attempts: number): Promise<void> {
+  const options = { jobId: delivery.eventId, priority: PRIORITY, attempts, backoff: { type: 'custom' } }
+  await bounded(queues.notify.add('deliver', delivery, options), 'the queue')
+}
+
+/** Whether some worker has, or will be given, this job. */
+export async function hasLiveEntry({ queues }: QueueDeps, jobId: string): Promise<boolean> {
+  return LIVE_STATES.includes(await bounded(queues.jobs.getJobState(jobId), 'the queue'))
+}
+
+/** Replaces an entry that ended although its job did not. */
+export async function enqueueAgain(deps: QueueDeps, jobId: string): Promise<void> {
+  await removeEntry(deps.queues.jobs, jobId)
+  await enqueueJob(deps, jobId)
+}
+
+/** Takes a waiting entry out of the queue; one that a worker holds stays. */
+export async function dequeueJob({ queues }: QueueDeps, jobId: string): Promise<void> {
+  await removeEntry(queues.jobs, jobId).catch(() => {})
+}
+
+async function removeEntry(queue: Queue, jobId: string): Promise<void> {
+  await bounded(queue.remove(jobId), 'the queue')
+}
