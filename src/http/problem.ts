@@ -2,7 +2,6 @@
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { type ErrorCode, type ErrorExtra, FewbitError } from '../shared/errors.ts'
-import { isUnavailable } from './unavailable.ts'
 
 export const Problem = z.object({
   type: z.string().describe('a URI of the kind of problem'),
@@ -48,7 +47,6 @@ const POINTERS: Record<string, string> = { body: '', querystring: '/query', para
 export function toFewbitError(error: unknown): FewbitError {
   if (error instanceof FewbitError) return error
   if (hasZodFastifySchemaValidationErrors(error)) return invalid(error)
-  if (isUnavailable(error)) return new FewbitError('unavailable', 'The job database does not answer.', { cause: error })
   const {
     code = '',
     message = '',

@@ -1,0 +1,100 @@
+/** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
+import type { DatasetRecord } from '../datasets/dataset.ts'
+import type { Target } from '../engine/targets/target.ts'
+import type { ModelRecord } from '../models/model.ts'
+import type { ErrorCode } from '../shared/errors.ts'
+import { fitProblems } from './dataset-fit.ts'
+import type { JobRequest } from './job.ts'
+import { METRICS_OF_LABELS } from './metric.ts'
+
+export interface Violation {
+  /** JSON pointer into the request */
+  pointer: string
+  code: ErrorCode
+  detail: string
+}
+
+/** The request with everything it names; null = named, but not there, or not named. */
+export interface Subject {
+  request: JobRequest
+  target: Target
+  model: ModelRecord | null
+  calibration: DatasetRecord | null
+  evaluation: DatasetRecord | null
+}
+
+type Check = (subject: Subject) => Violation[]
+
+const CHECKS: readonly Check[] = [
+  existence('/model_id', 'model', ({ model_id }) => model_id),
+  existence('/calibration/dataset_id', 'calibration', ({ calibration }) => calibration?.dataset_id),
+  existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
+  methodOfTarget,
+  calibrationGiven,
+  opsetOfTarget,
+  somethingToQuantize,
+  fit('calibration'),
+  fit('evaluation'),
+  labelsOfMetric,
+]
+
+export const violationsOf = (subject: Subject): Violation[] => CHECKS.flatMap((check) => check(subject))
+
+function existence(
+  pointer: string,
+  key: 'model' | 'calibration' | 'evaluation',
+  idIn: (request: JobRequest) => string | undefined,
+): Check {
+  return (subject) => {
+    const id = idIn(subject.request)
+    return id === undefined || subject[key] ? [] : [{ pointer, code: 'not_found', detail: `there is no ${id}` }]
+  }
+}
+
+function methodOfTarget({ request, target }: Subject): Violation[] {
+  if (target.methods.includes(request.method.type)) return []
+  const detail = `${target.id} supports ${target.methods.join(', ')}`
+  return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
+}
+
+function calibrationGiven({ request }: Subject): Violation[] {
+  if (request.method.type !== 'static' || request.calibration) return []
+  const detail = 'static quantization reads the ranges of activations from a data set'
+  return [{ pointer: '/calibration', code: 'dataset_required', detail }]
+}
+
+function opsetOfTarget({ model, target }: Subject): Violation[] {
+  if (!model || model.opset >= target.min_opset) return []
+  const detail = `the model has operator set ${model.opset}, ${target.id} needs ${target.min_opset} or newer`
+  return [{ pointer: '/model_id', code: 'model_opset_unsupported', detail }]
+}
+
+function somethingToQuantize({ model, request, target }: Subject): Violation[] {
+  if (!model || target.kind !== 'integer') return []
+  const excluded = request.exclude?.op_types ?? []
+  const left = Object.keys(model.op_types).filter((op) => !excluded.includes(op))
+  if (left.some((op) => op in target.operators)) return []
+  const detail = `no operator is left that ${target.id} computes in integers`
+  return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
+}
+
+function fit(key: 'calibration' | 'evaluation'): Check {
+  return ({ model, [key]: dataset }) => {
+    if (!model || !dataset) return []
+    return fitProblems(model, dataset).map((detail) => ({
+      pointer: `/${key}/dataset_id`,
+      code: 'dataset_mismatch',
+      detail,
+    }))
+  }
+}
+
+function labelsOfMetric({ request, evaluation }: Subject): Violation[] {
+  const metric = request.evaluation?.metric
+  if (!metric || !evaluation) return []
+  const rank = METRICS_OF_LABELS[metric]
+  if (rank === undefined || evaluation.labels?.shape.length === rank) return []
+  const found = evaluation.labels ? `they have ${evaluation.labels.shape.length} axes` : 'there are none'
+  const detail = `${metric} needs labels with ${rank} ${rank === 1 ? 'axis' : 'axes'}, ${found}`
+  return [{ pointer: '/evaluation/metric', code: 'dataset_labels_invalid', detail }]
+}

@@ -1,0 +1,22 @@
+/** Entry of the API process: config → deps → app → listen → graceful close. */
+import closeWithGrace from 'close-with-grace'
+import { buildApp } from './http/app.ts'
+import { closeDeps, openDeps } from './open-deps.ts'
+import { readConfig } from './shared/config.ts'
+import { createLogger } from './shared/log.ts'
+
+const CLOSE_MS = 10_000
+
+const config = readConfig(process.env)
+const log = createLogger(config.LOG_LEVEL, 'api')
+const deps = await openDeps(config, log)
+const app = buildApp(deps)
+
+closeWithGrace({ delay: CLOSE_MS, logger: log }, async ({ err }) => {
+  if (err) log.fatal({ err }, 'the API ends')
+  await app.close()
+  await closeDeps(deps)
+})
+
+const url = await app.listen({ host: config.HOST, port: config.PORT })
+console.log(`listening on ${url}`)

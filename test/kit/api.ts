@@ -1,0 +1,46 @@
+/** The API in this process over a private Redis and a temporary store, listening on a free port. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
+import type { Deps } from '../../src/deps.ts'
+import { buildApp } from '../../src/http/app.ts'
+import { closeDeps, openDeps } from '../../src/open-deps.ts'
+import { readConfig } from '../../src/shared/config.ts'
+import { createLogger } from '../../src/shared/log.ts'
+import { type RedisServer, startRedis } from './redis.ts'
+
+export interface Api {
+  url: string
+  app: FastifyInstance
+  deps: Deps
+  redis: RedisServer
+  /** every file in the store, finished or not */
+  storedFiles(): Promise<string[]>
+  close(): Promise<void>
+}
+
+export async function startApi(env: Record<string, string> = {}): Promise<Api> {
+  const directory = await mkdtemp(join(tmpdir(), 'fewbit-api-'))
+  const redis = await startRedis(directory)
+  const config = readConfig({ DATA_DIR: directory, REDIS_URL: redis.url, LOG_LEVEL: 'silent', ...env })
+  const deps = await openDeps(config, createLogger(config.LOG_LEVEL, 'api'))
+  const app = buildApp(deps)
+  const url = await app.listen({ host: '127.0.0.1', port: 0 })
+  return {
+    url,
+    app,
+    deps,
+    redis,
+    async storedFiles() {
+      const entries = await readdir(join(directory, 'store'), { recursive: true, withFileTypes: true })
+      return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
+    },
+    async close() {
+      await app.close()
+      await closeDeps(deps)
+      await redis.kill()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
