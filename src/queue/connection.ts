@@ -1,13 +1,29 @@
 /** Connections to Redis: one kind that fails fast for requests, and options for the kind that waits for workers. */
-import { type Command, Redis, type RedisOptions } from 'ioredis'
+import { type Command, Redis } from 'ioredis'
 import { FewbitError, messageOf } from '../shared/errors.ts'
+
+export interface RedisAddress {
+  path?: string
+  host?: string
+  port?: number
+  db?: number
+  username?: string
+  password?: string
+  tls?: Record<string, never>
+}
+
+/** For those who wait until Redis is back. */
+export interface PatientOptions extends RedisAddress {
+  maxRetriesPerRequest: null
+  retryStrategy: (times: number) => number
+}
 
 export const COMMAND_TIMEOUT_MS = 2000
 
 const REFUSING_REPLY = /^(LOADING|READONLY|MASTERDOWN|OOM|MISCONF|BUSY|CLUSTERDOWN)\b/
 
 /** `redis://user:password@host:6379/0`, `rediss://…` (TLS) or `unix:/path/to.sock`. */
-export function parseRedisUrl(url: string): RedisOptions {
+export function parseRedisUrl(url: string): RedisAddress {
   if (url.startsWith('unix:')) return { path: url.slice('unix:'.length).replace(/^\/\//, '') }
   const { protocol, hostname, port, username, password, pathname } = new URL(url)
   return {
@@ -36,7 +52,7 @@ export function connectFailFast(url: string): Redis {
 }
 
 /** For blocking reads and subscriptions, which wait for Redis to come back. */
-export function patientOptions(url: string): RedisOptions {
+export function patientOptions(url: string): PatientOptions {
   return { ...parseRedisUrl(url), maxRetriesPerRequest: null, retryStrategy }
 }
 

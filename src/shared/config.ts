@@ -31,10 +31,16 @@ export const Environment = z.object({
   RUNNER_MEMORY_BYTES: positive
     .default(Math.floor(totalmem() * 0.7))
     .describe('resident memory at which a job is killed'),
+  RUNNER_OUTPUT_BYTES: positive.default(8 * 1024 ** 3).describe('largest sum of the files that a job may write'),
   WORKER_CONCURRENCY: positive.default(1).describe('jobs that one worker process runs at a time'),
   MAX_UPLOAD_BYTES: positive.default(4 * 1024 ** 3).describe('largest model or data set'),
   MAX_QUEUED_JOBS: positive.default(1000).describe('queued and running jobs of one owner'),
   WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe('deliver webhooks to http and private addresses too (local development)'),
+  WEBHOOK_RETRY_SECONDS: z
+    .string()
+    .regex(/^\d+(\.\d+)?(,\d+(\.\d+)?)*$/, 'expected seconds, separated by commas')
+    .default('5,300,1800,7200,18000,36000,50400,72000,86400')
+    .describe('pauses between the attempts to deliver a webhook'),
   WEBHOOK_SECRET: z
     .string()
     .regex(/^whsec_/, 'expected whsec_ followed by base64')

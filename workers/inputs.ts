@@ -1,0 +1,45 @@
+/** Copies a job's inputs into its directory and tells the runner what they are. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Deps } from '../src/deps.ts'
+import { DatasetSpec, type RunnerSpec } from '../src/engine/recipe.ts'
+import type { JobRecord } from '../src/jobs/job.ts'
+import { FewbitError } from '../src/shared/errors.ts'
+
+type Dataset = JobRecord['inputs']['calibration']
+
+const PLAIN_NAME = /^[^/\\\0]{1,255}$/
+
+/** The model becomes `model.onnx`, its external data keep their names beside it, output goes to `out`. */
+export async function placeInputs(deps: Deps, job: JobRecord, directory: string): Promise<RunnerSpec> {
+  const [model, ...external] = job.inputs.model
+  if (!model) throw new FewbitError('internal', 'the job has no model')
+  await deps.store.copyTo(model.sha256, join(directory, 'model.onnx'))
+  for (const { path, sha256 } of external) await deps.store.copyTo(sha256, join(directory, plain(path)))
+  await mkdir(join(directory, 'out'))
+  return {
+    recipe: job.options,
+    model: 'model.onnx',
+    ...(await placeDataset(deps, directory, 'calibration', job.inputs.calibration)),
+    ...(await placeDataset(deps, directory, 'evaluation', job.inputs.evaluation)),
+    output: 'out',
+    threads: deps.config.RUNNER_THREADS,
+  }
+}
+
+async function placeDataset(
+  deps: Deps,
+  directory: string,
+  name: 'calibration' | 'evaluation',
+  dataset: Dataset,
+): Promise<Partial<RunnerSpec>> {
+  if (!dataset) return {}
+  const path = `${name}.npz`
+  await deps.store.copyTo(dataset.sha256, join(directory, path))
+  return { [name]: { path, spec: DatasetSpec.parse(dataset.spec ?? {}) } }
+}
+
+function plain(name: string): string {
+  if (PLAIN_NAME.test(name) && !name.startsWith('.')) return name
+  throw new FewbitError('model_external_data', `${name} is not a plain file name`)
+}

@@ -1,0 +1,28 @@
+/** Entry of the worker process: supervises runners, never computes. */
+import { join } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import { closeDeps, openDeps } from '../src/open-deps.ts'
+import { readConfig } from '../src/shared/config.ts'
+import { createLogger } from '../src/shared/log.ts'
+import { removeLeftovers } from './job-directory.ts'
+import { openSandbox } from './sandbox.ts'
+import { startWorker } from './start-worker.ts'
+
+const CLOSE_MS = 20_000
+
+const config = readConfig(process.env)
+const log = createLogger(config.LOG_LEVEL, 'worker')
+const root = join(import.meta.dirname, '..', '..')
+const readable = ['dist', 'node_modules', 'package.json'].map((name) => join(root, name))
+
+const sandbox = await openSandbox(config.SANDBOX, readable)
+await removeLeftovers(config.DATA_DIR)
+const deps = await openDeps(config, log)
+const worker = startWorker(deps, { sandbox, runner: [process.execPath, join(import.meta.dirname, 'runner.js')] })
+log.info({ sandbox: sandbox.name, concurrency: config.WORKER_CONCURRENCY }, 'worker is ready')
+
+closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
+  if (err) log.error({ err }, 'worker fails')
+  await worker.close()
+  await closeDeps(deps)
+})

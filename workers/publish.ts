@@ -1,0 +1,47 @@
+/** From a finished runner's files to a succeeded job. */
+import { join } from 'node:path'
+import type { Deps } from '../src/deps.ts'
+import { Recipe } from '../src/engine/recipe.ts'
+import type { Report } from '../src/engine/report.ts'
+import { checkGoals } from '../src/jobs/check-goals.ts'
+import type { Claim } from '../src/jobs/claim-job.ts'
+import type { Success } from '../src/jobs/finish-job.ts'
+import { release } from '../src/storage/refs.ts'
+import { readReport, storeOutput } from './collect.ts'
+import type { Limits } from './limits.ts'
+import type { OutputFile } from './messages.ts'
+
+interface Finished {
+  directory: string
+  files: readonly OutputFile[]
+  limits: Limits
+}
+
+/** Stores the files and says what the job becomes. Throws quantization_failed, output_limit, insufficient_storage. */
+export async function successOf(
+  deps: Deps,
+  { jobId, job }: Claim,
+  { directory, files, limits }: Finished,
+): Promise<Success> {
+  const output = join(directory, 'out')
+  const report = await readReport(output)
+  const artifacts = await storeOutput(deps, { jobId, directory: output, files, limits })
+  const warnings = [...report.warnings, ...checkGoals(job.request.goals, report.metrics)]
+  return { status: 'succeeded', artifacts, metrics: report.metrics, options: resolve(job.options, report), warnings }
+}
+
+/** Lets go of what an attempt stored that may not publish. */
+export async function discard(deps: Deps, { artifacts }: Success): Promise<void> {
+  for (const { id, sha256 } of artifacts) await release(deps, sha256, `artifact:${id}`)
+}
+
+/** What the engine resolved, where it fits the recipe's shape. */
+function resolve(options: Recipe, { options: resolved }: Report): Recipe {
+  const method = { ...options.method, ...pick(resolved, Object.keys(options.method)) }
+  const merged = Recipe.safeParse({ ...options, method })
+  return merged.success ? merged.data : options
+}
+
+function pick(from: Record<string, unknown>, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name) && name !== 'type'))
+}

@@ -1,0 +1,80 @@
+/** The webhook process's work: sweeps the outbox onto the queue and delivers what is on it. */
+import { UnrecoverableError, Worker } from 'bullmq'
+import type { Deps } from '../src/deps.ts'
+import { patientOptions } from '../src/queue/connection.ts'
+import { type Delivery, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
+import { messageOf } from '../src/shared/errors.ts'
+import { openGuardedAgent } from '../src/webhooks/guarded-agent.ts'
+import { delayBefore, retryDelays } from '../src/webhooks/retry-delays.ts'
+import { type Sender, sendWebhook } from '../src/webhooks/send-webhook.ts'
+import { sweepOutbox } from '../src/webhooks/sweep-outbox.ts'
+import { getWebhookSecret } from '../src/webhooks/webhook-secret.ts'
+import { persist } from './persist.ts'
+import { repeat } from './repeat.ts'
+
+export interface RunningNotify {
+  close(): Promise<void>
+}
+
+const CONCURRENCY = 8
+const SWEEP_MS = 2000
+const LOCK_MS = 20_000
+const STALLED_MS = 5000
+
+class DeliveryFailed extends Error {
+  readonly retryAfterMs: number
+  constructor(reason: string, retryAfterMs: number) {
+    super(reason)
+    this.retryAfterMs = retryAfterMs
+  }
+}
+
+export async function startNotify(deps: Deps): Promise<RunningNotify> {
+  const delays = retryDelays(deps.config)
+  const dispatcher = openGuardedAgent(deps.config)
+  const sender: Sender = { config: deps.config, dispatcher, secret: await persist(() => getWebhookSecret(deps)) }
+  const worker = new Worker<Delivery>(QUEUE_NAMES.notify, ({ data }) => deliver(deps, sender, data), {
+    connection: { ...patientOptions(deps.config.REDIS_URL!) },
+    prefix: queuePrefix(deps.config),
+    concurrency: CONCURRENCY,
+    lockDuration: LOCK_MS,
+    stalledInterval: STALLED_MS,
+    // A delivery may be repeated under the same id; it must not be given up because this process died.
+    maxStalledCount: 1_000_000,
+    settings: {
+      backoffStrategy: (failures, _type, error) => delayBefore(delays, failures, retryAfterOf(error), Math.random()),
+    },
+  })
+  worker.on('error', (error) => deps.log.warn({ reason: error.message }, 'queue'))
+  const changes = deps.queues.changes.watch('*')
+  const stopSweeping = repeat(
+    () => sweep(deps, delays.length + 1),
+    (signal) => changes.next(SWEEP_MS, signal),
+  )
+  return {
+    async close() {
+      await stopSweeping()
+      changes.close()
+      await worker.close()
+      await dispatcher.close()
+    },
+  }
+}
+
+async function sweep(deps: Deps, attempts: number): Promise<void> {
+  await sweepOutbox(deps, attempts).catch((error) => deps.log.warn({ reason: messageOf(error) }, 'outbox'))
+}
+
+async function deliver(deps: Deps, sender: Sender, delivery: Delivery): Promise<void> {
+  const attempt = await sendWebhook(sender, delivery)
+  const { eventId: event, jobId: job } = delivery
+  if (attempt.ok) return deps.log.info({ job, event, status: attempt.status }, 'webhook delivered')
+  deps.log.warn({ job, event, reason: attempt.reason }, 'webhook not delivered')
+  throw attempt.final
+    ? new UnrecoverableError(attempt.reason)
+    : new DeliveryFailed(attempt.reason, attempt.retryAfterMs)
+}
+
+function retryAfterOf(error: Error | undefined): number {
+  return error instanceof DeliveryFailed ? error.retryAfterMs : 0
+}

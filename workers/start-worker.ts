@@ -1,0 +1,76 @@
+/** The BullMQ worker: takes job ids from the queue, runs them in runner processes, gives them back when it must stop. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Job, WaitingError, Worker } from 'bullmq'
+import type { Deps } from '../src/deps.ts'
+import { reconcileJobs } from '../src/jobs/reconcile-jobs.ts'
+import { patientOptions } from '../src/queue/connection.ts'
+import { type JobTicket, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
+import { messageOf } from '../src/shared/errors.ts'
+import { every, repeat } from './repeat.ts'
+import { type RunnerHost, runJob } from './run-job.ts'
+import type { StopReason } from './stop-signal.ts'
+
+export interface WorkerTiming {
+  /** after so long without renewal a worker counts as dead */
+  lockMs: number
+  stalledMs: number
+  reconcileMs: number
+  /** how long running jobs may go on when the worker is told to stop */
+  graceMs: number
+}
+
+export interface RunningWorker {
+  close(): Promise<void>
+}
+
+const TIMING: WorkerTiming = { lockMs: 15_000, stalledMs: 5_000, reconcileMs: 5_000, graceMs: 3_000 }
+
+const reason = (why: StopReason): StopReason => why
+
+export function startWorker(deps: Deps, host: RunnerHost, timing: WorkerTiming = TIMING): RunningWorker {
+  const worker = new Worker<JobTicket>(
+    QUEUE_NAMES.jobs,
+    (entry, token, signal) => process(deps, host, entry, token, signal),
+    {
+      connection: { ...patientOptions(deps.config.REDIS_URL!) },
+      prefix: queuePrefix(deps.config),
+      concurrency: deps.config.WORKER_CONCURRENCY,
+      lockDuration: timing.lockMs,
+      stalledInterval: timing.stalledMs,
+      // How often a worker may die under a job is counted in the record.
+      maxStalledCount: 1_000_000,
+    },
+  )
+  worker.on('error', (error) => deps.log.warn({ reason: error.message }, 'queue'))
+  worker.on('lockRenewalFailed', (ids) => {
+    for (const id of ids) worker.cancelJob(id, reason('lost'))
+  })
+  const stopReconciling = repeat(() => reconcile(deps), every(timing.reconcileMs))
+  return {
+    async close() {
+      await stopReconciling()
+      await worker.pause(true)
+      const finished = worker.close()
+      await Promise.race([finished, delay(timing.graceMs, undefined, { ref: false })])
+      worker.cancelAllJobs(reason('shutdown'))
+      await finished
+    },
+  }
+}
+
+async function process(
+  deps: Deps,
+  host: RunnerHost,
+  entry: Job<JobTicket>,
+  token = '',
+  signal?: AbortSignal,
+): Promise<void> {
+  const settled = await runJob(deps, host, entry.data.jobId, signal ?? new AbortController().signal)
+  if (settled === 'done') return
+  await entry.moveToWait(token)
+  throw new WaitingError()
+}
+
+async function reconcile(deps: Deps): Promise<void> {
+  await reconcileJobs(deps).catch((error) => deps.log.warn({ reason: messageOf(error) }, 'reconcile'))
+}
