@@ -8,6 +8,7 @@ import { TARGETS } from '../engine/targets/index.ts'
 import { getModel } from '../models/get-model.ts'
 import type { ModelRecord } from '../models/model.ts'
 import { type ErrorCode, errorRow, FewbitError } from '../shared/errors.ts'
+import { countUnfinishedJobs } from './count-unfinished-jobs.ts'
 import { insertJob } from './insert-job.ts'
 import type { JobRecord, JobRequest } from './job.ts'
 import { defaultMetric } from './metric.ts'
@@ -39,7 +40,14 @@ export async function createJob(
     return { object: 'dry_run', valid, options: valid ? optionsOf(subject) : null, violations }
   }
   if (violations.length > 0 || !subject.model) throw refusal(violations)
+  await refuseTooMany(deps, owner)
   return insertJob(deps, recordOf(owner, subject, subject.model))
+}
+
+async function refuseTooMany(deps: Deps, owner: string): Promise<void> {
+  const { MAX_QUEUED_JOBS } = deps.config
+  if ((await countUnfinishedJobs(deps, owner)) < MAX_QUEUED_JOBS) return
+  throw new FewbitError('too_many_jobs', `at most ${MAX_QUEUED_JOBS} jobs may be unfinished`)
 }
 
 async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {

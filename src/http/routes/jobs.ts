@@ -6,6 +6,7 @@ import { createJob } from '../../jobs/create-job.ts'
 import { getJob } from '../../jobs/get-job.ts'
 import { ArtifactSummary, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/job.ts'
 import { listJobs } from '../../jobs/list-jobs.ts'
+import { viewJob } from '../../jobs/view-job.ts'
 import { ACCEPTED, CONDITIONAL, REPORT } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { matchesEtag } from '../etag.ts'
@@ -40,18 +41,6 @@ export const DryRun = z.object({
   violations: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })),
 })
 
-const links = (id: string) => {
-  const self = `/v1/jobs/${id}`
-  return {
-    self,
-    events: `${self}/events`,
-    cancel: `${self}/cancel`,
-    artifacts: `${self}/artifacts`,
-    report: `${self}/report`,
-  }
-}
-
-const viewOf = (record: JobRecord) => ({ ...record, links: links(record.id) })
 const etagOf = ({ version }: JobRecord): string => `W/"${version}"`
 
 export const create = endpoint(
@@ -76,10 +65,11 @@ export const create = endpoint(
   async ({ deps, owner, query, body, reply }) => {
     if (query.dry_run) return createJob(deps, owner, body, { dryRun: true })
     const job = await createJob(deps, owner, body, { dryRun: false })
+    const view = viewJob(job)
     return reply
       .code(202)
-      .headers({ location: links(job.id).self, 'retry-after': RETRY_AFTER_SECONDS, etag: etagOf(job) })
-      .send(viewOf(job))
+      .headers({ location: view.links.self, 'retry-after': RETRY_AFTER_SECONDS, etag: etagOf(job) })
+      .send(view)
   },
 )
 
@@ -100,7 +90,7 @@ export const list = endpoint(
   },
   async ({ deps, owner, query }) => {
     const page = await listJobs(deps, owner, query)
-    return { object: 'list', ...page, data: page.data.map(viewOf) }
+    return { object: 'list', ...page, data: page.data.map(viewJob) }
   },
 )
 
@@ -128,7 +118,7 @@ export const get = endpoint(
     const job = await followPreference(deps, owner, await getJob(deps, owner, params.id), waiting)
     reply.headers({ etag: etagOf(job), 'cache-control': 'private, no-cache', vary: 'Prefer' })
     if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
-    return isNews(job) ? viewOf(job) : reply.code(304).send()
+    return isNews(job) ? viewJob(job) : reply.code(304).send()
   },
 )
 
@@ -144,7 +134,7 @@ export const cancel = endpoint(
   },
   async ({ deps, owner, params, reply }) => {
     const job = await cancelJob(deps, owner, params.id)
-    return reply.code(job.status === 'canceled' ? 200 : 202).send(viewOf(job))
+    return reply.code(job.status === 'canceled' ? 200 : 202).send(viewJob(job))
   },
 )
 

@@ -1,0 +1,39 @@
+/** Method: a short program that turns a prepared float model into a quantized one. */
+import type { Model, Node } from '../ir/graph.ts'
+import type { Prepared } from '../prepare.ts'
+import type { Recipe } from '../recipe.ts'
+import type { PlanDocument, Report } from '../report.ts'
+import type { Runtime, RunTensor } from '../runtime/runner.ts'
+import type { Target } from '../targets/target.ts'
+import type { Workspace } from '../workspace.ts'
+
+export interface MethodInput {
+  prepared: Prepared
+  recipe: Recipe
+  target: Target
+  runtime: Runtime
+  workspace: Workspace
+  /** calibration data in batches of whole runs; empty without a data set */
+  batches: CalibrationBatches | null
+  excludes: (node: Node) => string | null
+  progress: (phase: 'planning' | 'calibrating' | 'quantizing', step: number, total: number) => void
+  now: () => number
+}
+
+export interface CalibrationBatches {
+  samples: number
+  /** batches, each the feeds of one run */
+  length: number
+  [Symbol.asyncIterator](): AsyncIterator<Record<string, RunTensor>>
+}
+
+export interface MethodOutput {
+  model: Model
+  plan: PlanDocument
+  quantizedNodes: number
+  macsInteger: number | null
+  calibration: Report['calibration']
+  options: Record<string, unknown>
+}
+
+export type Method = (input: MethodInput) => Promise<MethodOutput>

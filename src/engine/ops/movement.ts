@@ -1,0 +1,16 @@
+/** Operators that only move or pick elements: their output has the parameters of their input. */
+import type { Node } from '../ir/graph.ts'
+import { activation, defineOps, same } from './define.ts'
+
+const moving = { class: 'movement', outputs: ['Y'], quant: { X: activation, Y: same('X') } } as const
+
+const secondOutput = (node: Node) => (node.outputs[1] ? 'its second output has no integer form' : null)
+
+export const MOVEMENT = [
+  ...defineOps(['Flatten', 'Transpose', 'Identity'], { ...moving, inputs: ['X'] }),
+  ...defineOps(['Reshape', 'Squeeze', 'Unsqueeze', 'Expand', 'Tile'], { ...moving, inputs: ['X', 'shape?'] }),
+  ...defineOps(['Slice'], { ...moving, inputs: ['X', 'starts', 'ends', 'axes?', 'steps?'] }),
+  ...defineOps(['Gather'], { ...moving, inputs: ['X', 'indices'] }),
+  ...defineOps(['MaxPool'], { ...moving, inputs: ['X'], refuses: secondOutput }),
+  ...defineOps(['Split'], { ...moving, inputs: ['X', 'split?'], outputs: ['Y*'] }),
+]

@@ -1,0 +1,64 @@
+/**
+ * Y = alpha·A'·B' + beta·C  becomes  A'·(alpha·B') + (beta·C) where B and C are constants, C is made a vector,
+ * and a Gemm whose C is no constant vector becomes MatMul + Add.
+ */
+import { addInitializer, addNode } from '../ir/build.ts'
+import { type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import { elementCount, float32, type Tensor, view } from '../ir/tensor.ts'
+import { allGraphs, type Pass } from './pass.ts'
+
+export const normalizeGemm: Pass = {
+  name: 'normalize-gemm',
+  run: (model) => {
+    for (const graph of allGraphs(model.graph)) {
+      for (const node of sortedNodes(graph)) if (node.opType === 'Gemm' && node.domain === '') normalize(model, graph, node)
+    }
+  },
+}
+
+function normalize(model: Model, graph: Graph, node: Node): void {
+  foldFactor(model, graph, node, 1, 'alpha')
+  foldFactor(model, graph, node, 2, 'beta')
+  makeBiasVector(model, graph, node)
+  if (node.inputs[2] && node.inputs[2].tensor?.shape.length !== 1) splitOffBias(model, graph, node)
+}
+
+const floatTensor = (value: Value | null | undefined): Tensor | undefined => (value?.tensor?.dtype === 'float32' ? value.tensor : undefined)
+
+function foldFactor(model: Model, graph: Graph, node: Node, index: number, attribute: string): void {
+  const factor = node.float(attribute, 1)
+  const value = node.inputs[index]
+  if (!value) node.attributes.delete(attribute)
+  const tensor = floatTensor(value)
+  if (factor === 1 || !value || !tensor) return
+  const scaled = view(tensor, 'float32').map((x) => x * factor)
+  node.setInput(index, addInitializer(model, graph, `${value.name}_${attribute}`, float32(tensor.shape, scaled)))
+  node.attributes.delete(attribute)
+}
+
+function makeBiasVector(model: Model, graph: Graph, node: Node): void {
+  const bias = node.inputs[2]
+  const tensor = floatTensor(bias)
+  const weight = node.inputs[1]?.tensor?.shape
+  if (!bias || !tensor || !weight) return
+  const width = weight[node.int('transB', 0) ? 0 : 1]
+  const count = elementCount(tensor.shape)
+  if ((tensor.shape.length === 1 && count === width) || (count !== 1 && tensor.shape.at(-1) !== count)) return
+  const values = view(tensor, 'float32')
+  const vector = Float32Array.from({ length: width }, (_, i) => values[count === 1 ? 0 : i])
+  node.setInput(2, addInitializer(model, graph, `${bias.name}_vector`, float32([width], vector)))
+}
+
+/** The product stays a Gemm without C (its transposes are attributes), the addition follows. */
+function splitOffBias(model: Model, graph: Graph, node: Node): void {
+  const bias = node.inputs[2]
+  const output = node.outputs[0]
+  if (!bias || !output || node.float('beta', 1) !== 1) return
+  node.truncateInputs(2)
+  const attributes = Object.fromEntries([...node.attributes].filter(([name]) => name !== 'beta'))
+  const product = addNode(model, graph, 'Gemm', [...node.inputs], { name: `${node.name}_product`, attributes })
+  product.dtype = output.dtype
+  product.shape = output.shape
+  graph.removeNode(node)
+  addNode(model, graph, 'Add', [product, bias], { name: `${node.name}_bias`, outputs: [output] })
+}

@@ -1,0 +1,13 @@
+/** Removes nodes and constants that nothing reads. */
+import { type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import type { Pass } from './pass.ts'
+
+export const removeUnused: Pass = { name: 'remove-unused', run: (model: Model) => removeFrom(model.graph) }
+
+function removeFrom(graph: Graph): void {
+  const kept = new Set<Value>(graph.outputs)
+  const isUsed = (value: Value | null) => value !== null && (value.consumers.size > 0 || kept.has(value))
+  const isDead = (node: Node) => node.subgraphs.length === 0 && !node.outputs.some(isUsed)
+  for (const node of sortedNodes(graph).reverse()) if (isDead(node)) graph.removeNode(node)
+  for (const value of [...graph.initializers]) if (!isUsed(value)) graph.initializers.delete(value)
+}

@@ -1,0 +1,87 @@
+/** Stage `prepare`: an uploaded file becomes a folded, typed graph of opset 13 or newer; ONNX Runtime does the folding and the typing. */
+import type { Model, Value } from './ir/graph.ts'
+import { decodeModel } from './onnx/index.ts'
+import { normalizeGemm } from './passes/normalize-gemm.ts'
+import { type Pass, runPasses } from './passes/pass.ts'
+import { removeUnused } from './passes/remove-unused.ts'
+import { upgradeOpset } from './passes/upgrade-opset.ts'
+import type { Runtime, ValueInfo } from './runtime/runner.ts'
+import type { Workspace } from './workspace.ts'
+
+export const PREPARE: readonly Pass[] = [normalizeGemm, removeUnused]
+
+const CONTRIB = 'com.microsoft'
+
+export interface Prepared {
+  /** the upload, re-encoded as one file: the float reference of every measurement */
+  floatPath: string
+  floatOpset: number
+  model: Model
+  /** domain of the QuantizeLinear and DequantizeLinear to insert: '' or com.microsoft where the opset could not be raised */
+  quantizeDomain: string
+  inputs: readonly ValueInfo[]
+  outputs: readonly ValueInfo[]
+  warnings: { code: string; detail: string }[]
+}
+
+/** Prepares the model at `path`. Throws model_* errors for files that ONNX Runtime refuses. */
+export async function prepare(path: string, minOpset: number, runtime: Runtime, workspace: Workspace): Promise<Prepared> {
+  const original = decodeModel(path)
+  const floatOpset = original.model.opsets.get('') ?? 0
+  const floatPath = workspace.save('float.onnx', original.model)
+  const foldedPath = workspace.path('folded.onnx')
+  const session = await runtime.load(floatPath, { optimization: 'basic', saveTo: foldedPath })
+  const { inputs, outputs } = session
+  await session.release()
+  const load = () => typed(foldedPath, runtime, workspace)
+  const { model, problems } = await raise(load, minOpset)
+  runPasses(model, PREPARE)
+  return {
+    floatPath,
+    floatOpset,
+    model,
+    quantizeDomain: problems.length > 0 ? CONTRIB : '',
+    inputs,
+    outputs,
+    warnings: [...original.warnings.map((detail) => ({ code: 'model', detail })), ...problems.map(notRaised)],
+  }
+}
+
+const notRaised = (detail: string) => ({
+  code: 'opset_kept',
+  detail: `the operator set was not raised because ${detail}; quantization operators of the domain ${CONTRIB} are used instead`,
+})
+
+/** The model at opset `target` or newer, or as it is together with the reasons. */
+async function raise(load: () => Promise<Model>, target: number): Promise<{ model: Model; problems: string[] }> {
+  const model = await load()
+  const opset = model.opsets.get('') ?? target
+  if (opset >= target) return { model, problems: [] }
+  const problems = upgradeOpset(model, opset, target)
+  if (problems.length === 0) return { model, problems }
+  const untouched = await load()
+  untouched.opsets.set(CONTRIB, 1)
+  return { model: untouched, problems }
+}
+
+/** The model with the dtype and shape of every value, as ONNX Runtime infers them: each value is made an output and its metadata read. */
+async function typed(path: string, runtime: Runtime, workspace: Workspace): Promise<Model> {
+  const probe = decodeModel(path).model
+  const outputs = new Set(probe.graph.outputs)
+  probe.graph.outputs.push(...valuesOf(probe).filter((value) => !outputs.has(value)))
+  const session = await runtime.load(workspace.save('typed.onnx', probe), { optimization: 'disabled' })
+  const types = new Map(session.outputs.map((info) => [info.name, info]))
+  await session.release()
+  const { model } = decodeModel(path)
+  for (const value of valuesOf(model)) applyType(value, types.get(value.name))
+  return model
+}
+
+const valuesOf = ({ graph }: Model): Value[] =>
+  [...graph.nodes].flatMap((node) => node.outputs.filter((value): value is Value => value !== null))
+
+function applyType(value: Value, info: ValueInfo | undefined): void {
+  if (!info?.dtype) return
+  value.dtype = info.dtype
+  value.shape = info.shape
+}

@@ -1,0 +1,42 @@
+/** The plan as a document: what became of every node and value, and why. */
+import type { Node, Value } from '../ir/graph.ts'
+import type { Recipe } from '../recipe.ts'
+import type { PlanDocument } from '../report.ts'
+import type { Parameters } from './insert.ts'
+import type { Plan } from './plan.ts'
+
+type PlanNode = PlanDocument['nodes'][number]
+
+export const describeNode = (node: Node, quantized: boolean, reason: string): PlanNode => ({ node: node.name, op_type: node.opType, quantized, reason })
+
+/** Lists nodes and quantized tensors of a static plan. */
+export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap<Value, Parameters>): PlanDocument {
+  return {
+    target: recipe.target,
+    method: recipe.method.type,
+    nodes: [
+      ...[...plan.nodes].map((node) => describeNode(node, true, 'runs in integers')),
+      ...[...plan.reasons].map(([node, reason]) => describeNode(node, false, reason)),
+    ],
+    values: [
+      ...[...plan.values].map(([value, planned]) => describeValue(value, 'activation', parameters.get(value), REASONS[planned.kind])),
+      ...plan.constants.map(({ value, role, axis }) => describeValue(value, role, parameters.get(value), axis === null ? 'one scale' : `one scale per index of axis ${axis}`)),
+      ...[...plan.biases.values()].map(({ bias }) => describeValue(bias, 'bias', undefined, 'int32 with scale(input) · scale(weight)')),
+    ],
+  }
+}
+
+const REASONS = { own: 'calibrated range', fixed: 'range fixed by the operator', shared: 'same numbers as its source' } as const
+
+function describeValue(value: Value, role: string, parameters: Parameters | undefined, reason: string): PlanDocument['values'][number] {
+  const scales = parameters && [...parameters.scales]
+  return {
+    value: value.name,
+    role,
+    dtype: parameters?.qtype ?? null,
+    scale: scales ? (scales.length === 1 ? scales[0] : scales) : null,
+    zero_point: parameters?.zeroPoint ?? null,
+    axis: parameters?.axis ?? null,
+    reason,
+  }
+}

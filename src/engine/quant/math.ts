@@ -1,0 +1,151 @@
+/** Parameter arithmetic of affine quantization, bit for bit as ONNX Runtime 1.30 does it: q = clip(round(x ÷ scale) + zeroPoint). */
+export const QTYPES = {
+  uint8: { bits: 8, signed: false, full: [0, 255], symmetric: [0, 255], reduced: [0, 127] },
+  int8: { bits: 8, signed: true, full: [-128, 127], symmetric: [-127, 127], reduced: [-64, 64] },
+  uint16: { bits: 16, signed: false, full: [0, 65535], symmetric: [0, 65535], reduced: [0, 32767] },
+  int16: { bits: 16, signed: true, full: [-32768, 32767], symmetric: [-32767, 32767], reduced: [-16384, 16384] },
+} as const
+
+export type QType = keyof typeof QTYPES
+export type Integers = Uint8Array | Int8Array | Uint16Array | Int16Array
+
+export interface RangeOptions {
+  symmetric: boolean
+  /** 7-bit (15-bit) weights for processors whose 16-bit accumulators saturate */
+  reduceRange?: boolean
+  /** smallest rmax − rmin */
+  minimumRange?: number
+}
+
+export interface ScaleZeroPoint {
+  /** float32 */
+  scale: number
+  zeroPoint: number
+}
+
+const FLOAT32_TINY = 2 ** -126
+const f32 = Math.fround
+
+/** Round half to even, the only rounding in the house. */
+export function roundHalfEven(x: number): number {
+  const rounded = Math.round(x)
+  return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
+}
+
+/** The integers that a type may use: full, symmetric (s8: −127…127) or reduced. */
+export function integerRange(qtype: QType, options: RangeOptions): readonly [number, number] {
+  const row = QTYPES[qtype]
+  if (options.reduceRange) return row.reduced
+  return options.symmetric ? row.symmetric : row.full
+}
+
+/**
+ * Scale (float32) and zero point of a real range. The range is widened to hold 0; rmax − rmin is rounded to float32
+ * and the zero point to the nearest integer of the unrounded scale. Source: compute_scale_zp of onnxruntime.quantization 1.30.
+ */
+export function scaleZeroPoint(rmin: number, rmax: number, qtype: QType, options: RangeOptions): ScaleZeroPoint {
+  const [qmin, qmax] = integerRange(qtype, options)
+  let low = f32(Math.min(rmin, 0))
+  let high = f32(Math.max(rmax, 0))
+  if (options.minimumRange !== undefined) high = f32(Math.max(high, low + options.minimumRange))
+  if (options.symmetric) {
+    high = Math.max(Math.abs(low), Math.abs(high))
+    low = -high
+  }
+  const scale = f32(high - low) / (qmax - qmin)
+  if (scale < FLOAT32_TINY) return { scale: 1, zeroPoint: 0 }
+  const zeroPoint = options.symmetric ? roundHalfEven((qmin + qmax) / 2) : roundHalfEven(qmin - low / scale)
+  return { scale: f32(scale), zeroPoint }
+}
+
+/** Smallest and largest element; [0, 0] for none. NaN is not looked for. */
+export function extremes(values: Float32Array, start = 0, end = values.length, stride = 1): [number, number] {
+  if (start >= end) return [0, 0]
+  let low = values[start]
+  let high = low
+  for (let i = start; i < end; i += stride) {
+    const x = values[i]
+    if (x < low) low = x
+    if (x > high) high = x
+  }
+  return [low, high]
+}
+
+const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array } as const
+
+export const allocate = (qtype: QType, length: number): Integers => new ARRAYS[qtype](length)
+
+/** Quantizes values[start … start + count) in place of out. Division in float32, round half to even, clipped to the type's full range. */
+export function quantizeInto(out: Integers, values: Float32Array, start: number, count: number, { scale, zeroPoint }: ScaleZeroPoint, qtype: QType): void {
+  const [low, high] = QTYPES[qtype].full
+  for (let i = start; i < start + count; i++) {
+    const q = roundHalfEven(f32(values[i] / scale)) + zeroPoint
+    out[i] = q < low ? low : q > high ? high : q
+  }
+}
+
+export function quantizeTensor(values: Float32Array, parameters: ScaleZeroPoint, qtype: QType): Integers {
+  const out = allocate(qtype, values.length)
+  quantizeInto(out, values, 0, values.length, parameters, qtype)
+  return out
+}
+
+/** Where the slices of one channel lie in a row-major tensor: `outer` blocks of `inner` consecutive elements. */
+export function channelLayout(shape: readonly number[], axis: number): { outer: number; channels: number; inner: number } {
+  const product = (dims: readonly number[]) => dims.reduce((a, b) => a * b, 1)
+  return { outer: product(shape.slice(0, axis)), channels: shape[axis], inner: product(shape.slice(axis + 1)) }
+}
+
+/** One scale per index of `axis`, which `adjust` may change; shapes as in the tensor, row-major. */
+export function quantizePerChannel(
+  values: Float32Array,
+  shape: readonly number[],
+  axis: number,
+  qtype: QType,
+  options: RangeOptions,
+  adjust: (channel: number, scale: number) => number = (_, scale) => scale,
+) {
+  const { outer, channels, inner } = channelLayout(shape, axis)
+  const quantized = allocate(qtype, values.length)
+  const scales = new Float32Array(channels)
+  const zeroPoints = allocate(qtype, channels)
+  for (let c = 0; c < channels; c++) {
+    const starts = Array.from({ length: outer }, (_, o) => (o * channels + c) * inner)
+    const [low, high] = extremesOfBlocks(values, starts, inner)
+    const found = scaleZeroPoint(low, high, qtype, options)
+    const parameters = { ...found, scale: adjust(c, found.scale) }
+    for (const start of starts) quantizeInto(quantized, values, start, inner, parameters, qtype)
+    scales[c] = parameters.scale
+    zeroPoints[c] = parameters.zeroPoint
+  }
+  return { quantized, scales, zeroPoints }
+}
+
+function extremesOfBlocks(values: Float32Array, starts: number[], inner: number): [number, number] {
+  let low = Number.POSITIVE_INFINITY
+  let high = Number.NEGATIVE_INFINITY
+  for (const start of starts) {
+    const [blockLow, blockHigh] = extremes(values, start, start + inner)
+    if (blockLow < low) low = blockLow
+    if (blockHigh > high) high = blockHigh
+  }
+  return starts.length * inner === 0 ? [0, 0] : [low, high]
+}
+
+/** int32 bias of a layer: scale = inputScale · weightScale (float32), zero point 0, division in float64, clipped to int32. */
+export function quantizeBias(bias: Float32Array, inputScale: number, weightScales: ArrayLike<number>, beta = 1) {
+  const scales = Float32Array.from(weightScales, (weightScale) => f32(f32(f32(inputScale) * weightScale) * f32(beta)))
+  const scaleOf = (i: number) => scales[scales.length === 1 ? 0 : i]
+  const quantized = Int32Array.from(bias, (b, i) => Math.min(2147483647, Math.max(-2147483648, roundHalfEven(b / scaleOf(i)))))
+  return { quantized, scales }
+}
+
+/**
+ * The weight scale, enlarged where inputScale · weightScale is too fine for |bias| to fit into int32.
+ * Source: the int32-bias adjustment of onnxruntime.quantization 1.30, after TFLite.
+ */
+export function weightScaleForBias(bias: number, inputScale: number, weightScale: number): number {
+  const smallest = (1.0001 * (2 * Math.abs(bias))) / (2 ** 32 - 2)
+  const product = inputScale * weightScale
+  return product > 0 && product < smallest ? f32(weightScale * (smallest / product)) : weightScale
+}

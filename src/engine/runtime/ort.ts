@@ -1,0 +1,82 @@
+/** ONNX Runtime: the only file that imports onnxruntime-node. */
+import { createRequire } from 'node:module'
+import ort from 'onnxruntime-node'
+import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
+import { DTYPES, type DType } from '../ir/dtype.ts'
+import type { ElementArray, LoadOptions, Runtime, RunTensor, Session, ValueInfo } from './runner.ts'
+
+const ERROR_ONLY = 3
+
+/** ONNX Runtime on the CPU with `threads` intra-op threads. */
+export function openRuntime(threads: number): Runtime {
+  const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
+  return { name: 'onnxruntime', version, threads, load: (path, options) => load(path, options, threads) }
+}
+
+async function load(path: string, { optimization, saveTo }: LoadOptions, threads: number): Promise<Session> {
+  const session = await ort.InferenceSession.create(path, {
+    graphOptimizationLevel: optimization,
+    ...(saveTo && { optimizedModelFilePath: saveTo }),
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    logSeverityLevel: ERROR_ONLY,
+    executionProviders: ['cpu'],
+  }).catch((error: unknown) => {
+    throw translate(error, 'model_load_failed')
+  })
+  return {
+    inputs: session.inputMetadata.map(describe),
+    outputs: session.outputMetadata.map(describe),
+    run: (feeds, fetch) => run(session, feeds, fetch),
+    release: () => session.release(),
+  }
+}
+
+async function run(
+  session: ort.InferenceSession,
+  feeds: Readonly<Record<string, RunTensor>>,
+  fetch: readonly string[] = session.outputNames,
+): Promise<Record<string, RunTensor>> {
+  try {
+    const tensors = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)]))
+    const results = await session.run(tensors, fetch)
+    return Object.fromEntries(Object.entries(results).flatMap(([name, value]) => (value ? [[name, fromOrt(value)]] : [])))
+  } catch (error) {
+    throw translate(error, 'calibration_failed')
+  }
+}
+
+const toOrt = ({ dtype, data, dims }: RunTensor): ort.Tensor =>
+  new ort.Tensor(dtype as ort.Tensor.Type, data as ort.Tensor.DataType, dims)
+
+const fromOrt = (value: ort.Tensor): RunTensor => ({
+  dtype: asDType(value.type) ?? 'string',
+  dims: value.dims,
+  data: value.data as ElementArray | string[],
+})
+
+function describe(info: ort.InferenceSession.ValueMetadata): ValueInfo {
+  if (!info.isTensor) return { name: info.name, dtype: undefined, shape: [] }
+  const shape = info.shape.map((dim) => (typeof dim === 'number' && dim < 0 ? null : dim === '' ? null : dim))
+  return { name: info.name, dtype: asDType(info.type), shape }
+}
+
+const asDType = (type: string): DType | undefined => (DTYPES.includes(type as DType) ? (type as DType) : undefined)
+
+/** What ONNX Runtime's messages mean to our users; first match wins. */
+const MEANINGS: readonly [RegExp, ErrorCode, string][] = [
+  [/Failed to allocate memory|bad_alloc|bad allocation/i, 'out_of_memory', 'the model needs more memory for one run than the job may use'],
+  [/NOT_IMPLEMENTED|is not a registered function\/op|No Op registered/, 'model_operator_unsupported', 'ONNX Runtime has no kernel for an operator of this model'],
+  [/Opset .* is under development|Unsupported model IR version/, 'model_opset_unsupported', 'convert the model to a released opset'],
+]
+
+/** A FewbitError for a native error: classified, shortened, and without the machine's paths. */
+function translate(error: unknown, fallback: ErrorCode): FewbitError {
+  const message = messageOf(error)
+  const [, code, hint] = MEANINGS.find(([pattern]) => pattern.test(message)) ?? [null, fallback, undefined]
+  return new FewbitError(code, withoutPaths(message).slice(0, 600), { cause: error, ...(hint && { hint }) })
+}
+
+/** Absolute paths (build machine's sources, our directories) cut down to their last part. */
+export const withoutPaths = (text: string): string => text.replace(/(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\s:"'\\/]+){2,}/g, (path) => path.split(/[\\/]/).pop() ?? '')

@@ -1,0 +1,43 @@
+/** Runtime: the one door to execution, as the rest of the engine sees it. */
+import type { DType } from '../ir/dtype.ts'
+
+export type ElementArray =
+  | Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array
+
+/** A dense tensor that goes in or comes out of a run; strings come out as string arrays. */
+export interface RunTensor {
+  dtype: DType
+  dims: readonly number[]
+  data: ElementArray | string[]
+}
+
+export interface ValueInfo {
+  name: string
+  /** undefined for sequences, maps and optionals */
+  dtype: DType | undefined
+  shape: (number | string | null)[]
+}
+
+export type Optimization = 'disabled' | 'basic' | 'extended' | 'all'
+
+export interface LoadOptions {
+  optimization: Optimization
+  /** writes the optimized model there */
+  saveTo?: string
+}
+
+export interface Session {
+  inputs: readonly ValueInfo[]
+  outputs: readonly ValueInfo[]
+  /** Runs once; `fetch` limits the outputs. Throws a FewbitError whose detail holds no path. */
+  run(feeds: Readonly<Record<string, RunTensor>>, fetch?: readonly string[]): Promise<Record<string, RunTensor>>
+  release(): Promise<void>
+}
+
+export interface Runtime {
+  name: string
+  version: string
+  threads: number
+  /** Loads a model by path. Throws model_load_failed or model_operator_unsupported. */
+  load(path: string, options: LoadOptions): Promise<Session>
+}

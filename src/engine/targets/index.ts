@@ -1,0 +1,10 @@
+/** Every hardware target. */
+import type { TargetName } from '../recipe.ts'
+import { cpuInt8 } from './cpu-int8.ts'
+import { gpuFloat16 } from './gpu-float16.ts'
+import type { Target } from './target.ts'
+
+export const TARGETS = {
+  'cpu-int8': cpuInt8,
+  'gpu-float16': gpuFloat16,
+} as const satisfies Record<TargetName, Target>

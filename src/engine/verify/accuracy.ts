@@ -1,0 +1,103 @@
+/** Task metrics against labels: one score per sample for the float and the quantized model, so that they can be compared in pairs. */
+import type { MetricName } from '../recipe.ts'
+import type { Metrics } from '../report.ts'
+import type { RunTensor } from '../runtime/runner.ts'
+import { argmaxPerSample, numbers } from './fidelity.ts'
+
+type Accuracy = NonNullable<Metrics['accuracy']>
+
+/** labels of one sample: a class, or a sequence of classes padded with −1 */
+export type Label = readonly number[]
+
+/** One score and one weight per sample; the metric is Σ score ÷ Σ weight. */
+interface Score {
+  value: number
+  weight: number
+}
+
+interface MetricDef {
+  labels: 'class' | 'sequence'
+  /** a larger figure is worse */
+  isError: boolean
+  score: (output: RunTensor, labels: readonly Label[]) => Score[]
+}
+
+export const LABELLED_METRICS: Partial<Record<MetricName, MetricDef>> = {
+  top1: { labels: 'class', isError: false, score: (output, labels) => argmaxPerSample(output, labels.length).map((best, i) => hit(best === labels[i][0])) },
+  top5: { labels: 'class', isError: false, score: (output, labels) => labels.map((label, i) => hit(isAmongBest(output, labels.length, i, label[0], 5))) },
+  cer: { labels: 'sequence', isError: true, score: (output, labels) => labels.map((label, i) => characterErrors(output, i, label)) },
+}
+
+const hit = (correct: boolean): Score => ({ value: correct ? 1 : 0, weight: 1 })
+
+function isAmongBest(output: RunTensor, samples: number, sample: number, label: number, count: number): boolean {
+  const values = numbers(output)
+  const width = values.length / samples
+  const row = values.subarray(sample * width, (sample + 1) * width)
+  const own = row[label]
+  return [...row].filter((x) => x > own).length < count
+}
+
+/** Character error rate of greedy CTC decoding: output [N, T, C], blank 0. */
+function characterErrors(output: RunTensor, sample: number, label: Label): Score {
+  const [, steps, classes] = output.dims
+  const values = numbers(output)
+  const row = { dtype: output.dtype, dims: [steps, classes], data: values.subarray(sample * steps * classes, (sample + 1) * steps * classes) }
+  const path = argmaxPerSample(row, steps)
+  const decoded = path.filter((symbol, i) => symbol !== 0 && symbol !== path[i - 1])
+  const expected = label.filter((symbol) => symbol >= 0)
+  return { value: editDistance(decoded, expected), weight: expected.length }
+}
+
+/** Levenshtein distance. */
+export function editDistance(a: readonly number[], b: readonly number[]): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const current = [i]
+    for (let j = 1; j <= b.length; j++) {
+      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+    }
+    previous = current
+  }
+  return previous[b.length]
+}
+
+export interface AccuracyMeter {
+  add(float: RunTensor, quantized: RunTensor, labels: readonly Label[]): void
+  result(): Accuracy | null
+}
+
+/** Null for metrics that need no labels. */
+export function createAccuracyMeter(metric: MetricName): AccuracyMeter | null {
+  const def = LABELLED_METRICS[metric]
+  if (!def) return null
+  const pairs: { float: Score; quantized: Score }[] = []
+  return {
+    add: (float, quantized, labels) => {
+      const [a, b] = [def.score(float, labels), def.score(quantized, labels)]
+      a.forEach((score, i) => {
+        pairs.push({ float: score, quantized: b[i] })
+      })
+    },
+    result: () => (pairs.length === 0 ? null : summarize(metric, def, pairs)),
+  }
+}
+
+function summarize(metric: MetricName, def: MetricDef, pairs: { float: Score; quantized: Score }[]): Accuracy {
+  const weight = pairs.reduce((sum, { float }) => sum + float.weight, 0)
+  const total = (pick: 'float' | 'quantized') => pairs.reduce((sum, pair) => sum + pair[pick].value, 0) / Math.max(weight, 1)
+  const [float, quantized] = [total('float'), total('quantized')]
+  const sign = def.isError ? -1 : 1
+  const drop = sign * (float - quantized)
+  const losses = pairs.map((pair) => sign * (pair.float.value - pair.quantized.value))
+  return { metric, float, quantized, drop, samples: pairs.length, ci95: pairedInterval(losses, weight / pairs.length) }
+}
+
+/** Normal approximation of the mean of paired differences, per unit of weight. */
+function pairedInterval(losses: readonly number[], meanWeight: number): [number, number] {
+  const n = losses.length
+  const mean = losses.reduce((sum, x) => sum + x, 0) / n
+  const variance = losses.reduce((sum, x) => sum + (x - mean) ** 2, 0) / Math.max(n - 1, 1)
+  const half = 1.96 * Math.sqrt(variance / n)
+  return [(mean - half) / meanWeight, (mean + half) / meanWeight]
+}

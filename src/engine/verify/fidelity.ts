@@ -1,0 +1,99 @@
+/** How closely the quantized outputs follow the float outputs: SQNR, cosine, largest error, agreement of the argmax. */
+import type { Metrics } from '../report.ts'
+import type { RunTensor } from '../runtime/runner.ts'
+import { fromFloat16 } from '../ir/float16.ts'
+
+type Fidelity = NonNullable<Metrics['fidelity']>
+
+/** Reported instead of infinity when two outputs are identical. */
+const IDENTICAL_DB = 200
+
+interface OutputSums {
+  signal: number
+  noise: number
+  product: number
+  quantized: number
+  largest: number
+}
+
+export interface FidelityMeter {
+  add(float: Record<string, RunTensor>, quantized: Record<string, RunTensor>, samples: number): void
+  result(): Fidelity | null
+}
+
+/** Accumulates over samples with flat memory. Only floating-point outputs count. */
+export function createFidelityMeter(outputNames: readonly string[]): FidelityMeter {
+  const sums = new Map<string, OutputSums>()
+  let seen = 0
+  let agreed = 0
+  let compared = 0
+  return {
+    add: (float, quantized, samples) => {
+      seen += samples
+      const names = outputNames.filter((name) => isFloat(float[name]) && isFloat(quantized[name]))
+      for (const name of names) sums.set(name, accumulate(sums.get(name), numbers(float[name]), numbers(quantized[name])))
+      const first = names[0]
+      if (first === undefined) return
+      const [a, b] = [argmaxPerSample(float[first], samples), argmaxPerSample(quantized[first], samples)]
+      compared += a.length
+      agreed += a.filter((index, i) => index === b[i]).length
+    },
+    result: () => (sums.size === 0 ? null : summarize(sums, seen, compared > 0 ? agreed / compared : null)),
+  }
+}
+
+const isFloat = (tensor: RunTensor | undefined): tensor is RunTensor => tensor !== undefined && ['float32', 'float16', 'float64'].includes(tensor.dtype)
+
+/** The elements of a floating-point result as numbers. */
+export function numbers(tensor: RunTensor): Float32Array | Float64Array {
+  if (tensor.data instanceof Uint16Array) return fromFloat16(tensor.data)
+  if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data
+  return Float32Array.from(tensor.data as ArrayLike<number>)
+}
+
+function accumulate(sums: OutputSums = { signal: 0, noise: 0, product: 0, quantized: 0, largest: 0 }, a: ArrayLike<number>, b: ArrayLike<number>): OutputSums {
+  for (let i = 0; i < a.length; i++) {
+    const error = a[i] - b[i]
+    sums.signal += a[i] * a[i]
+    sums.noise += error * error
+    sums.product += a[i] * b[i]
+    sums.quantized += b[i] * b[i]
+    if (Math.abs(error) > sums.largest || Number.isNaN(error)) sums.largest = Math.abs(error)
+  }
+  return sums
+}
+
+function summarize(sums: Map<string, OutputSums>, samples: number, agreement: number | null): Fidelity {
+  const outputs = [...sums].map(([name, s]) => ({ name, sqnr_db: decibels(s), cosine: cosine(s), max_abs_error: s.largest }))
+  return {
+    sqnr_db: Math.min(...outputs.map((output) => output.sqnr_db)),
+    cosine: Math.min(...outputs.map((output) => output.cosine)),
+    agreement,
+    samples,
+    outputs,
+  }
+}
+
+function decibels({ signal, noise }: OutputSums): number {
+  if (noise === 0) return IDENTICAL_DB
+  return Math.max(-IDENTICAL_DB, Math.min(IDENTICAL_DB, 10 * Math.log10(signal / noise)))
+}
+
+function cosine({ signal, quantized, product }: OutputSums): number {
+  if (signal === 0 || quantized === 0) return signal === quantized ? 1 : 0
+  return Math.max(-1, Math.min(1, product / Math.sqrt(signal * quantized)))
+}
+
+/** Index of the largest element of each sample; samples lie along the first axis, the whole tensor is one sample otherwise. */
+export function argmaxPerSample(tensor: RunTensor, samples: number): number[] {
+  const values = numbers(tensor)
+  const rows = tensor.dims[0] === samples ? samples : 1
+  const width = values.length / rows
+  return width < 1 ? [] : Array.from({ length: rows }, (_, row) => argmax(values, row * width, width))
+}
+
+function argmax(values: ArrayLike<number>, start: number, length: number): number {
+  let best = 0
+  for (let i = 1; i < length; i++) if (values[start + i] > values[start + best]) best = i
+  return best
+}
