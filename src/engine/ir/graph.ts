@@ -52,6 +52,8 @@ export class Node {
   /** '' is the ONNX standard domain */
   readonly domain: string
   readonly attributes: Map<string, Attribute>
+  /** tells model-local functions of one name apart; '' for everything else */
+  overload = ''
   readonly #inputs: (Value | null)[] = []
   readonly #outputs: (Value | null)[] = []
 
@@ -221,6 +223,12 @@ export function freshName(model: Model, base: string): string {
   for (let i = 1; model.names.has(name); i++) name = `${base}_${i}`
   model.names.add(name)
   return name
+}
+
+/** The graph and, depth first, the subgraphs of its nodes. */
+export function* allGraphs(graph: Graph): Generator<Graph> {
+  yield graph
+  for (const node of [...graph.nodes]) for (const inner of node.subgraphs) yield* allGraphs(inner)
 }
 
 /** Values of enclosing graphs that the node's subgraphs read. */

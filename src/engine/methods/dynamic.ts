@@ -4,9 +4,8 @@
  */
 import { FewbitError } from '../../shared/errors.ts'
 import { addInitializer, addNode, int } from '../ir/build.ts'
-import { freshName, type Graph, type Model, Node, sortedNodes, Value } from '../ir/graph.ts'
+import { allGraphs, freshName, type Graph, type Model, Node, sortedNodes, Value } from '../ir/graph.ts'
 import { elementCount, float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
-import { allGraphs } from '../passes/pass.ts'
 import { describeNode } from '../quant/describe.ts'
 import { extremes, quantizePerChannel, quantizeTensor, scaleZeroPoint } from '../quant/math.ts'
 import { DynamicMethod } from '../recipe.ts'

@@ -185,7 +185,8 @@ const SKIPPED: Record<number, (reader: Reader) => number> = {
 function skipField(reader: Reader, wire: number): void {
   const skip = SKIPPED[wire]
   if (!skip) throw malformed(reader, `wire type ${wire} is not used by ONNX`)
-  reader.window.position += skip(reader)
+  const length = skip(reader)
+  reader.window.position += length
 }
 
 function readField(reader: Reader, name: MessageName, fields: Fields, depth: number): void {

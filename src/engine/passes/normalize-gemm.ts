@@ -3,9 +3,9 @@
  * and a Gemm whose C is no constant vector becomes MatMul + Add.
  */
 import { addInitializer, addNode } from '../ir/build.ts'
-import { type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
 import { elementCount, float32, type Tensor, view } from '../ir/tensor.ts'
-import { allGraphs, type Pass } from './pass.ts'
+import type { Pass } from './pass.ts'
 
 export const normalizeGemm: Pass = {
   name: 'normalize-gemm',

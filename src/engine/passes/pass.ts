@@ -1,7 +1,7 @@
 /** A pass is a named function on a model; the graph is checked after each one. */
 import { FewbitError, messageOf } from '../../shared/errors.ts'
 import { check } from '../ir/check.ts'
-import type { Graph, Model } from '../ir/graph.ts'
+import type { Model } from '../ir/graph.ts'
 
 export interface Pass {
   name: string
@@ -18,10 +18,4 @@ export function runPasses(model: Model, passes: readonly Pass[]): void {
       throw new FewbitError('quantization_failed', `pass ${pass.name}: ${messageOf(error)}`, { stage: 'prepare', cause: error })
     }
   }
-}
-
-/** The graph and, depth first, the subgraphs of its nodes. */
-export function* allGraphs(graph: Graph): Generator<Graph> {
-  yield graph
-  for (const node of [...graph.nodes]) for (const inner of node.subgraphs) yield* allGraphs(inner)
 }

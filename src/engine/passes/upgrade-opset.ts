@@ -1,8 +1,7 @@
 /** Raises the operator set to 13 by rewriting the operators whose form or meaning changed on the way. */
 import { addInitializer, addNode, int, string } from '../ir/build.ts'
-import { type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
 import { float32, int64, type Tensor } from '../ir/tensor.ts'
-import { allGraphs } from './pass.ts'
 
 interface Site {
   model: Model

@@ -1,7 +1,6 @@
 /** Does the artifact obey its target? Reads the written model, not the plan. */
-import type { Model, Node, Value } from '../ir/graph.ts'
+import { allGraphs, type Model, type Node, type Value } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
-import { allGraphs } from '../passes/pass.ts'
 import type { Metrics } from '../report.ts'
 import type { IntegerTarget, Target } from '../targets/target.ts'
 

@@ -1,6 +1,6 @@
 /** Which kernels ONNX Runtime really runs: counted in the graph that its optimizer writes. */
 import { decodeModel } from '../onnx/index.ts'
-import { allGraphs } from '../passes/pass.ts'
+import { allGraphs } from '../ir/graph.ts'
 
 /** operators that compute in integers */
 const INTEGER_KERNEL = /^(QLinear\w+|QGemm|QAttention|\w*Integer\w*|DynamicQuantize(MatMul|LSTM)|MatMulNBits)$/
