@@ -1,5 +1,6 @@
 /** The child that computes: reads its spec, runs the engine, speaks on file descriptor 3. It sees no network and no other job. */
 import { readSync, writeSync } from 'node:fs'
+import { cpus } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { quantize } from '../src/engine/index.ts'
 import { type RunnerMessage, RunnerSpec } from '../src/engine/recipe.ts'
@@ -14,7 +15,7 @@ new Worker(new URL('./watchdog.js', import.meta.url))
 
 let stage = 'starting'
 try {
-  await quantize(spec, { emit, now: () => performance.now() })
+  await quantize(spec, { emit, now: () => performance.now(), machine: cpus()[0]?.model.trim() ?? 'unknown processor' })
 } catch (error) {
   emit(lastWords(error, stage))
 }

@@ -31,7 +31,6 @@ const CHECKS: readonly Check[] = [
   existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
   methodOfTarget,
   calibrationGiven,
-  opsetOfTarget,
   somethingToQuantize,
   fit('calibration'),
   fit('evaluation'),
@@ -61,12 +60,6 @@ function calibrationGiven({ request }: Subject): Violation[] {
   if (request.method.type !== 'static' || request.calibration) return []
   const detail = 'static quantization reads the ranges of activations from a data set'
   return [{ pointer: '/calibration', code: 'dataset_required', detail }]
-}
-
-function opsetOfTarget({ model, target }: Subject): Violation[] {
-  if (!model || model.opset >= target.min_opset) return []
-  const detail = `the model has operator set ${model.opset}, ${target.id} needs ${target.min_opset} or newer`
-  return [{ pointer: '/model_id', code: 'model_opset_unsupported', detail }]
 }
 
 function somethingToQuantize({ model, request, target }: Subject): Violation[] {

@@ -1,0 +1,8 @@
+/** Every method by name. */
+import type { MethodName } from '../recipe.ts'
+import { dynamicMethod } from './dynamic.ts'
+import { float16Method } from './float16.ts'
+import type { Method } from './method.ts'
+import { staticMethod } from './static.ts'
+
+export const METHODS = { static: staticMethod, dynamic: dynamicMethod, float16: float16Method } as const satisfies Record<MethodName, Method>

@@ -1,0 +1,192 @@
+/** The stages of a quantization, and the only place that knows their order. */
+import { statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { VERSION } from '../shared/version.ts'
+import { check } from './ir/check.ts'
+import type { Model, Node } from './ir/graph.ts'
+import type { MethodInput, MethodOutput } from './methods/method.ts'
+import { METHODS } from './methods/index.ts'
+import { type Pass, runPasses } from './passes/pass.ts'
+import { removeUnused } from './passes/remove-unused.ts'
+import { shareInitializers } from './passes/share-initializers.ts'
+import { type Prepared, prepare } from './prepare.ts'
+import { createProgressMeter, type ProgressMeter } from './progress.ts'
+import type { Recipe, RunnerMessage, RunnerSpec } from './recipe.ts'
+import { type Metrics, Report, type Warning } from './report.ts'
+import { openRuntime } from './runtime/ort.ts'
+import type { Runtime, RunTensor, Session } from './runtime/runner.ts'
+import { batchesOf, calibrationBatches, type Samples } from './samples.ts'
+import { type Split, splitSamples } from './split.ts'
+import { findFeeds } from './synthetic.ts'
+import { TARGETS } from './targets/index.ts'
+import type { Target } from './targets/target.ts'
+import { violationsOf } from './verify/conformance.ts'
+import { type Verification, verify } from './verify/verify.ts'
+import { openWorkspace, type Workspace } from './workspace.ts'
+
+export const FINISH: readonly Pass[] = [removeUnused, shareInitializers]
+
+export interface Host {
+  emit(message: RunnerMessage): void
+  /** milliseconds */
+  now(): number
+  /** the processor, for the report */
+  machine: string
+}
+
+/** samples in one run where the model leaves the number open */
+const BATCH = 32
+
+const MODEL = 'model.onnx'
+const FILES = [
+  { name: MODEL, content_type: 'application/octet-stream' },
+  { name: 'report.json', content_type: 'application/json' },
+  { name: 'plan.json', content_type: 'application/json' },
+]
+
+interface Run {
+  spec: RunnerSpec
+  host: Host
+  target: Target
+  runtime: Runtime
+  workspace: Workspace
+  progress: ProgressMeter
+  warnings: Warning[]
+}
+
+/** Runs one job in the current directory: reads the files that `spec` names, writes model, report and plan to `spec.output`. Throws FewbitError. */
+export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
+  const run: Run = {
+    spec,
+    host,
+    target: TARGETS[spec.recipe.target],
+    runtime: openRuntime(spec.threads),
+    workspace: openWorkspace('.'),
+    progress: createProgressMeter(host.emit, host.now),
+    warnings: [],
+  }
+  run.progress.report('preparing', 0, 1)
+  const split = await splitSamples(spec)
+  const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace)
+  for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
+  const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, split))
+  runPasses(output.model, FINISH)
+  const path = writeArtifact(run, output.model)
+  const verification = await verifyArtifact(run, prepared, split, path)
+  run.progress.report('packaging', 0, 1)
+  writeDocuments(run, prepared, output, verification)
+  host.emit({ type: 'result', files: FILES })
+}
+
+function warn({ warnings, host }: Run, warning: Warning): void {
+  warnings.push(warning)
+  host.emit({ type: 'warning', ...warning })
+}
+
+function methodInput(run: Run, prepared: Prepared, { calibration }: Split): MethodInput {
+  const { spec, target, runtime, workspace, progress, host } = run
+  progress.report('planning', 0, 1)
+  return {
+    prepared,
+    recipe: spec.recipe,
+    target,
+    runtime,
+    workspace,
+    batches: calibration && calibrationBatches(calibration, prepared.inputs, BATCH),
+    excludes: excludesOf(spec.recipe),
+    progress: progress.report,
+    now: host.now,
+  }
+}
+
+/** Why the user wants a node to stay float, or null. */
+function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
+  const patterns = exclude.nodes.map((source) => new RegExp(`^(?:${source})$`))
+  const types = new Set(exclude.op_types)
+  return ({ name, opType }) => (types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null)
+}
+
+function writeArtifact({ spec, workspace }: Run, model: Model): string {
+  check(model)
+  model.producer = `fewbit ${VERSION}`
+  return workspace.save(join(spec.output, MODEL), model)
+}
+
+function verifyArtifact(run: Run, prepared: Prepared, { heldOut }: Split, quantizedPath: string): Promise<Verification> {
+  const { spec, runtime, workspace, host, progress } = run
+  const total = heldOut?.count ?? 1
+  // A dynamically quantized model reads one range from a whole batch, so that its results depend on who shares it.
+  const batch = spec.recipe.method.type === 'dynamic' ? 1 : BATCH
+  progress.report('verifying', 0, total)
+  return verify({
+    floatPath: prepared.floatPath,
+    quantizedPath,
+    runtime,
+    workspace,
+    batches: heldOut && batchesOf(heldOut, prepared.inputs, batch),
+    probe: (session) => probeFor(session, heldOut, spec.recipe.seed),
+    metric: spec.recipe.evaluation?.metric ?? 'agreement',
+    measuredOn: host.machine,
+    now: host.now,
+    progress: (phase, done) => progress.report(phase, done, phase === 'verifying' ? total : 1),
+  })
+}
+
+/** One held-out sample, or made-up numbers. */
+async function probeFor(session: Session, samples: Samples | null, seed: number): Promise<Record<string, RunTensor> | null> {
+  if (!samples) return findFeeds(session, seed)
+  for await (const { feeds } of batchesOf(samples, session.inputs, 1)) return feeds
+  return null
+}
+
+function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, verification: Verification): void {
+  const { spec, workspace, progress, runtime } = run
+  const metrics = metricsOf(run, output, verification)
+  for (const warning of [...verification.warnings, ...judge(metrics)]) warn(run, warning)
+  const report: Report = Report.parse({
+    fewbit: VERSION,
+    onnxruntime: runtime.version,
+    target: spec.recipe.target,
+    method: spec.recipe.method.type,
+    options: { ...spec.recipe, method: output.options },
+    opset: { float: prepared.floatOpset, quantized: output.model.opsets.get('') ?? 0 },
+    calibration: output.calibration,
+    metrics,
+    warnings: run.warnings,
+    stages: progress.stages(),
+  })
+  const write = (name: string, document: unknown) => writeFileSync(workspace.path(join(spec.output, name)), JSON.stringify(document, null, 1))
+  write('report.json', report)
+  write('plan.json', output.plan)
+  progress.report('packaging', 1, 1)
+}
+
+function metricsOf({ spec, target, workspace }: Run, output: MethodOutput, { fidelity, accuracy, latency_ms, kernels }: Verification): Metrics {
+  const float = statSync(spec.model).size
+  const quantized = statSync(workspace.path(join(spec.output, MODEL))).size
+  const violations = violationsOf(output.model, target)
+  return {
+    size_bytes: { float, quantized, ratio: quantized / float },
+    latency_ms,
+    accuracy,
+    fidelity,
+    coverage: {
+      nodes: output.plan.nodes.length,
+      nodes_quantized: output.quantizedNodes,
+      integer_kernels: target.kind === 'integer' ? kernels.integer : null,
+      conversions: kernels.conversions,
+      macs_integer: output.macsInteger,
+    },
+    target_conformance: { ok: violations.length === 0, violations },
+  }
+}
+
+/** What a user must not overlook in the figures. */
+function judge({ size_bytes, latency_ms, target_conformance }: Metrics): Warning[] {
+  const slower = latency_ms && latency_ms.speedup < 0.95
+  return [
+    ...(slower ? [{ code: 'slower_than_float', detail: `on this machine one run takes ${latency_ms.quantized.p50.toFixed(3)} ms, the float model ${latency_ms.float.p50.toFixed(3)} ms` }] : []),
+    ...(size_bytes.ratio >= 1 ? [{ code: 'larger_than_float', detail: `the artifact has ${size_bytes.quantized} bytes, the float model ${size_bytes.float}` }] : []),
+    ...(target_conformance.ok ? [] : [{ code: 'target_violated', detail: `${target_conformance.violations.length} rules of the target are broken, see metrics.target_conformance` }]),
+  ]
+}
