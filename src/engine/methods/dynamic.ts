@@ -7,7 +7,7 @@ import { addInitializer, addNode, int } from '../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, Node, sortedNodes, Value } from '../ir/graph.ts'
 import { elementCount, float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
 import { describeNode } from '../quant/describe.ts'
-import { extremes, quantizePerChannel, quantizeTensor, scaleZeroPoint } from '../quant/math.ts'
+import { quantizePerChannel, quantizeTensor, scaleZeroPointOf } from '../quant/math.ts'
 import { DynamicMethod } from '../recipe.ts'
 import type { Method } from './method.ts'
 import { shareOfMacs } from './static.ts'
@@ -156,7 +156,7 @@ function addWeight({ model, perChannel }: DynamicContext, graph: Graph, name: st
       zeroPoint: add('zero_point', tensorOf('int8', [scales.length], zeroPoints)),
     }
   }
-  const parameters = scaleZeroPoint(...extremes(values), 'int8', { symmetric: true })
+  const parameters = scaleZeroPointOf(values, 'int8', { symmetric: true })
   return {
     integers: add('quantized', tensorOf('int8', matrix.shape, quantizeTensor(values, parameters, 'int8'))),
     scale: add('scale', scalar(parameters.scale)),
@@ -178,7 +178,7 @@ function rewriteGather({ model, domain }: DynamicContext, graph: Graph, node: No
   const [output] = node.outputs
   const tensor = floatConstant(table)
   if (!table || !tensor || !indices || !output) return
-  const parameters = scaleZeroPoint(...extremes(view(tensor, 'float32')), 'uint8', { symmetric: false })
+  const parameters = scaleZeroPointOf(view(tensor, 'float32'), 'uint8', { symmetric: false })
   const integers = quantizeTensor(view(tensor, 'float32'), parameters, 'uint8')
   const quantized = addInitializer(model, graph, `${table.name}_quantized`, tensorOf('uint8', tensor.shape, integers))
   const scale = addInitializer(model, graph, `${table.name}_scale`, scalar(parameters.scale))

@@ -2,7 +2,7 @@
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
-import { extremes, quantizeBias, quantizePerChannel, quantizeTensor, type QType, type ScaleZeroPoint, scaleZeroPoint, weightScaleForBias } from './math.ts'
+import { extremes, quantizeBias, quantizePerChannel, quantizeTensor, type QType, type ScaleZeroPoint, scaleZeroPoint, scaleZeroPointOf, weightScaleForBias } from './math.ts'
 import type { Range } from './observers/observer.ts'
 import type { BiasPlan, ConstantPlan, Plan, ValuePlan } from './plan.ts'
 
@@ -94,7 +94,7 @@ type Widen = (channel: number, scale: number) => number
 function quantizeConstant(tensor: Tensor, { qtype, axis, symmetric }: ConstantPlan, widen: Widen | null) {
   const values = view(tensor, 'float32')
   if (axis === null) {
-    const found = scaleZeroPoint(...extremes(values), qtype, { symmetric })
+    const found = scaleZeroPointOf(values, qtype, { symmetric })
     const parameters = { ...found, scale: widen?.(0, found.scale) ?? found.scale }
     const zeroPoints = quantizeTensor(Float32Array.of(0), parameters, qtype)
     return { integers: quantizeTensor(values, parameters, qtype), zeroPoints, parameters: perTensor(qtype, parameters) }
@@ -111,7 +111,7 @@ function wideningFor(context: Insertion, { node, axis, value }: ConstantPlan): W
   if (!bias || !input || planned.weight !== value || bias.dtype !== 'float32') return null
   const values = view(bias, 'float32')
   const largest = Math.max(...extremes(values).map(Math.abs))
-  return (channel, scale) => weightScaleForBias(axis === null ? largest : values[channel], input.scales[0], scale)
+  return (channel, scale) => weightScaleForBias(axis === null ? largest : values[channel], input.scales[0], scale, axis !== null)
 }
 
 function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): void {

@@ -25,6 +25,8 @@ export interface ScaleZeroPoint {
 
 const FLOAT32_TINY = 2 ** -126
 const f32 = Math.fround
+/** keeps the largest bias clear of the ends of int32 */
+const BIAS_MARGIN = 1.0001
 
 /** Round half to even, the only rounding in the house. */
 export function roundHalfEven(x: number): number {
@@ -47,7 +49,7 @@ export function scaleZeroPoint(rmin: number, rmax: number, qtype: QType, options
   const [qmin, qmax] = integerRange(qtype, options)
   let low = f32(Math.min(rmin, 0))
   let high = f32(Math.max(rmax, 0))
-  if (options.minimumRange !== undefined) high = f32(Math.max(high, low + options.minimumRange))
+  if (options.minimumRange !== undefined) high = Math.max(high, f32(low + f32(options.minimumRange)))
   if (options.symmetric) {
     high = Math.max(Math.abs(low), Math.abs(high))
     low = -high
@@ -55,7 +57,12 @@ export function scaleZeroPoint(rmin: number, rmax: number, qtype: QType, options
   const scale = f32(high - low) / (qmax - qmin)
   if (scale < FLOAT32_TINY) return { scale: 1, zeroPoint: 0 }
   const zeroPoint = options.symmetric ? roundHalfEven((qmin + qmax) / 2) : roundHalfEven(qmin - low / scale)
-  return { scale: f32(scale), zeroPoint }
+  return { scale: f32(scale), zeroPoint: zeroPoint + 0 }
+}
+
+/** The same for the elements of a tensor; an empty one gets scale 1. */
+export function scaleZeroPointOf(values: Float32Array, qtype: QType, options: RangeOptions): ScaleZeroPoint {
+  return values.length === 0 ? { scale: 1, zeroPoint: 0 } : scaleZeroPoint(...extremes(values), qtype, options)
 }
 
 /** Smallest and largest element; [0, 0] for none. NaN is not looked for. */
@@ -142,10 +149,12 @@ export function quantizeBias(bias: Float32Array, inputScale: number, weightScale
 
 /**
  * The weight scale, enlarged where inputScale · weightScale is too fine for |bias| to fit into int32.
- * Source: the int32-bias adjustment of onnxruntime.quantization 1.30, after TFLite.
+ * Source: the int32-bias adjustment of onnxruntime.quantization 1.30, after TFLite; it doubles the bias in float32 per channel and in
+ * float64 per tensor.
  */
-export function weightScaleForBias(bias: number, inputScale: number, weightScale: number): number {
-  const smallest = (1.0001 * (2 * Math.abs(bias))) / (2 ** 32 - 2)
+export function weightScaleForBias(bias: number, inputScale: number, weightScale: number, perChannel: boolean): number {
+  const needed = perChannel ? f32(f32(BIAS_MARGIN) * f32(2 * Math.abs(bias))) : BIAS_MARGIN * 2 * Math.abs(bias)
+  const smallest = needed / (2 ** 32 - 2)
   const product = inputScale * weightScale
   return product > 0 && product < smallest ? f32(weightScale * (smallest / product)) : weightScale
 }
