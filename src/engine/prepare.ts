@@ -83,5 +83,6 @@ const valuesOf = ({ graph }: Model): Value[] =>
 function applyType(value: Value, info: ValueInfo | undefined): void {
   if (!info?.dtype) return
   value.dtype = info.dtype
-  value.shape = info.shape
+  // ONNX Runtime reports an unknown rank as no dimensions; what the file says tells the two apart.
+  if (info.shape.length > 0) value.shape = info.shape
 }

@@ -5,7 +5,8 @@ import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
 import type { ElementArray, LoadOptions, Runtime, RunTensor, Session, ValueInfo } from './runner.ts'
 
-const ERROR_ONLY = 3
+/** errors come as exceptions */
+const FATAL_ONLY = 4
 
 /** ONNX Runtime on the CPU with `threads` intra-op threads. */
 export function openRuntime(threads: number): Runtime {
@@ -20,7 +21,7 @@ async function load(path: string, { optimization, saveTo }: LoadOptions, threads
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     executionMode: 'sequential',
-    logSeverityLevel: ERROR_ONLY,
+    logSeverityLevel: FATAL_ONLY,
     executionProviders: ['cpu'],
   }).catch((error: unknown) => {
     throw translate(error, 'model_load_failed')
@@ -67,7 +68,7 @@ const asDType = (type: string): DType | undefined => (DTYPES.includes(type as DT
 /** What ONNX Runtime's messages mean to our users; first match wins. */
 const MEANINGS: readonly [RegExp, ErrorCode, string][] = [
   [/Failed to allocate memory|bad_alloc|bad allocation/i, 'out_of_memory', 'the model needs more memory for one run than the job may use'],
-  [/NOT_IMPLEMENTED|is not a registered function\/op|No Op registered/, 'model_operator_unsupported', 'ONNX Runtime has no kernel for an operator of this model'],
+  [/NOT_IMPLEMENTED|Could not find an implementation|is not a registered function\/op|No Op registered/, 'model_operator_unsupported', 'ONNX Runtime has no kernel for this operator with this element type and operator set; export the model with a newer operator set or as float32'],
   [/Opset .* is under development|Unsupported model IR version/, 'model_opset_unsupported', 'convert the model to a released opset'],
 ]
 
