@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { VERSION } from '../shared/version.ts'
 import { check } from './ir/check.ts'
 import type { Model, Node } from './ir/graph.ts'
-import type { MethodInput, MethodOutput } from './methods/method.ts'
 import { METHODS } from './methods/index.ts'
+import type { MethodInput, MethodOutput } from './methods/method.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { shareInitializers } from './passes/share-initializers.ts'
@@ -14,7 +14,7 @@ import { createProgressMeter, type ProgressMeter } from './progress.ts'
 import type { Recipe, RunnerMessage, RunnerSpec } from './recipe.ts'
 import { type Metrics, Report, type Warning } from './report.ts'
 import { openRuntime } from './runtime/ort.ts'
-import type { Runtime, RunTensor, Session } from './runtime/runner.ts'
+import type { RunTensor, Runtime, Session } from './runtime/runner.ts'
 import { batchesOf, calibrationBatches, type Samples } from './samples.ts'
 import { type Split, splitSamples } from './split.ts'
 import { findFeeds } from './synthetic.ts'
@@ -103,7 +103,8 @@ function methodInput(run: Run, prepared: Prepared, { calibration }: Split): Meth
 function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
   const patterns = exclude.nodes.map((source) => new RegExp(`^(?:${source})$`))
   const types = new Set(exclude.op_types)
-  return ({ name, opType }) => (types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null)
+  return ({ name, opType }) =>
+    types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null
 }
 
 function writeArtifact({ spec, workspace }: Run, model: Model): string {
@@ -112,7 +113,12 @@ function writeArtifact({ spec, workspace }: Run, model: Model): string {
   return workspace.save(join(spec.output, MODEL), model)
 }
 
-function verifyArtifact(run: Run, prepared: Prepared, { heldOut }: Split, quantizedPath: string): Promise<Verification> {
+function verifyArtifact(
+  run: Run,
+  prepared: Prepared,
+  { heldOut }: Split,
+  quantizedPath: string,
+): Promise<Verification> {
   const { spec, runtime, workspace, host, progress } = run
   const total = heldOut?.count ?? 1
   // A dynamically quantized model reads one range from a whole batch, so that its results depend on who shares it.
@@ -133,7 +139,11 @@ function verifyArtifact(run: Run, prepared: Prepared, { heldOut }: Split, quanti
 }
 
 /** One held-out sample, or made-up numbers. */
-async function probeFor(session: Session, samples: Samples | null, seed: number): Promise<Record<string, RunTensor> | null> {
+async function probeFor(
+  session: Session,
+  samples: Samples | null,
+  seed: number,
+): Promise<Record<string, RunTensor> | null> {
   if (!samples) return findFeeds(session, seed)
   for await (const { feeds } of batchesOf(samples, session.inputs, 1)) return feeds
   return null
@@ -155,13 +165,18 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     warnings: run.warnings,
     stages: progress.stages(),
   })
-  const write = (name: string, document: unknown) => writeFileSync(workspace.path(join(spec.output, name)), JSON.stringify(document, null, 1))
+  const write = (name: string, document: unknown) =>
+    writeFileSync(workspace.path(join(spec.output, name)), JSON.stringify(document, null, 1))
   write('report.json', report)
   write('plan.json', output.plan)
   progress.report('packaging', 1, 1)
 }
 
-function metricsOf({ spec, target, workspace }: Run, output: MethodOutput, { fidelity, accuracy, latency_ms, kernels }: Verification): Metrics {
+function metricsOf(
+  { spec, target, workspace }: Run,
+  output: MethodOutput,
+  { fidelity, accuracy, latency_ms, kernels }: Verification,
+): Metrics {
   const float = statSync(spec.model).size
   const quantized = statSync(workspace.path(join(spec.output, MODEL))).size
   const violations = violationsOf(output.model, target)
@@ -185,8 +200,29 @@ function metricsOf({ spec, target, workspace }: Run, output: MethodOutput, { fid
 function judge({ size_bytes, latency_ms, target_conformance }: Metrics): Warning[] {
   const slower = latency_ms && latency_ms.speedup < 0.95
   return [
-    ...(slower ? [{ code: 'slower_than_float', detail: `on this machine one run takes ${latency_ms.quantized.p50.toFixed(3)} ms, the float model ${latency_ms.float.p50.toFixed(3)} ms` }] : []),
-    ...(size_bytes.ratio >= 1 ? [{ code: 'larger_than_float', detail: `the artifact has ${size_bytes.quantized} bytes, the float model ${size_bytes.float}` }] : []),
-    ...(target_conformance.ok ? [] : [{ code: 'target_violated', detail: `${target_conformance.violations.length} rules of the target are broken, see metrics.target_conformance` }]),
+    ...(slower
+      ? [
+          {
+            code: 'slower_than_float',
+            detail: `on this machine one run takes ${latency_ms.quantized.p50.toFixed(3)} ms, the float model ${latency_ms.float.p50.toFixed(3)} ms`,
+          },
+        ]
+      : []),
+    ...(size_bytes.ratio >= 1
+      ? [
+          {
+            code: 'larger_than_float',
+            detail: `the artifact has ${size_bytes.quantized} bytes, the float model ${size_bytes.float}`,
+          },
+        ]
+      : []),
+    ...(target_conformance.ok
+      ? []
+      : [
+          {
+            code: 'target_violated',
+            detail: `${target_conformance.violations.length} rules of the target are broken, see metrics.target_conformance`,
+          },
+        ]),
   ]
 }

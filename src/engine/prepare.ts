@@ -25,7 +25,12 @@ export interface Prepared {
 }
 
 /** Prepares the model at `path`. Throws model_* errors for files that ONNX Runtime refuses. */
-export async function prepare(path: string, minOpset: number, runtime: Runtime, workspace: Workspace): Promise<Prepared> {
+export async function prepare(
+  path: string,
+  minOpset: number,
+  runtime: Runtime,
+  workspace: Workspace,
+): Promise<Prepared> {
   const original = decodeModel(path)
   const floatOpset = original.model.opsets.get('') ?? 0
   const floatPath = workspace.save('float.onnx', original.model)

@@ -2,7 +2,15 @@
 import type { Phase, RunnerMessage } from './recipe.ts'
 
 /** Share of a usual job's time, in order. */
-const SHARES: Record<Phase, number> = { preparing: 0.1, planning: 0.02, calibrating: 0.4, quantizing: 0.08, verifying: 0.25, measuring: 0.12, packaging: 0.03 }
+const SHARES: Record<Phase, number> = {
+  preparing: 0.1,
+  planning: 0.02,
+  calibrating: 0.4,
+  quantizing: 0.08,
+  verifying: 0.25,
+  measuring: 0.12,
+  packaging: 0.03,
+}
 
 const MESSAGES: Record<Phase, string> = {
   preparing: 'folding constants and finding shapes',

@@ -13,7 +13,10 @@ export type MetricName = (typeof METRIC_NAMES)[number]
 
 export const StaticMethod = z.strictObject({
   type: z.literal('static'),
-  observer: z.enum(['auto', ...OBSERVER_NAMES]).default('auto').describe('how a range is read from calibration data'),
+  observer: z
+    .enum(['auto', ...OBSERVER_NAMES])
+    .default('auto')
+    .describe('how a range is read from calibration data'),
   per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
 })
 export const DynamicMethod = z.strictObject({
@@ -30,14 +33,14 @@ export const Method = z
 export type Method = z.infer<typeof Method>
 
 /** A pattern that is anchored at both ends and matched against a node's name. */
-const NodePattern = z
-  .string()
-  .min(1)
-  .max(200)
-  .refine(isRegExp, 'not a valid regular expression')
+const NodePattern = z.string().min(1).max(200).refine(isRegExp, 'not a valid regular expression')
 
 export const Exclude = z.strictObject({
-  nodes: z.array(NodePattern).max(100).default([]).describe('regular expressions; a node whose whole name matches stays float'),
+  nodes: z
+    .array(NodePattern)
+    .max(100)
+    .default([])
+    .describe('regular expressions; a node whose whole name matches stays float'),
   op_types: z.array(z.string().min(1).max(100)).max(100).default([]).describe('operators that stay float'),
 })
 
@@ -46,7 +49,9 @@ export const Recipe = z.strictObject({
   method: Method,
   exclude: Exclude.default({ nodes: [], op_types: [] }),
   calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
-  evaluation: z.strictObject({ metric: z.enum(METRIC_NAMES), samples: z.number().int().positive().optional() }).optional(),
+  evaluation: z
+    .strictObject({ metric: z.enum(METRIC_NAMES), samples: z.number().int().positive().optional() })
+    .optional(),
   seed: z.number().int().nonnegative().default(0),
 })
 export type Recipe = z.infer<typeof Recipe>
@@ -70,7 +75,15 @@ export const RunnerSpec = z.strictObject({
 })
 export type RunnerSpec = z.infer<typeof RunnerSpec>
 
-export const PHASES = ['preparing', 'planning', 'calibrating', 'quantizing', 'verifying', 'measuring', 'packaging'] as const
+export const PHASES = [
+  'preparing',
+  'planning',
+  'calibrating',
+  'quantizing',
+  'verifying',
+  'measuring',
+  'packaging',
+] as const
 export type Phase = (typeof PHASES)[number]
 
 /** One line of JSON each on the runner's file descriptor 3. */

@@ -23,7 +23,9 @@ export const Metrics = z.object({
       metric: z.enum(METRIC_NAMES),
       float: z.number(),
       quantized: z.number(),
-      drop: z.number().describe('float − quantized, so that a positive drop is a loss; for error metrics quantized − float'),
+      drop: z
+        .number()
+        .describe('float − quantized, so that a positive drop is a loss; for error metrics quantized − float'),
       samples: nonNegative,
       ci95: z.tuple([z.number(), z.number()]).describe('95 % interval of the drop over paired samples'),
     })
@@ -34,14 +36,20 @@ export const Metrics = z.object({
       cosine: z.number().describe('worst output'),
       agreement: z.number().nullable().describe('share of samples with the same argmax of the first float output'),
       samples: nonNegative,
-      outputs: z.array(z.object({ name: z.string(), sqnr_db: z.number(), cosine: z.number(), max_abs_error: z.number() })),
+      outputs: z.array(
+        z.object({ name: z.string(), sqnr_db: z.number(), cosine: z.number(), max_abs_error: z.number() }),
+      ),
     })
     .nullable(),
   coverage: z.object({
     nodes: nonNegative,
     nodes_quantized: nonNegative,
-    integer_kernels: nonNegative.nullable().describe('integer kernels left by ONNX Runtime after its optimization, counted on this CPU'),
-    conversions: nonNegative.nullable().describe('QuantizeLinear and DequantizeLinear (or Cast) nodes left after optimization'),
+    integer_kernels: nonNegative
+      .nullable()
+      .describe('integer kernels left by ONNX Runtime after its optimization, counted on this CPU'),
+    conversions: nonNegative
+      .nullable()
+      .describe('QuantizeLinear and DequantizeLinear (or Cast) nodes left after optimization'),
     macs_integer: z.number().nullable().describe('share of multiply-accumulates in integers'),
   }),
   target_conformance: z.object({
@@ -65,7 +73,12 @@ export const PlanEntry = z.object({
   reason: z.string(),
 })
 export const PlanNode = z.object({ node: z.string(), op_type: z.string(), quantized: z.boolean(), reason: z.string() })
-export const PlanDocument = z.object({ target: z.string(), method: z.string(), nodes: z.array(PlanNode), values: z.array(PlanEntry) })
+export const PlanDocument = z.object({
+  target: z.string(),
+  method: z.string(),
+  nodes: z.array(PlanNode),
+  values: z.array(PlanEntry),
+})
 export type PlanDocument = z.infer<typeof PlanDocument>
 
 export const Report = z.object({

@@ -23,14 +23,20 @@ const isFixed = (dim: unknown): dim is number => typeof dim === 'number' && dim 
 
 /** How many samples one run takes: any number up to `wished`, or what the model's fixed first dimension demands. */
 export function batchSizeFor(inputs: readonly ValueInfo[], dataset: Dataset, wished: number): number {
-  const joined = inputs.filter(({ name, shape }) => (dataset.arrays.get(name)?.shape.length ?? 0) <= shape.length || shape.length === 0)
+  const joined = inputs.filter(
+    ({ name, shape }) => (dataset.arrays.get(name)?.shape.length ?? 0) <= shape.length || shape.length === 0,
+  )
   if (joined.length < inputs.length) return 1
   const fixed = joined.map(({ shape }) => shape[0]).filter(isFixed)
   return fixed.length > 0 ? Math.max(...fixed) : wished
 }
 
 /** Batches of whole runs; a last batch that would not fill a fixed batch size is left out. */
-export async function* batchesOf(samples: Samples, inputs: readonly ValueInfo[], wished: number): AsyncGenerator<Batch> {
+export async function* batchesOf(
+  samples: Samples,
+  inputs: readonly ValueInfo[],
+  wished: number,
+): AsyncGenerator<Batch> {
   const { dataset } = samples
   const size = batchSizeFor(inputs, dataset, wished)
   const flexible = size === wished
@@ -45,7 +51,9 @@ export async function* batchesOf(samples: Samples, inputs: readonly ValueInfo[],
 function labelsOf({ labels }: Dataset, start: number, count: number): Label[] | null {
   if (!labels) return null
   const width = labels.shape.length === 1 ? 1 : labels.shape.slice(1).reduce((a, b) => a * b, 1)
-  return Array.from({ length: count }, (_, i) => Array.from({ length: width }, (_, j) => labels.value((start + i) * width + j)))
+  return Array.from({ length: count }, (_, i) =>
+    Array.from({ length: width }, (_, j) => labels.value((start + i) * width + j)),
+  )
 }
 
 /** The same for calibration, whose length is known. */
@@ -53,10 +61,14 @@ export function calibrationBatches(samples: Samples, inputs: readonly ValueInfo[
   const size = batchSizeFor(inputs, samples.dataset, wished)
   const length = size === wished ? Math.ceil(samples.count / size) : Math.floor(samples.count / size)
   if (length === 0) {
-    throw new FewbitError('dataset_mismatch', `The model takes batches of ${size} samples and only ${samples.count} are left for calibration.`, {
-      param: '/calibration/dataset_id',
-      stage: 'calibrate',
-    })
+    throw new FewbitError(
+      'dataset_mismatch',
+      `The model takes batches of ${size} samples and only ${samples.count} are left for calibration.`,
+      {
+        param: '/calibration/dataset_id',
+        stage: 'calibrate',
+      },
+    )
   }
   return {
     samples: Math.min(samples.count, length * size),

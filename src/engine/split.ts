@@ -22,7 +22,11 @@ export async function splitSamples(spec: RunnerSpec): Promise<Split> {
   const evaluation = spec.evaluation ? await openDataset(spec.evaluation.path, spec.evaluation.spec) : null
   const wished = spec.recipe.calibration?.samples ?? DEFAULT_CALIBRATION
   if (evaluation) {
-    return { calibration: calibration && first(calibration, wished), heldOut: first(evaluation, spec.recipe.evaluation?.samples ?? evaluation.samples), warnings: [] }
+    return {
+      calibration: calibration && first(calibration, wished),
+      heldOut: first(evaluation, spec.recipe.evaluation?.samples ?? evaluation.samples),
+      warnings: [],
+    }
   }
   return calibration ? divide(calibration, wished) : { calibration: null, heldOut: null, warnings: [] }
 }
@@ -35,7 +39,12 @@ function first(dataset: Dataset, wished: number): Samples {
 function divide(dataset: Dataset, wished: number): Split {
   const used = first(dataset, wished)
   const left = dataset.samples - used.count
-  if (left > 0) return { calibration: used, heldOut: { dataset, start: used.count, count: Math.min(left, MOST_HELD_OUT) }, warnings: [] }
+  if (left > 0)
+    return {
+      calibration: used,
+      heldOut: { dataset, start: used.count, count: Math.min(left, MOST_HELD_OUT) },
+      warnings: [],
+    }
   const part = Math.floor(dataset.samples / HELD_OUT_PART)
   if (part === 0) return { calibration: used, heldOut: used, warnings: [NOT_HELD_OUT] }
   const kept = { dataset, start: 0, count: dataset.samples - part }
@@ -45,5 +54,6 @@ function divide(dataset: Dataset, wished: number): Split {
 
 const NOT_HELD_OUT: Warning = {
   code: 'no_held_out_samples',
-  detail: 'the data set is so small that the samples that calibrated also judge; name an evaluation data set for an honest figure',
+  detail:
+    'the data set is so small that the samples that calibrated also judge; name an evaluation data set for an honest figure',
 }

@@ -4,7 +4,16 @@ import type { ModelRecord } from './model.ts'
 
 export type ModelSummary = Pick<
   ModelRecord,
-  'inputs' | 'outputs' | 'opset' | 'opsets' | 'ir_version' | 'parameters' | 'op_types' | 'precision' | 'producer' | 'warnings'
+  | 'inputs'
+  | 'outputs'
+  | 'opset'
+  | 'opsets'
+  | 'ir_version'
+  | 'parameters'
+  | 'op_types'
+  | 'precision'
+  | 'producer'
+  | 'warnings'
 >
 
 export interface ModelFiles {

@@ -8,7 +8,12 @@ import type { Port } from './model.ts'
 
 /** Decodes the file at `path`; `external` maps names in the model to paths. */
 export function summarize(path: string, external: Readonly<Record<string, string>>): ModelSummary {
-  const { model, warnings, external: used, operators } = decodeModel(path, (name) => (Object.hasOwn(external, name) ? external[name] : null))
+  const {
+    model,
+    warnings,
+    external: used,
+    operators,
+  } = decodeModel(path, (name) => (Object.hasOwn(external, name) ? external[name] : null))
   const graphs = [...allGraphs(model.graph)]
   const tensors = graphs.flatMap(constantsOf)
   const unused = Object.keys(external).filter((name) => !used.includes(name))
@@ -41,13 +46,15 @@ const portOf = ({ name, dtype, shape, opaqueType }: Value): Port => ({
   shape: shape ? [...shape] : null,
 })
 
-const QUANTIZED = /^(com\.microsoft\.)?(QLinear|Quantize|Dequantize|DynamicQuantize|MatMulInteger|ConvInteger|MatMulNBits|QGemm|QAttention)/
+const QUANTIZED =
+  /^(com\.microsoft\.)?(QLinear|Quantize|Dequantize|DynamicQuantize|MatMulInteger|ConvInteger|MatMulNBits|QGemm|QAttention)/
 const FLOATS: readonly DType[] = ['float32', 'float16', 'bfloat16', 'float64']
 
 /** `quantized`, or the float type that most parameters have; `none` without parameters of a float type. */
 function precisionOf(tensors: readonly Tensor[], operators: readonly string[]): string {
   if (operators.some((name) => QUANTIZED.test(name))) return 'quantized'
-  const size = (dtype: DType) => tensors.filter((tensor) => tensor.dtype === dtype).reduce((sum, { shape }) => sum + elementCount(shape), 0)
+  const size = (dtype: DType) =>
+    tensors.filter((tensor) => tensor.dtype === dtype).reduce((sum, { shape }) => sum + elementCount(shape), 0)
   const [largest] = FLOATS.map((dtype) => ({ dtype, size: size(dtype) })).sort((a, b) => b.size - a.size)
   return largest && largest.size > 0 ? largest.dtype : 'none'
 }

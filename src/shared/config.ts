@@ -10,13 +10,20 @@ const flag = z.stringbool()
 export const Environment = z.object({
   PORT: port.default(8080).describe('TCP port of the API; 0 takes a free one'),
   HOST: z.string().default('127.0.0.1').describe('address the API binds'),
-  DATA_DIR: z.string().default('./data').describe('files of the local store, the private Redis and the job directories'),
+  DATA_DIR: z
+    .string()
+    .default('./data')
+    .describe('files of the local store, the private Redis and the job directories'),
   REDIS_URL: z
     .string()
     .regex(/^(redis|rediss|unix):/, 'expected redis://, rediss:// or unix:/path/to.sock')
     .optional()
     .describe('Redis 6.2 or newer; when absent `npm start` runs a private redis-server'),
-  REDIS_PREFIX: z.string().regex(/^[\w-]+$/).default('fewbit').describe('prefix of every key and queue'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w-]+$/)
+    .default('fewbit')
+    .describe('prefix of every key and queue'),
   STORE_URL: z
     .string()
     .regex(/^file:/, 'expected file:/directory')
@@ -27,7 +34,9 @@ export const Environment = z.object({
     .enum(['auto', 'require', 'off'])
     .default('auto')
     .describe('bubblewrap around the runner: auto = when it works here, require = refuse to start without it'),
-  RUNNER_THREADS: positive.default(Math.max(1, Math.min(availableParallelism(), 8))).describe('ONNX Runtime threads of a job'),
+  RUNNER_THREADS: positive
+    .default(Math.max(1, Math.min(availableParallelism(), 8)))
+    .describe('ONNX Runtime threads of a job'),
   RUNNER_MEMORY_BYTES: positive
     .default(Math.floor(totalmem() * 0.7))
     .describe('resident memory at which a job is killed'),
@@ -35,7 +44,9 @@ export const Environment = z.object({
   WORKER_CONCURRENCY: positive.default(1).describe('jobs that one worker process runs at a time'),
   MAX_UPLOAD_BYTES: positive.default(4 * 1024 ** 3).describe('largest model or data set'),
   MAX_QUEUED_JOBS: positive.default(1000).describe('queued and running jobs of one owner'),
-  WEBHOOK_ALLOW_PRIVATE: flag.default(false).describe('deliver webhooks to http and private addresses too (local development)'),
+  WEBHOOK_ALLOW_PRIVATE: flag
+    .default(false)
+    .describe('deliver webhooks to http and private addresses too (local development)'),
   WEBHOOK_RETRY_SECONDS: z
     .string()
     .regex(/^\d+(\.\d+)?(,\d+(\.\d+)?)*$/, 'expected seconds, separated by commas')
@@ -66,5 +77,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     throw new Error(`The environment is not valid:\n${lines.join('\n')}`)
   }
   const DATA_DIR = resolve(parsed.data.DATA_DIR)
-  return { ...parsed.data, DATA_DIR, REDIS_URL: parsed.data.REDIS_URL, STORE_URL: parsed.data.STORE_URL ?? `file:${DATA_DIR}/store` }
+  return {
+    ...parsed.data,
+    DATA_DIR,
+    REDIS_URL: parsed.data.REDIS_URL,
+    STORE_URL: parsed.data.STORE_URL ?? `file:${DATA_DIR}/store`,
+  }
 }

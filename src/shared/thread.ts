@@ -28,7 +28,9 @@ export function runThread<T>(entry: URL, input: unknown, limits: ThreadLimits): 
     })
     worker.once('error', (error: NodeJS.ErrnoException) => {
       const exhausted = error.code === 'ERR_WORKER_OUT_OF_MEMORY'
-      reject(exhausted ? new FewbitError('model_too_complex', 'reading the upload needs more memory than allowed') : error)
+      reject(
+        exhausted ? new FewbitError('model_too_complex', 'reading the upload needs more memory than allowed') : error,
+      )
     })
     worker.once('exit', () => {
       clearTimeout(timer)

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 
 /** package.json lies three folders above the compiled file. */
-const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
 
 export const VERSION: string = version

@@ -14,7 +14,13 @@ export interface NodeOptions {
 }
 
 /** Adds a node and returns its first output. Names are made unique in the model. */
-export function addNode(model: Model, graph: Graph, opType: string, inputs: readonly (Value | null)[], options: NodeOptions = {}): Value {
+export function addNode(
+  model: Model,
+  graph: Graph,
+  opType: string,
+  inputs: readonly (Value | null)[],
+  options: NodeOptions = {},
+): Value {
   const name = freshName(model, options.name ?? opType)
   const outputs = options.outputs ?? [new Value(freshName(model, options.output ?? `${name}_output`))]
   const attributes = new Map(Object.entries(options.attributes ?? {}))

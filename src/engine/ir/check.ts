@@ -21,7 +21,8 @@ function checkGraph(graph: Graph, outer: ReadonlySet<Value>): void {
   }
   for (const node of graph.nodes) for (const value of node.outputs) if (value) define(value, `node "${node.name}"`)
   checkNodes(graph, known)
-  for (const value of graph.outputs) if (!known.has(value)) throw new Error(`nothing produces the output "${value.name}"`)
+  for (const value of graph.outputs)
+    if (!known.has(value)) throw new Error(`nothing produces the output "${value.name}"`)
 }
 
 function checkNodes(graph: Graph, known: ReadonlySet<Value>): void {
@@ -31,7 +32,8 @@ function checkNodes(graph: Graph, known: ReadonlySet<Value>): void {
       if (value && !known.has(value)) throw new Error(`${where} reads "${value.name}", which is not in its graph`)
       if (value && !value.consumers.has(node)) throw new Error(`"${value.name}" does not know that ${where} reads it`)
     }
-    for (const value of node.outputs) if (value && value.producer !== node) throw new Error(`"${value.name}" has another producer than ${where}`)
+    for (const value of node.outputs)
+      if (value && value.producer !== node) throw new Error(`"${value.name}" has another producer than ${where}`)
     for (const inner of node.subgraphs) checkGraph(inner, known)
   }
 }

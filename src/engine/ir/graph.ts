@@ -262,7 +262,8 @@ function visitNode(root: Node, graph: Graph, state: Map<Node, 'open' | 'done'>, 
   const stack: { node: Node; pending: Node[] }[] = []
   const open = (node: Node) => {
     if (state.get(node) === 'done' || !graph.nodes.has(node)) return
-    if (state.get(node) === 'open') throw new Error(`the graph has a cycle through node "${node.name}" (${node.opType})`)
+    if (state.get(node) === 'open')
+      throw new Error(`the graph has a cycle through node "${node.name}" (${node.opType})`)
     state.set(node, 'open')
     stack.push({ node, pending: producersOf(node) })
   }

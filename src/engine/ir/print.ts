@@ -19,7 +19,8 @@ function printGraph(graph: Graph, indent: string): string[] {
   ]
 }
 
-const printValue = ({ name, dtype, shape }: Value): string => `${name}: ${dtype ?? '?'}${shape ? `[${shape.map((dim) => dim ?? '?').join(',')}]` : ''}`
+const printValue = ({ name, dtype, shape }: Value): string =>
+  `${name}: ${dtype ?? '?'}${shape ? `[${shape.map((dim) => dim ?? '?').join(',')}]` : ''}`
 
 function printTensor(tensor: Tensor | undefined): string {
   if (!tensor) return 'nothing'
@@ -31,16 +32,32 @@ function printTensor(tensor: Tensor | undefined): string {
 
 function elementsOf(tensor: Tensor): (number | bigint | string)[] {
   const { dtype } = tensor
-  const shown = ['float32', 'float64', 'int8', 'uint8', 'bool', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64'] as const
+  const shown = [
+    'float32',
+    'float64',
+    'int8',
+    'uint8',
+    'bool',
+    'int16',
+    'uint16',
+    'int32',
+    'uint32',
+    'int64',
+    'uint64',
+  ] as const
   const known = shown.find((name) => name === dtype)
   if (!known) return [Buffer.from(bytesOf(tensor)).toString('hex')]
-  return [...(view(tensor, known) as Iterable<number | bigint>)].map((x) => (dtype === 'float32' ? Number(Number(x).toPrecision(6)) : x))
+  return [...(view(tensor, known) as Iterable<number | bigint>)].map((x) =>
+    dtype === 'float32' ? Number(Number(x).toPrecision(6)) : x,
+  )
 }
 
 function printNode(node: Node, indent: string): string[] {
   const names = (values: readonly (Value | null)[]) => values.map((value) => value?.name ?? '_').join(', ')
   const domain = node.domain && `${node.domain}.`
-  const attributes = [...node.attributes].sort(([a], [b]) => (a < b ? -1 : 1)).flatMap(([name, attribute]) => printAttribute(name, attribute))
+  const attributes = [...node.attributes]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .flatMap(([name, attribute]) => printAttribute(name, attribute))
   const list = attributes.length > 0 ? ` {${attributes.join(', ')}}` : ''
   const line = `${indent}${names(node.outputs)} = ${domain}${node.opType}(${names(node.inputs)})${list}`
   return [line, ...node.subgraphs.flatMap((graph) => printGraph(graph, `${indent}  `))]

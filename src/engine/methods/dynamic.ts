@@ -38,8 +38,16 @@ export const dynamicMethod: Method = async (input) => {
   const chosen = judged.filter(({ reason }) => reason === null)
   if (chosen.length === 0) throw nothingToQuantize()
   const macs = shareOfMacs([...model.graph.nodes], new Set(chosen.map(({ node }) => node)))
-  const plan = judged.map(({ node, reason }) => describeNode(node, reason === null, reason ?? 'int8 weights, activations quantized at run time'))
-  const context: DynamicContext = { model, perChannel: per_channel, domain: quantizeDomain, activations: new Map(), weights: new Map() }
+  const plan = judged.map(({ node, reason }) =>
+    describeNode(node, reason === null, reason ?? 'int8 weights, activations quantized at run time'),
+  )
+  const context: DynamicContext = {
+    model,
+    perChannel: per_channel,
+    domain: quantizeDomain,
+    activations: new Map(),
+    weights: new Map(),
+  }
   for (const { graph, node } of chosen) rewrite(context, graph, node)
   input.progress('quantizing', 1, 1)
   return {
@@ -53,16 +61,22 @@ export const dynamicMethod: Method = async (input) => {
 }
 
 const nothingToQuantize = () =>
-  new FewbitError('nothing_to_quantize', 'The model has no MatMul, Gemm or Gather with a float32 constant, so dynamic quantization has nothing to do.', {
-    stage: 'plan',
-    hint: 'use the method static for convolutional networks',
-  })
+  new FewbitError(
+    'nothing_to_quantize',
+    'The model has no MatMul, Gemm or Gather with a float32 constant, so dynamic quantization has nothing to do.',
+    {
+      stage: 'plan',
+      hint: 'use the method static for convolutional networks',
+    },
+  )
 
-const floatConstant = (value: Value | null | undefined): Tensor | undefined => (value?.tensor?.dtype === 'float32' ? value.tensor : undefined)
+const floatConstant = (value: Value | null | undefined): Tensor | undefined =>
+  value?.tensor?.dtype === 'float32' ? value.tensor : undefined
 
 /** Why a node stays float, or null. */
 function refusal(node: Node): string | null {
-  if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType)) return 'dynamic quantization has no integer form of this operator'
+  if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType))
+    return 'dynamic quantization has no integer form of this operator'
   const { weightIndex, smallestRank } = REWRITES[node.opType]
   const weight = floatConstant(node.inputs[weightIndex])
   if (!weight) return 'its weight is not a float32 constant'
@@ -80,15 +94,23 @@ interface Rewrite {
 const REWRITES: Record<string, Rewrite> = {
   MatMul: { weightIndex: 1, smallestRank: 2, apply: rewriteMatMul },
   Gemm: { weightIndex: 1, smallestRank: 2, refuses: refuseGemm, apply: rewriteGemm },
-  Gather: { weightIndex: 0, smallestRank: 1, refuses: (_, table) => (elementCount(table.shape) < SMALLEST_TABLE ? 'its table is small' : null), apply: rewriteGather },
+  Gather: {
+    weightIndex: 0,
+    smallestRank: 1,
+    refuses: (_, table) => (elementCount(table.shape) < SMALLEST_TABLE ? 'its table is small' : null),
+    apply: rewriteGather,
+  },
 }
 
 function refuseGemm(node: Node): string | null {
   if (node.int('transA', 0)) return 'it transposes its activation'
-  return node.float('alpha', 1) === 1 && node.float('beta', 1) === 1 ? null : 'alpha and beta could not be folded into its constants'
+  return node.float('alpha', 1) === 1 && node.float('beta', 1) === 1
+    ? null
+    : 'alpha and beta could not be folded into its constants'
 }
 
-const rewrite = (context: DynamicContext, graph: Graph, node: Node): void => REWRITES[node.opType].apply(context, graph, node)
+const rewrite = (context: DynamicContext, graph: Graph, node: Node): void =>
+  REWRITES[node.opType].apply(context, graph, node)
 
 function rewriteMatMul(context: DynamicContext, graph: Graph, node: Node): void {
   const [input, weight] = node.inputs
@@ -109,11 +131,21 @@ function rewriteGemm(context: DynamicContext, graph: Graph, node: Node): void {
   if (bias) addNode(context.model, graph, 'Add', [product, bias], { name: `${node.name}_bias`, outputs: [output] })
 }
 
-function integerProduct(context: DynamicContext, graph: Graph, name: string, input: Value, weight: Value, transposed: boolean, output: Value): void {
+function integerProduct(
+  context: DynamicContext,
+  graph: Graph,
+  name: string,
+  input: Value,
+  weight: Value,
+  transposed: boolean,
+  output: Value,
+): void {
   const { model } = context
   const [integers, scale, zeroPoint] = quantizedActivation(context, graph, input)
   const w = quantizedWeight(context, graph, weight, transposed)
-  const sum = addNode(model, graph, 'MatMulInteger', [integers, w.integers, zeroPoint, w.zeroPoint], { name: `${name}_MatMulInteger` })
+  const sum = addNode(model, graph, 'MatMulInteger', [integers, w.integers, zeroPoint, w.zeroPoint], {
+    name: `${name}_MatMulInteger`,
+  })
   const cast = addNode(model, graph, 'Cast', [sum], { name: `${name}_Cast`, attributes: { to: int(FLOAT32_CODE) } })
   const scales = addNode(model, graph, 'Mul', [scale, w.scale], { name: `${name}_scales` })
   addNode(model, graph, 'Mul', [cast, scales], { name: `${name}_Mul`, outputs: [output] })
@@ -125,7 +157,9 @@ function quantizedActivation(context: DynamicContext, graph: Graph, input: Value
   if (known && graph === context.model.graph) return known
   const { model } = context
   const name = freshName(model, `${input.name}_DynamicQuantizeLinear`)
-  const outputs = ['quantized', 'scale', 'zero_point'].map((part) => new Value(freshName(model, `${input.name}_${part}`)))
+  const outputs = ['quantized', 'scale', 'zero_point'].map(
+    (part) => new Value(freshName(model, `${input.name}_${part}`)),
+  )
   graph.addNode(new Node(name, 'DynamicQuantizeLinear', '', [input], outputs))
   const made = [outputs[0], outputs[1], outputs[2]] as const
   if (graph === model.graph) context.activations.set(input, made)
@@ -182,8 +216,20 @@ function rewriteGather({ model, domain }: DynamicContext, graph: Graph, node: No
   const integers = quantizeTensor(view(tensor, 'float32'), parameters, 'uint8')
   const quantized = addInitializer(model, graph, `${table.name}_quantized`, tensorOf('uint8', tensor.shape, integers))
   const scale = addInitializer(model, graph, `${table.name}_scale`, scalar(parameters.scale))
-  const zeroPoint = addInitializer(model, graph, `${table.name}_zero_point`, tensorOf('uint8', [], Uint8Array.of(parameters.zeroPoint)))
+  const zeroPoint = addInitializer(
+    model,
+    graph,
+    `${table.name}_zero_point`,
+    tensorOf('uint8', [], Uint8Array.of(parameters.zeroPoint)),
+  )
   graph.removeNode(node)
-  const picked = addNode(model, graph, 'Gather', [quantized, indices], { name: node.name, attributes: { axis: int(node.int('axis', 0)) } })
-  addNode(model, graph, 'DequantizeLinear', [picked, scale, zeroPoint], { name: `${node.name}_DequantizeLinear`, outputs: [output], domain })
+  const picked = addNode(model, graph, 'Gather', [quantized, indices], {
+    name: node.name,
+    attributes: { axis: int(node.int('axis', 0)) },
+  })
+  addNode(model, graph, 'DequantizeLinear', [picked, scale, zeroPoint], {
+    name: `${node.name}_DequantizeLinear`,
+    outputs: [output],
+    domain,
+  })
 }

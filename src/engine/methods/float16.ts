@@ -3,7 +3,16 @@ import { FewbitError } from '../../shared/errors.ts'
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { codeOf } from '../ir/dtype.ts'
 import { toFloat16 } from '../ir/float16.ts'
-import { capturedValues, freshName, type Graph, type Model, type Node, replaceUses, sortedNodes, Value } from '../ir/graph.ts'
+import {
+  capturedValues,
+  freshName,
+  type Graph,
+  type Model,
+  type Node,
+  replaceUses,
+  sortedNodes,
+  Value,
+} from '../ir/graph.ts'
 import { type Tensor, tensorOf, view } from '../ir/tensor.ts'
 import { describeNode } from '../quant/describe.ts'
 import { Float16Method } from '../recipe.ts'
@@ -34,7 +43,15 @@ export const float16Method: Method = async (input) => {
   const kept = new Map(nodes.flatMap((node) => keepReason(node, target, input.excludes)))
   if (kept.size === nodes.length || !nodes.some(touchesFloat)) throw nothingToConvert()
   const plan = nodes.map((node) => describeNode(node, !kept.has(node), kept.get(node) ?? 'computes in float16'))
-  const conversion: Conversion = { model, graph: model.graph, target, kept, converted: new Set(), halves: new Map(), singles: new Map() }
+  const conversion: Conversion = {
+    model,
+    graph: model.graph,
+    target,
+    kept,
+    converted: new Set(),
+    halves: new Map(),
+    singles: new Map(),
+  }
   if (!keep_io_types) for (const value of model.graph.inputs.filter(isFloat)) halve(conversion, value)
   for (const node of nodes) if (!kept.has(node)) retype(conversion, node)
   for (const node of nodes) convertInputs(conversion, node)
@@ -50,7 +67,12 @@ export const float16Method: Method = async (input) => {
   }
 }
 
-const nothingToConvert = () => new FewbitError('nothing_to_quantize', 'No operator of the model computes in float32, so there is nothing to convert to float16.', { stage: 'plan' })
+const nothingToConvert = () =>
+  new FewbitError(
+    'nothing_to_quantize',
+    'No operator of the model computes in float32, so there is nothing to convert to float16.',
+    { stage: 'plan' },
+  )
 
 const isFloat = (value: Value | null): value is Value => value?.dtype === 'float32'
 const touchesFloat = (node: Node): boolean => node.inputs.some(isFloat) || node.outputs.some(isFloat)
@@ -71,10 +93,12 @@ function retype(conversion: Conversion, node: Node): void {
     if (node.int(name) === FLOAT32) node.attributes.set(name, int(FLOAT16))
   }
   const makesFloat = node.outputs[0]?.dtype === 'float16' && graph.nodes.has(node)
-  if (makesFloat && DEFAULT_FLOAT.includes(node.opType) && node.int('dtype') === undefined) node.attributes.set('dtype', int(FLOAT16))
+  if (makesFloat && DEFAULT_FLOAT.includes(node.opType) && node.int('dtype') === undefined)
+    node.attributes.set('dtype', int(FLOAT16))
   const content = node.tensor('value')
   if (content?.dtype === 'float32') node.attributes.set('value', { kind: 'tensor', value: halfTensor(content) })
-  else if (makesFloat && node.opType === 'ConstantOfShape' && !content) node.attributes.set('value', { kind: 'tensor', value: tensorOf('float16', [1], Uint16Array.of(0)) })
+  else if (makesFloat && node.opType === 'ConstantOfShape' && !content)
+    node.attributes.set('value', { kind: 'tensor', value: tensorOf('float16', [1], Uint16Array.of(0)) })
 }
 
 function halve({ converted }: Conversion, value: Value): void {
@@ -120,7 +144,11 @@ function singleOf({ model, graph, singles }: Conversion, value: Value): Value {
 }
 
 function cast(model: Model, graph: Graph, value: Value, to: number, dtype: 'float16' | 'float32'): Value {
-  const output = addNode(model, graph, 'Cast', [value], { name: `${value.name}_to_${dtype}`, output: `${value.name}_${dtype}`, attributes: { to: int(to) } })
+  const output = addNode(model, graph, 'Cast', [value], {
+    name: `${value.name}_to_${dtype}`,
+    output: `${value.name}_${dtype}`,
+    attributes: { to: int(to) },
+  })
   output.dtype = dtype
   output.shape = value.shape
   return output
@@ -157,6 +185,10 @@ function restoreOutputs(conversion: Conversion): void {
     replaceUses(value, half)
     producer.setOutput(producer.outputs.indexOf(value), half)
     value.dtype = 'float32'
-    addNode(model, graph, 'Cast', [half], { name: `${value.name}_to_float32`, outputs: [value], attributes: { to: int(FLOAT32) } })
+    addNode(model, graph, 'Cast', [half], {
+      name: `${value.name}_to_float32`,
+      outputs: [value],
+      attributes: { to: int(FLOAT32) },
+    })
   }
 }

@@ -5,4 +5,8 @@ import { float16Method } from './float16.ts'
 import type { Method } from './method.ts'
 import { staticMethod } from './static.ts'
 
-export const METHODS = { static: staticMethod, dynamic: dynamicMethod, float16: float16Method } as const satisfies Record<MethodName, Method>
+export const METHODS = {
+  static: staticMethod,
+  dynamic: dynamicMethod,
+  float16: float16Method,
+} as const satisfies Record<MethodName, Method>

@@ -3,7 +3,7 @@ import type { Model, Node } from '../ir/graph.ts'
 import type { Prepared } from '../prepare.ts'
 import type { Recipe } from '../recipe.ts'
 import type { PlanDocument, Report } from '../report.ts'
-import type { Runtime, RunTensor } from '../runtime/runner.ts'
+import type { RunTensor, Runtime } from '../runtime/runner.ts'
 import type { Target } from '../targets/target.ts'
 import type { Workspace } from '../workspace.ts'
 

@@ -9,8 +9,8 @@ import { insertQuantization } from '../quant/insert.ts'
 import { chooseObserver } from '../quant/observers/index.ts'
 import type { Range } from '../quant/observers/observer.ts'
 import { type Plan, planRegions } from '../quant/plan.ts'
-import type { IntegerTarget } from '../targets/target.ts'
 import { StaticMethod } from '../recipe.ts'
+import type { IntegerTarget } from '../targets/target.ts'
 import type { CalibrationBatches, Method, MethodInput } from './method.ts'
 
 export const staticMethod: Method = async (input) => {
@@ -36,8 +36,12 @@ export const staticMethod: Method = async (input) => {
 
 function nothingToQuantize({ reasons }: Plan): FewbitError {
   const [first] = [...reasons].filter(([node]) => opOf(node)?.class === 'multiply')
-  const detail = first ? `for example node "${first[0].name}" (${first[0].opType}): ${first[1]}` : 'it has no Conv, Gemm or MatMul with a float32 constant'
-  return new FewbitError('nothing_to_quantize', `No node of the model can run in integers: ${detail}.`, { stage: 'plan' })
+  const detail = first
+    ? `for example node "${first[0].name}" (${first[0].opType}): ${first[1]}`
+    : 'it has no Conv, Gemm or MatMul with a float32 constant'
+  return new FewbitError('nothing_to_quantize', `No node of the model can run in integers: ${detail}.`, {
+    stage: 'plan',
+  })
 }
 
 async function measureRanges(input: MethodInput, plan: Plan, observer: ReturnType<typeof chooseObserver>) {
@@ -53,16 +57,25 @@ async function measureRanges(input: MethodInput, plan: Plan, observer: ReturnTyp
   const ranges: Map<string, Range> = await calibrate({ session, outputs, observer, batches, onBatch })
   await session.release()
   const seconds = (input.now() - started) / 1000
-  const report = { samples: batches.samples, observer: observer.name, samples_per_second: batches.samples / Math.max(seconds, 1e-6), values: names.length }
+  const report = {
+    samples: batches.samples,
+    observer: observer.name,
+    samples_per_second: batches.samples / Math.max(seconds, 1e-6),
+    values: names.length,
+  }
   return { ranges, report }
 }
 
 function requireBatches(batches: CalibrationBatches | null): CalibrationBatches {
   if (batches) return batches
-  throw new FewbitError('dataset_required', 'Static quantization reads the ranges of activations from a calibration data set.', {
-    param: '/calibration/dataset_id',
-    hint: 'upload an .npz data set, or use the method dynamic or float16, which need none',
-  })
+  throw new FewbitError(
+    'dataset_required',
+    'Static quantization reads the ranges of activations from a calibration data set.',
+    {
+      param: '/calibration/dataset_id',
+      hint: 'upload an .npz data set, or use the method dynamic or float16, which need none',
+    },
+  )
 }
 
 /** Share of multiply-accumulates in `chosen`; null when a shape is unknown. */

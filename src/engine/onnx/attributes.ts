@@ -36,7 +36,18 @@ function carried(reader: TensorReader, { name, extent }: AttributeProto): Attrib
 /** IR versions below 2 have no type. */
 function kindOfContent(proto: AttributeProto): Kind | undefined {
   if (proto.type) return undefined
-  const fields = { f: 'float', i: 'int', s: 'string', t: 'tensor', g: 'graph', floats: 'floats', ints: 'ints', strings: 'strings', tensors: 'tensors', graphs: 'graphs' } as const
+  const fields = {
+    f: 'float',
+    i: 'int',
+    s: 'string',
+    t: 'tensor',
+    g: 'graph',
+    floats: 'floats',
+    ints: 'ints',
+    strings: 'strings',
+    tensors: 'tensors',
+    graphs: 'graphs',
+  } as const
   for (const [field, kind] of Object.entries(fields)) if (proto[field as keyof typeof fields] !== undefined) return kind
   return undefined
 }
@@ -55,7 +66,10 @@ function textOf(reader: TensorReader, bytes: Uint8Array | FileSlice): string | u
 
 const READERS: Record<Kind, ReadKind> = {
   float: ({ f = 0 }) => ({ kind: 'float', value: f }),
-  int: ({ i = 0, extent }, reader) => (Number.isSafeInteger(i) || !extent ? { kind: 'int', value: i } : { kind: 'unknown', value: bytesIn(reader, extent) }),
+  int: ({ i = 0, extent }, reader) =>
+    Number.isSafeInteger(i) || !extent
+      ? { kind: 'int', value: i }
+      : { kind: 'unknown', value: bytesIn(reader, extent) },
   string: ({ s = new Uint8Array() }, reader) => {
     const value = textOf(reader, s)
     return value === undefined ? undefined : { kind: 'string', value }
@@ -68,7 +82,10 @@ const READERS: Record<Kind, ReadKind> = {
     const texts = strings.map((bytes) => textOf(reader, bytes))
     return texts.every((text) => text !== undefined) ? { kind: 'strings', value: texts } : undefined
   },
-  tensors: ({ tensors = [] }, reader) => ({ kind: 'tensors', value: tensors.map((tensor) => readTensor(reader, tensor)) }),
+  tensors: ({ tensors = [] }, reader) => ({
+    kind: 'tensors',
+    value: tensors.map((tensor) => readTensor(reader, tensor)),
+  }),
   graphs: ({ graphs = [] }, _, readGraph) => ({ kind: 'graphs', value: graphs.map(readGraph) }),
 }
 

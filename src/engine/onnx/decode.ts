@@ -49,7 +49,12 @@ export function decodeModel(path: string, locate: Locate = beside(path)): Decode
   const graph = readGraph(reader, proto.graph)
   if (graph.outputs.length === 0) throw new FewbitError('model_empty', 'the graph has no outputs')
   refuseRepeatedNames(proto.graph)
-  return { model: modelOf(reader, proto, graph), warnings: reader.warnings, external: files.used(), operators: countOperators(proto) }
+  return {
+    model: modelOf(reader, proto, graph),
+    warnings: reader.warnings,
+    external: files.used(),
+    operators: countOperators(proto),
+  }
 }
 
 function countOperators({ graph, functions = [] }: Message<'ModelProto'>): Map<string, number> {
@@ -64,7 +69,9 @@ function countOperators({ graph, functions = [] }: Message<'ModelProto'>): Map<s
 }
 
 function modelOf(reader: GraphReader, proto: Message<'ModelProto'>, graph: Model['graph']): Model {
-  const opsets = (proto.opset_import ?? []).map(({ domain = '', version = 0 }) => [domain === 'ai.onnx' ? '' : domain, version] as const)
+  const opsets = (proto.opset_import ?? []).map(
+    ({ domain = '', version = 0 }) => [domain === 'ai.onnx' ? '' : domain, version] as const,
+  )
   return {
     irVersion: proto.ir_version ?? 0,
     opsets: new Map(opsets),
@@ -96,13 +103,19 @@ function isPlausible(window: FileWindow): boolean {
 
 function notOnnx(error: unknown): unknown {
   if (!(error instanceof FewbitError) || error.code === 'model_too_complex') return error
-  return new FewbitError('model_not_onnx', `the bytes are not an ONNX protobuf: ${error.message}`, { hint: 'upload the .onnx file itself, not an archive or a page about it' })
+  return new FewbitError('model_not_onnx', `the bytes are not an ONNX protobuf: ${error.message}`, {
+    hint: 'upload the .onnx file itself, not an archive or a page about it',
+  })
 }
 
 function requireVersions({ ir_version, opset_import }: Message<'ModelProto'>): void {
   if (ir_version === undefined) throw new FewbitError('model_not_onnx', 'the file does not say which IR version it has')
   if (ir_version < 1 || ir_version > LATEST_IR) {
-    throw new FewbitError('model_opset_unsupported', `the model has IR version ${ir_version}; versions 3 to ${LATEST_IR} are supported`, { hint: 'export the model again with a released version of onnx' })
+    throw new FewbitError(
+      'model_opset_unsupported',
+      `the model has IR version ${ir_version}; versions 3 to ${LATEST_IR} are supported`,
+      { hint: 'export the model again with a released version of onnx' },
+    )
   }
   requireOpsets(opset_import ?? [])
 }
@@ -112,7 +125,14 @@ function warningsOf({ training_info = [], ir_version = 0, graph }: Message<'Mode
   const overridable = ir_version >= 4 ? (graph?.input ?? []).filter(({ name }) => constants.has(name)) : []
   return [
     ...(training_info.length > 0 ? ['training information in the model is dropped'] : []),
-    ...(overridable.length > 0 ? [`inputs with a default value become constants: ${overridable.map(({ name }) => name).slice(0, 5).join(', ')}`] : []),
+    ...(overridable.length > 0
+      ? [
+          `inputs with a default value become constants: ${overridable
+            .map(({ name }) => name)
+            .slice(0, 5)
+            .join(', ')}`,
+        ]
+      : []),
   ]
 }
 
@@ -120,7 +140,8 @@ function warningsOf({ training_info = [], ir_version = 0, graph }: Message<'Mode
 function refuseRepeatedNames({ node = [] }: Message<'GraphProto'>): void {
   const seen = new Set<string>()
   for (const { name } of node) {
-    if (name && seen.has(name)) throw new FewbitError('model_invalid', `two nodes have the name "${name.slice(0, 200)}"`)
+    if (name && seen.has(name))
+      throw new FewbitError('model_invalid', `two nodes have the name "${name.slice(0, 200)}"`)
     if (name) seen.add(name)
   }
 }

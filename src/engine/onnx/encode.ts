@@ -22,7 +22,9 @@ export function encodeModel(model: Model): Uint8Array {
 
 function writeGraph(graph: Graph): Written<'GraphProto'> {
   const ends = new Set([...graph.inputs, ...graph.outputs])
-  const inner = [...graph.nodes].flatMap((node) => [...node.outputs]).filter((value): value is Value => value !== null && !ends.has(value))
+  const inner = [...graph.nodes]
+    .flatMap((node) => [...node.outputs])
+    .filter((value): value is Value => value !== null && !ends.has(value))
   return {
     name: graph.name || 'graph',
     node: sortedNodes(graph).map(writeNode),
@@ -47,7 +49,9 @@ function writeNode(node: Node): Written<'NodeProto'> {
 }
 
 type Content = Written<'AttributeProto'>
-type Writers = { [K in Exclude<Attribute['kind'], 'unknown'>]: (value: Extract<Attribute, { kind: K }>['value']) => Content }
+type Writers = {
+  [K in Exclude<Attribute['kind'], 'unknown'>]: (value: Extract<Attribute, { kind: K }>['value']) => Content
+}
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 
@@ -73,7 +77,10 @@ function writeAttribute(name: string, attribute: Attribute): Content | Uint8Arra
 function writeValue({ name, dtype, shape, opaqueType }: Value): Written<'ValueInfoProto'> {
   if (opaqueType) return { name, type: opaqueType }
   if (!dtype) return { name }
-  return { name, type: { tensor_type: { elem_type: codeOf(dtype), ...(shape && { shape: { dim: shape.map(writeDim) } }) } } }
+  return {
+    name,
+    type: { tensor_type: { elem_type: codeOf(dtype), ...(shape && { shape: { dim: shape.map(writeDim) } }) } },
+  }
 }
 
 function writeDim(dim: Dim): Written<'DimensionProto'> {

@@ -34,7 +34,11 @@ export function externalFiles(locate: Locate): ExternalFiles {
 
 function openFile(locate: Locate, location: string, tensor: string): { fd: number; size: number } {
   const path = locate(location)
-  if (path === null) throw refused(`tensor "${tensor}" lies in the file "${location}", which is not part of the upload`, 'upload it in a part named "external" with exactly this file name')
+  if (path === null)
+    throw refused(
+      `tensor "${tensor}" lies in the file "${location}", which is not part of the upload`,
+      'upload it in a part named "external" with exactly this file name',
+    )
   const fd = openSync(path, 'r')
   const stats = fstatSync(fd)
   if (stats.isFile()) return { fd, size: stats.size }
@@ -42,21 +46,27 @@ function openFile(locate: Locate, location: string, tensor: string): { fd: numbe
   throw refused(`tensor "${tensor}" lies in "${location}", which is not a file`)
 }
 
-function sliceOf(proto: Message<'TensorProto'>, open: (location: string, name: string) => { fd: number; size: number }): FileSlice {
+function sliceOf(
+  proto: Message<'TensorProto'>,
+  open: (location: string, name: string) => { fd: number; size: number },
+): FileSlice {
   const name = (proto.name ?? '').slice(0, 200)
   const entries = new Map((proto.external_data ?? []).map(({ key = '', value = '' }) => [key, value]))
   const location = plainLocation(entries.get('location') ?? '', name)
   const { fd, size } = open(location, name)
   const offset = numberOf(entries.get('offset') ?? '0', 'offset', name)
   const length = numberOf(entries.get('length') ?? String(Math.max(size - offset, 0)), 'length', name)
-  if (offset + length > size) throw refused(`tensor "${name}" needs bytes ${offset} to ${offset + length} of "${location}", which has ${size}`)
+  if (offset + length > size)
+    throw refused(`tensor "${name}" needs bytes ${offset} to ${offset + length} of "${location}", which has ${size}`)
   return { fd, offset, length }
 }
 
 function plainLocation(location: string, tensor: string): string {
   const plain = location.replace(/^\.\//, '')
   if (/^[^/\\\0:*]{1,255}$/.test(plain) && plain !== '.' && plain !== '..') return plain
-  throw refused(`tensor "${tensor}" refers to ${JSON.stringify(location.slice(0, 200))}; external data must be a plain file name beside the model`)
+  throw refused(
+    `tensor "${tensor}" refers to ${JSON.stringify(location.slice(0, 200))}; external data must be a plain file name beside the model`,
+  )
 }
 
 function numberOf(text: string, key: string, tensor: string): number {

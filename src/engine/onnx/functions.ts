@@ -5,7 +5,8 @@ import type { Message } from './schema.ts'
 
 type Nodes = readonly Message<'NodeProto'>[]
 
-const keyOf = (domain = '', name = '', overload = ''): string => JSON.stringify([domain === 'ai.onnx' ? '' : domain, name, overload])
+const keyOf = (domain = '', name = '', overload = ''): string =>
+  JSON.stringify([domain === 'ai.onnx' ? '' : domain, name, overload])
 
 /** Keys (domain, name) of all functions of the model. */
 export type FunctionTable = ReadonlyMap<string, Message<'FunctionProto'>>
@@ -13,13 +14,15 @@ export type FunctionTable = ReadonlyMap<string, Message<'FunctionProto'>>
 export const functionTable = (functions: readonly Message<'FunctionProto'>[] = []): FunctionTable =>
   new Map(functions.map((fn) => [keyOf(fn.domain, fn.name, fn.overload), fn]))
 
-export const calledFunction = (table: FunctionTable, { domain, op_type, overload }: Message<'NodeProto'>) => table.get(keyOf(domain, op_type, overload))
+export const calledFunction = (table: FunctionTable, { domain, op_type, overload }: Message<'NodeProto'>) =>
+  table.get(keyOf(domain, op_type, overload))
 
 /** All nodes, those of subgraphs included. */
 export function* allNodes(nodes: Nodes = []): Generator<Message<'NodeProto'>> {
   for (const node of nodes) {
     yield node
-    for (const { g, graphs = [] } of node.attribute ?? []) for (const graph of g ? [g, ...graphs] : graphs) yield* allNodes(graph.node)
+    for (const { g, graphs = [] } of node.attribute ?? [])
+      for (const graph of g ? [g, ...graphs] : graphs) yield* allNodes(graph.node)
   }
 }
 
@@ -30,7 +33,8 @@ export function limitExpansion(table: FunctionTable, nodes: Nodes): void {
   const sizeOf = (body: Nodes): number => {
     let total = 0
     for (const node of allNodes(body)) total += sizeOfNode(node)
-    if (total > LIMITS.expandedNodes) throw tooComplex(`more than ${LIMITS.expandedNodes} nodes when its functions are expanded`)
+    if (total > LIMITS.expandedNodes)
+      throw tooComplex(`more than ${LIMITS.expandedNodes} nodes when its functions are expanded`)
     return total
   }
   const sizeOfNode = (node: Message<'NodeProto'>): number => {
@@ -38,7 +42,8 @@ export function limitExpansion(table: FunctionTable, nodes: Nodes): void {
     if (!fn) return 1
     const key = keyOf(fn.domain, fn.name, fn.overload)
     if (open.has(key)) throw new FewbitError('model_invalid', `the function "${fn.name}" calls itself`)
-    if (open.size >= LIMITS.functionDepth) throw tooComplex(`functions that call each other ${LIMITS.functionDepth} levels deep`)
+    if (open.size >= LIMITS.functionDepth)
+      throw tooComplex(`functions that call each other ${LIMITS.functionDepth} levels deep`)
     open.add(key)
     const size = sizes.get(key) ?? sizeOf(fn.node ?? [])
     open.delete(key)

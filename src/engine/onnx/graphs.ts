@@ -44,7 +44,10 @@ function declare(reader: GraphReader, scope: Scope, name: string, value = new Va
 }
 
 function readInitializers(reader: GraphReader, proto: GraphProto, graph: Graph, scope: Scope): void {
-  const dense = (proto.initializer ?? []).map((tensor) => ({ name: tensor.name ?? '', tensor: readTensor(reader, tensor) }))
+  const dense = (proto.initializer ?? []).map((tensor) => ({
+    name: tensor.name ?? '',
+    tensor: readTensor(reader, tensor),
+  }))
   const sparse = (proto.sparse_initializer ?? []).map((tensor) => readSparseTensor(reader, tensor))
   for (const { name, tensor } of [...dense, ...sparse]) {
     graph.addInitializer(declare(reader, scope, name, new Value(name, tensor.dtype, tensor.shape, tensor)))
@@ -70,8 +73,12 @@ function readNode(reader: GraphReader, scope: Scope, proto: NodeProto, outputs: 
   const { op_type = '', domain = '' } = proto
   const name = proto.name || unnamed(reader, op_type)
   reader.names.add(name)
-  const inputs = (proto.input ?? []).map((input) => (input === '' ? null : resolve(scope, input, `node ${quote(name)} (${op_type})`)))
-  const attributes = new Map((proto.attribute ?? []).map((attribute) => [attribute.name ?? '', attributeOf(reader, scope, attribute)]))
+  const inputs = (proto.input ?? []).map((input) =>
+    input === '' ? null : resolve(scope, input, `node ${quote(name)} (${op_type})`),
+  )
+  const attributes = new Map(
+    (proto.attribute ?? []).map((attribute) => [attribute.name ?? '', attributeOf(reader, scope, attribute)]),
+  )
   const node = new Node(name, op_type, domain === 'ai.onnx' ? '' : domain, inputs, outputs, attributes)
   node.overload = proto.overload ?? ''
   return node

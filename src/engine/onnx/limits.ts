@@ -38,7 +38,8 @@ export class Budget {
 
   takeBytes(count: number): void {
     this.#bytes += count
-    if (this.#bytes > LIMITS.structuralBytes) throw tooComplex(`more than ${LIMITS.structuralBytes} bytes besides its raw weights`)
+    if (this.#bytes > LIMITS.structuralBytes)
+      throw tooComplex(`more than ${LIMITS.structuralBytes} bytes besides its raw weights`)
   }
 
   takeMessage(name: string): void {

@@ -6,7 +6,13 @@ import type { Message } from './schema.ts'
 export const LATEST_OPSET = 26
 
 /** Domains whose operators ONNX Runtime may know; which ones, only it can say. */
-const RUNTIME_DOMAINS = new Set(['ai.onnx.ml', 'com.microsoft', 'com.microsoft.nchwc', 'com.ms.internal.nhwc', 'ai.onnx.preview'])
+const RUNTIME_DOMAINS = new Set([
+  'ai.onnx.ml',
+  'com.microsoft',
+  'com.microsoft.nchwc',
+  'com.ms.internal.nhwc',
+  'ai.onnx.preview',
+])
 
 /** Operators of the standard domain, deprecated ones included. Source: the schemas registered in onnx 1.23 and ONNX Runtime 1.30. */
 const STANDARD = new Set(
@@ -37,24 +43,34 @@ export function requireOpsets(opsets: OperatorSets): void {
   if (opsets.length === 0) throw unsupported('the model does not say which operator set it uses')
   for (const { domain = '', version = 0 } of opsets) {
     const standard = domain === '' || domain === 'ai.onnx'
-    if (version < 1 || (standard && version > LATEST_OPSET)) throw unsupported(`the model uses operator set ${version}${standard ? '' : ` of ${domain}`}; 1 to ${LATEST_OPSET} are released and supported`)
+    if (version < 1 || (standard && version > LATEST_OPSET))
+      throw unsupported(
+        `the model uses operator set ${version}${standard ? '' : ` of ${domain}`}; 1 to ${LATEST_OPSET} are released and supported`,
+      )
   }
 }
 
 const unsupported = (detail: string) =>
-  new FewbitError('model_opset_unsupported', detail, { hint: 'export the model again with a released operator set, for example 17' })
+  new FewbitError('model_opset_unsupported', detail, {
+    hint: 'export the model again with a released operator set, for example 17',
+  })
 
 /** Throws model_operator_unsupported for an operator that neither ONNX Runtime nor the model itself defines. */
 export function refuseUnknownOperators({ node }: Message<'GraphProto'>, functions: FunctionTable): void {
   const bodies = [node, ...[...functions.values()].map((fn) => fn.node)]
-  for (const body of bodies) for (const each of allNodes(body)) if (!calledFunction(functions, each)) refuseUnknown(each)
+  for (const body of bodies)
+    for (const each of allNodes(body)) if (!calledFunction(functions, each)) refuseUnknown(each)
 }
 
 function refuseUnknown({ op_type = '', domain = '', name = '' }: Message<'NodeProto'>): void {
   const standard = domain === '' || domain === 'ai.onnx'
   if (standard ? STANDARD.has(op_type) : RUNTIME_DOMAINS.has(domain)) return
   const full = standard ? op_type : `${domain}:${op_type}`
-  throw new FewbitError('model_operator_unsupported', `node "${name.slice(0, 200)}" is the operator ${full.slice(0, 200)}, which ONNX Runtime does not know`, {
-    hint: 'replace it by standard operators, or define it as a model-local function',
-  })
+  throw new FewbitError(
+    'model_operator_unsupported',
+    `node "${name.slice(0, 200)}" is the operator ${full.slice(0, 200)}, which ONNX Runtime does not know`,
+    {
+      hint: 'replace it by standard operators, or define it as a model-local function',
+    },
+  )
 }

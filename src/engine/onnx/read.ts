@@ -55,7 +55,8 @@ function expectWire(reader: Reader, wire: number, expected: number, field: Field
 function readLength(reader: Reader): number {
   const length = reader.window.unsigned()
   const { position, size } = reader.window
-  if (position + length > size) throw truncated(`a field at byte ${position} claims ${length} bytes, the file ends ${size - position} bytes later`)
+  if (position + length > size)
+    throw truncated(`a field at byte ${position} claims ${length} bytes, the file ends ${size - position} bytes later`)
   return length
 }
 
@@ -93,7 +94,8 @@ function skippedSlice(window: FileWindow, length: number): FileSlice {
 function eachElement(reader: Reader, wire: number, elementWire: number, field: Field, read: () => void): void {
   if (wire !== WIRE.bytes) {
     expectWire(reader, wire, elementWire, field)
-    return read()
+    read()
+    return
   }
   const end = readLength(reader) + reader.window.position
   while (reader.window.position < end) read()
@@ -109,7 +111,8 @@ function wordsOf(fields: Fields, field: Field): Words {
 }
 
 const readInts: ReadField = (reader, wire, fields, field) => {
-  const list = (fields[field.name] ??= []) as number[]
+  fields[field.name] ??= []
+  const list = fields[field.name] as number[]
   eachElement(reader, wire, WIRE.varint, field, () => {
     reader.budget.takeBytes(8)
     list.push(reader.window.int())

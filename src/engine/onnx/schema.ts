@@ -132,9 +132,22 @@ export interface Field {
 }
 
 /** Messages that may have to be carried through unread. */
-export const KEEPS_EXTENT: ReadonlySet<MessageName> = new Set<MessageName>(['AttributeProto', 'FunctionProto', 'TypeProto'])
+export const KEEPS_EXTENT: ReadonlySet<MessageName> = new Set<MessageName>([
+  'AttributeProto',
+  'FunctionProto',
+  'TypeProto',
+])
 
-const SCALARS: ReadonlySet<string> = new Set(['int', 'float', 'string', 'bytes', 'ints', 'varints', 'fixed32s', 'fixed64s'])
+const SCALARS: ReadonlySet<string> = new Set([
+  'int',
+  'float',
+  'string',
+  'bytes',
+  'ints',
+  'varints',
+  'fixed32s',
+  'fixed64s',
+])
 
 function fieldOf([name, [number, text]]: [string, readonly [number, string]]): Field {
   const repeated = text.endsWith('[]')

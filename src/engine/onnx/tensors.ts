@@ -37,19 +37,23 @@ export function readTensor(reader: TensorReader, proto: TensorProto): Tensor {
 function readShape(name: string, dims: readonly number[]): number[] {
   if (dims.length > LIMITS.rank) throw invalid(name, `has ${dims.length} dimensions`)
   if (dims.some((dim) => dim < 0)) throw invalid(name, `has a negative dimension: [${dims.join(', ')}]`)
-  if (!Number.isSafeInteger(8 * countOf(dims))) throw invalid(name, `has more elements than any memory holds: [${dims.join(', ')}]`)
+  if (!Number.isSafeInteger(8 * countOf(dims)))
+    throw invalid(name, `has more elements than any memory holds: [${dims.join(', ')}]`)
   return [...dims]
 }
 
 /** Infinity instead of a wrapped product; an empty dimension makes it 0. */
-const countOf = (dims: readonly number[]): number => (dims.includes(0) ? 0 : dims.reduce((product, dim) => product * dim, 1))
+const countOf = (dims: readonly number[]): number =>
+  dims.includes(0) ? 0 : dims.reduce((product, dim) => product * dim, 1)
 
 function readStrings(name: string, shape: readonly number[], { string_data = [] }: TensorProto): Uint8Array[] {
-  if (string_data.length !== countOf(shape)) throw invalid(name, `has ${string_data.length} strings and the shape [${shape.join(', ')}]`)
+  if (string_data.length !== countOf(shape))
+    throw invalid(name, `has ${string_data.length} strings and the shape [${shape.join(', ')}]`)
   return string_data.map((bytes) => inMemory(bytes))
 }
 
-const inMemory = (bytes: Uint8Array | FileSlice): Uint8Array => bytesOf({ dtype: 'uint8', shape: [bytes.length], data: bytes })
+const inMemory = (bytes: Uint8Array | FileSlice): Uint8Array =>
+  bytesOf({ dtype: 'uint8', shape: [bytes.length], data: bytes })
 
 function elementsOf(name: string, dtype: DType, proto: TensorProto): Uint8Array | FileSlice {
   if (proto.raw_data) return proto.raw_data

@@ -35,7 +35,8 @@ export class FileWindow {
   }
 
   #fill(count: number): void {
-    if (this.position + count > this.size) throw truncated(`the file ends at byte ${this.size} in the middle of a field`)
+    if (this.position + count > this.size)
+      throw truncated(`the file ends at byte ${this.size} in the middle of a field`)
     this.#start = this.position
     this.#end = this.position
     while (this.#end < this.position + count) {
@@ -92,7 +93,8 @@ export class FileWindow {
   }
 
   #longBytes(count: number): Uint8Array {
-    if (this.position + count > this.size) throw truncated(`the file ends at byte ${this.size} in the middle of a field`)
+    if (this.position + count > this.size)
+      throw truncated(`the file ends at byte ${this.size} in the middle of a field`)
     const bytes = new Uint8Array(count)
     for (let done = 0; done < count; ) {
       const got = readSync(this.fd, bytes, done, count - done, this.position + done)

@@ -3,9 +3,25 @@ import { readSync } from 'node:fs'
 import { FewbitError } from '../../shared/errors.ts'
 import type { FileSlice } from '../ir/tensor.ts'
 import { LIMITS } from './limits.ts'
-import { type Field, fieldsOfMessage, type MessageName, type ScalarKind, type ScalarTypes, type Written } from './schema.ts'
+import {
+  type Field,
+  fieldsOfMessage,
+  type MessageName,
+  type ScalarKind,
+  type ScalarTypes,
+  type Written,
+} from './schema.ts'
 
-const WIRE: Record<ScalarKind, number> = { int: 0, float: 5, string: 2, bytes: 2, ints: 2, varints: 2, fixed32s: 2, fixed64s: 2 }
+const WIRE: Record<ScalarKind, number> = {
+  int: 0,
+  float: 5,
+  string: 2,
+  bytes: 2,
+  ints: 2,
+  varints: 2,
+  fixed32s: 2,
+  fixed64s: 2,
+}
 
 /** Sizes of messages and packed runs in the order in which both passes meet them. */
 type Sizes = number[]
@@ -61,7 +77,8 @@ const SIZES: { [K in ScalarKind]: (value: ScalarTypes[K]) => number } = {
 
 const isDelimited = (field: Field): boolean => field.isMessage || WIRE[field.kind as ScalarKind] === 2
 const tagOf = (field: Field): number => field.number * 8 + (field.isMessage ? 2 : WIRE[field.kind as ScalarKind])
-const elementsOf = (field: Field, value: unknown): readonly unknown[] => (field.repeated ? (value as unknown[]) : [value])
+const elementsOf = (field: Field, value: unknown): readonly unknown[] =>
+  field.repeated ? (value as unknown[]) : [value]
 
 function payloadSize(field: Field, value: unknown, sizes: Sizes): number {
   const slot = sizes.push(0) - 1
@@ -114,7 +131,8 @@ function writeBytes(writer: Writer, value: Uint8Array | FileSlice): void {
 function copySlice({ bytes, position }: Writer, { fd, offset, length }: FileSlice): void {
   for (let done = 0; done < length; ) {
     const got = readSync(fd, bytes, position + done, Math.min(length - done, 2 ** 30), offset + done)
-    if (got === 0) throw new FewbitError('model_truncated', `the file ended while ${length} bytes of weights were copied`)
+    if (got === 0)
+      throw new FewbitError('model_truncated', `the file ended while ${length} bytes of weights were copied`)
     done += got
   }
 }
@@ -148,9 +166,11 @@ function writeElement(writer: Writer, field: Field, value: unknown): void {
 }
 
 function writeFields(writer: Writer, name: MessageName, message: object): void {
-  if (message instanceof Uint8Array) return writeBytes(writer, message)
-  for (const [field, value] of presentFields(name, message as Record<string, unknown>))
-    for (const element of elementsOf(field, value)) writeElement(writer, field, element)
+  if (message instanceof Uint8Array) writeBytes(writer, message)
+  else {
+    for (const [field, value] of presentFields(name, message as Record<string, unknown>))
+      for (const element of elementsOf(field, value)) writeElement(writer, field, element)
+  }
 }
 
 /** Encodes a message. Throws model_too_complex past protobuf's 2 GiB. */
@@ -158,7 +178,10 @@ export function writeMessage<N extends MessageName>(name: N, message: Written<N>
   const sizes: Sizes = []
   const size = messageSize(name, message, sizes)
   if (size > LIMITS.encodedBytes) {
-    throw new FewbitError('model_too_complex', `the encoded model would have ${size} bytes; a model in one file has at most ${LIMITS.encodedBytes}`)
+    throw new FewbitError(
+      'model_too_complex',
+      `the encoded model would have ${size} bytes; a model in one file has at most ${LIMITS.encodedBytes}`,
+    )
   }
   const bytes = new Uint8Array(size)
   writeFields({ bytes, view: new DataView(bytes.buffer), position: 0, sizes, next: 0 }, name, message)

@@ -39,7 +39,8 @@ export const weight = (axis: (node: Node, rank: number) => number | null): Role 
 export const defineOp = (def: OpDef): OpDef => def
 
 /** One definition for operators that differ only in name. */
-export const defineOps = (names: readonly string[], def: Omit<OpDef, 'name'>): OpDef[] => names.map((name) => ({ ...def, name }))
+export const defineOps = (names: readonly string[], def: Omit<OpDef, 'name'>): OpDef[] =>
+  names.map((name) => ({ ...def, name }))
 
 /** The name a definition gives to the node's input at `index`. */
 export function inputName(def: OpDef, index: number): string | undefined {
@@ -59,10 +60,14 @@ export const inputRole = (def: OpDef, index: number): Role => def.quant[inputNam
 export const outputRole = (def: OpDef, index: number): Role => def.quant[outputName(def, index) ?? ''] ?? float
 
 /** Index of a named input. */
-export const inputIndex = (def: OpDef, name: string): number => def.inputs.findIndex((declared) => declared.replace(/[?*]$/, '') === name)
+export const inputIndex = (def: OpDef, name: string): number =>
+  def.inputs.findIndex((declared) => declared.replace(/[?*]$/, '') === name)
 
 /** Product of a shape; NaN when a dimension beyond the first is not fixed. A free first dimension counts as 1. */
 export function sizeOf(shape: readonly (number | string | null)[] | undefined): number {
   if (!shape) return Number.NaN
-  return shape.reduce<number>((product, dim, index) => product * (typeof dim === 'number' ? dim : index === 0 ? 1 : Number.NaN), 1)
+  return shape.reduce<number>(
+    (product, dim, index) => product * (typeof dim === 'number' ? dim : index === 0 ? 1 : Number.NaN),
+    1,
+  )
 }

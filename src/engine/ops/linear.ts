@@ -18,7 +18,8 @@ export const LINEAR = [
     inputs: ['A', 'B'],
     outputs: ['Y'],
     quant: { A: activation, B: weight((_, rank) => (rank === 2 ? 1 : null)), Y: activation },
-    refuses: (node) => (node.inputs.some((value) => rankOf(value) === 1) ? 'a vector operand has no integer kernel' : null),
+    refuses: (node) =>
+      node.inputs.some((value) => rankOf(value) === 1) ? 'a vector operand has no integer kernel' : null,
     macs: (node) => sizeOf(node.outputs[0]?.shape) * depthOfMatMul(node),
   }),
 ]
@@ -27,7 +28,8 @@ const rankOf = (value: Value | null): number | undefined => value?.shape?.length
 
 function refuseGemm(node: Node): string | null {
   if (!node.inputs[1]?.isConstant) return 'its weight is not a constant'
-  if (node.float('alpha', 1) !== 1 || node.float('beta', 1) !== 1) return 'alpha and beta could not be folded into its constants'
+  if (node.float('alpha', 1) !== 1 || node.float('beta', 1) !== 1)
+    return 'alpha and beta could not be folded into its constants'
   const c = node.inputs[2]
   if (c && !(c.isConstant && c.tensor?.shape.length === 1)) return 'its bias is not a constant vector'
   return null

@@ -12,8 +12,16 @@ export const POINTWISE = [
   }),
   ...defineOps(['Sigmoid'], { ...unary, quant: { X: activation, Y: activation } }),
   ...defineOps(['Softmax'], { ...unary, quant: { X: activation, Y: fixed(0, 1) } }),
-  ...defineOps(['AveragePool', 'GlobalAveragePool', 'LeakyRelu'], { ...unary, quant: { X: activation, Y: activation } }),
+  ...defineOps(['AveragePool', 'GlobalAveragePool', 'LeakyRelu'], {
+    ...unary,
+    quant: { X: activation, Y: activation },
+  }),
   ...defineOps(['Concat'], { ...unary, inputs: ['X*'], quant: { X: activation, Y: activation } }),
   ...defineOps(['Relu'], { ...unary, class: 'clamp', quant: { X: activation, Y: activation } }),
-  ...defineOps(['Clip'], { ...unary, class: 'clamp', inputs: ['X', 'min?', 'max?'], quant: { X: activation, Y: activation } }),
+  ...defineOps(['Clip'], {
+    ...unary,
+    class: 'clamp',
+    inputs: ['X', 'min?', 'max?'],
+    quant: { X: activation, Y: activation },
+  }),
 ]

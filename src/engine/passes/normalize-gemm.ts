@@ -11,7 +11,8 @@ export const normalizeGemm: Pass = {
   name: 'normalize-gemm',
   run: (model) => {
     for (const graph of allGraphs(model.graph)) {
-      for (const node of sortedNodes(graph)) if (node.opType === 'Gemm' && node.domain === '') normalize(model, graph, node)
+      for (const node of sortedNodes(graph))
+        if (node.opType === 'Gemm' && node.domain === '') normalize(model, graph, node)
     }
   },
 }
@@ -23,7 +24,8 @@ function normalize(model: Model, graph: Graph, node: Node): void {
   if (node.inputs[2] && node.inputs[2].tensor?.shape.length !== 1) splitOffBias(model, graph, node)
 }
 
-const floatTensor = (value: Value | null | undefined): Tensor | undefined => (value?.tensor?.dtype === 'float32' ? value.tensor : undefined)
+const floatTensor = (value: Value | null | undefined): Tensor | undefined =>
+  value?.tensor?.dtype === 'float32' ? value.tensor : undefined
 
 function foldFactor(model: Model, graph: Graph, node: Node, index: number, attribute: string): void {
   const factor = node.float(attribute, 1)

@@ -15,7 +15,10 @@ export function runPasses(model: Model, passes: readonly Pass[]): void {
       pass.run(model)
       check(model)
     } catch (error) {
-      throw new FewbitError('quantization_failed', `pass ${pass.name}: ${messageOf(error)}`, { stage: 'prepare', cause: error })
+      throw new FewbitError('quantization_failed', `pass ${pass.name}: ${messageOf(error)}`, {
+        stage: 'prepare',
+        cause: error,
+      })
     }
   }
 }

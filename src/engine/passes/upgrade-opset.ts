@@ -18,23 +18,76 @@ interface Step {
 }
 
 const STEPS: readonly Step[] = [
-  { ops: ['Clip'], below: 11, rewrite: attributesToInputs([['min', scalarAttribute], ['max', scalarAttribute]], 1) },
-  { ops: ['Pad'], below: 11, rewrite: attributesToInputs([['pads', intsAttribute], ['value', scalarAttribute]], 1) },
-  { ops: ['Slice'], below: 10, rewrite: attributesToInputs([['starts', intsAttribute], ['ends', intsAttribute], ['axes', intsAttribute]], 1) },
+  {
+    ops: ['Clip'],
+    below: 11,
+    rewrite: attributesToInputs(
+      [
+        ['min', scalarAttribute],
+        ['max', scalarAttribute],
+      ],
+      1,
+    ),
+  },
+  {
+    ops: ['Pad'],
+    below: 11,
+    rewrite: attributesToInputs(
+      [
+        ['pads', intsAttribute],
+        ['value', scalarAttribute],
+      ],
+      1,
+    ),
+  },
+  {
+    ops: ['Slice'],
+    below: 10,
+    rewrite: attributesToInputs(
+      [
+        ['starts', intsAttribute],
+        ['ends', intsAttribute],
+        ['axes', intsAttribute],
+      ],
+      1,
+    ),
+  },
   { ops: ['TopK'], below: 10, rewrite: attributesToInputs([['k', intAttribute]], 1) },
   { ops: ['Squeeze', 'Unsqueeze', 'ReduceSum'], below: 13, rewrite: attributesToInputs([['axes', intsAttribute]], 1) },
   { ops: ['Split'], below: 13, rewrite: attributesToInputs([['split', intsAttribute]], 1) },
   { ops: ['Dropout'], below: 12, rewrite: dropAttributes(['ratio']) },
-  { ops: ['BatchNormalization'], below: 9, rewrite: ({ node }) => (node.int('spatial', 1) === 1 ? dropAttributes(['spatial'])({ node } as Site) : 'spatial = 0') },
+  {
+    ops: ['BatchNormalization'],
+    below: 9,
+    rewrite: ({ node }) =>
+      node.int('spatial', 1) === 1 ? dropAttributes(['spatial'])({ node } as Site) : 'spatial = 0',
+  },
   { ops: ['Softmax', 'LogSoftmax', 'Hardmax'], below: 13, rewrite: coerceSoftmax },
   { ops: ['Resize'], below: 11, rewrite: (site) => resizeFrom(site, site.node.inputs[1]) },
   { ops: ['Upsample'], below: 10, rewrite: (site) => resizeFrom(site, upsampleScales(site)) },
-  { ops: ['Scatter', 'Scan', 'Crop', 'ImageScaler', 'Affine', 'ParametricSoftplus', 'Scale', 'ScaledTanh', 'GRUUnit', 'GivenTensorFill'], below: 13, rewrite: ({ node }) => `${node.opType} has no successor here` },
+  {
+    ops: [
+      'Scatter',
+      'Scan',
+      'Crop',
+      'ImageScaler',
+      'Affine',
+      'ParametricSoftplus',
+      'Scale',
+      'ScaledTanh',
+      'GRUUnit',
+      'GivenTensorFill',
+    ],
+    below: 13,
+    rewrite: ({ node }) => `${node.opType} has no successor here`,
+  },
 ]
 
 /** Why some nodes cannot be raised to `target`; empty when all were. After a problem the model is half rewritten: drop it. */
 export function upgradeOpset(model: Model, opset: number, target: number): string[] {
-  const sites = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ model, graph, node })))
+  const sites = [...allGraphs(model.graph)].flatMap((graph) =>
+    sortedNodes(graph).map((node) => ({ model, graph, node })),
+  )
   const problems = sites.flatMap((site) => stepsFor(site.node, opset).flatMap((step) => step.rewrite(site) ?? []))
   if (problems.length === 0) model.opsets.set('', target)
   return problems
@@ -99,7 +152,12 @@ function coerceSoftmax({ model, graph, node }: Site): string | null {
 function upsampleScales({ model, graph, node }: Site): Value | null {
   const attribute = node.attributes.get('scales')
   if (attribute?.kind !== 'floats') return node.inputs[1] ?? null
-  return addInitializer(model, graph, `${node.name || 'Upsample'}_scales`, float32([attribute.value.length], attribute.value))
+  return addInitializer(
+    model,
+    graph,
+    `${node.name || 'Upsample'}_scales`,
+    float32([attribute.value.length], attribute.value),
+  )
 }
 
 /** Upsample and the first Resize map coordinates asymmetrically and round down. */
@@ -111,8 +169,11 @@ function resizeFrom({ model, graph, node }: Site, scales: Value | null): string 
   graph.removeNode(node)
   addNode(model, graph, 'Resize', [input, null, scales], {
     outputs: [output],
-    attributes: { mode: string(mode), coordinate_transformation_mode: string('asymmetric'), nearest_mode: string('floor') },
+    attributes: {
+      mode: string(mode),
+      coordinate_transformation_mode: string('asymmetric'),
+      nearest_mode: string('floor'),
+    },
   })
   return null
 }
-

@@ -9,11 +9,14 @@ import type { Observation, Observer, Range } from './observers/observer.ts'
 export function addExtremes(model: Model, names: readonly string[]): Map<string, [string, string]> {
   const { graph } = model
   const produced = [...graph.nodes].flatMap((node) => [...node.outputs])
-  const byName = new Map([...graph.inputs, ...produced].flatMap((value) => (value ? [[value.name, value] as const] : [])))
+  const byName = new Map(
+    [...graph.inputs, ...produced].flatMap((value) => (value ? [[value.name, value] as const] : [])),
+  )
   return new Map(
     names.map((name) => {
       const value = byName.get(name)
-      if (!value) throw new FewbitError('quantization_failed', `value "${name}" is not in the graph`, { stage: 'calibrate' })
+      if (!value)
+        throw new FewbitError('quantization_failed', `value "${name}" is not in the graph`, { stage: 'calibrate' })
       const outputs = ['ReduceMin', 'ReduceMax'].map((reduce) => {
         const output = new Value(freshName(model, `${name}_${reduce}`), 'float32', [])
         addNode(model, graph, reduce, [value], { outputs: [output], attributes: { keepdims: int(0) } })
@@ -34,12 +37,19 @@ export interface CalibrationInput {
 }
 
 /** One range per value. Throws calibration_failed when a value is NaN or infinite on the data. */
-export async function calibrate({ session, outputs, observer, batches, onBatch }: CalibrationInput): Promise<Map<string, Range>> {
+export async function calibrate({
+  session,
+  outputs,
+  observer,
+  batches,
+  onBatch,
+}: CalibrationInput): Promise<Map<string, Range>> {
   const observations = new Map<string, Observation>([...outputs.keys()].map((name) => [name, observer.start()]))
   const fetch = [...outputs.values()].flat()
   for await (const feeds of batches) {
     const results = await session.run(feeds, fetch)
-    for (const [name, [low, high]] of outputs) observations.get(name)?.update(extremesOf(name, results[low], results[high]))
+    for (const [name, [low, high]] of outputs)
+      observations.get(name)?.update(extremesOf(name, results[low], results[high]))
     onBatch?.()
   }
   return new Map([...observations].flatMap(([name, observation]) => rangeOf(name, observation)))
@@ -48,10 +58,14 @@ export async function calibrate({ session, outputs, observer, batches, onBatch }
 function extremesOf(name: string, low: RunTensor | undefined, high: RunTensor | undefined): Float32Array {
   const extremes = Float32Array.of(Number(low?.data[0]), Number(high?.data[0]))
   if (extremes.every(Number.isFinite)) return extremes
-  throw new FewbitError('calibration_failed', `the float model computes NaN or infinity at value "${name}" on the calibration data`, {
-    stage: 'calibrate',
-    hint: 'check the preprocessing of the data set and the weights of the model, or exclude the node that reads this value',
-  })
+  throw new FewbitError(
+    'calibration_failed',
+    `the float model computes NaN or infinity at value "${name}" on the calibration data`,
+    {
+      stage: 'calibrate',
+      hint: 'check the preprocessing of the data set and the weights of the model, or exclude the node that reads this value',
+    },
+  )
 }
 
 function rangeOf(name: string, observation: Observation): [string, Range][] {

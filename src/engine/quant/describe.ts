@@ -7,7 +7,12 @@ import type { Plan } from './plan.ts'
 
 type PlanNode = PlanDocument['nodes'][number]
 
-export const describeNode = (node: Node, quantized: boolean, reason: string): PlanNode => ({ node: node.name, op_type: node.opType, quantized, reason })
+export const describeNode = (node: Node, quantized: boolean, reason: string): PlanNode => ({
+  node: node.name,
+  op_type: node.opType,
+  quantized,
+  reason,
+})
 
 /** Lists nodes and quantized tensors of a static plan. */
 export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap<Value, Parameters>): PlanDocument {
@@ -19,16 +24,36 @@ export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap
       ...[...plan.reasons].map(([node, reason]) => describeNode(node, false, reason)),
     ],
     values: [
-      ...[...plan.values].map(([value, planned]) => describeValue(value, 'activation', parameters.get(value), REASONS[planned.kind])),
-      ...plan.constants.map(({ value, role, axis }) => describeValue(value, role, parameters.get(value), axis === null ? 'one scale' : `one scale per index of axis ${axis}`)),
-      ...[...plan.biases.values()].map(({ bias }) => describeValue(bias, 'bias', undefined, 'int32 with scale(input) · scale(weight)')),
+      ...[...plan.values].map(([value, planned]) =>
+        describeValue(value, 'activation', parameters.get(value), REASONS[planned.kind]),
+      ),
+      ...plan.constants.map(({ value, role, axis }) =>
+        describeValue(
+          value,
+          role,
+          parameters.get(value),
+          axis === null ? 'one scale' : `one scale per index of axis ${axis}`,
+        ),
+      ),
+      ...[...plan.biases.values()].map(({ bias }) =>
+        describeValue(bias, 'bias', undefined, 'int32 with scale(input) · scale(weight)'),
+      ),
     ],
   }
 }
 
-const REASONS = { own: 'calibrated range', fixed: 'range fixed by the operator', shared: 'same numbers as its source' } as const
+const REASONS = {
+  own: 'calibrated range',
+  fixed: 'range fixed by the operator',
+  shared: 'same numbers as its source',
+} as const
 
-function describeValue(value: Value, role: string, parameters: Parameters | undefined, reason: string): PlanDocument['values'][number] {
+function describeValue(
+  value: Value,
+  role: string,
+  parameters: Parameters | undefined,
+  reason: string,
+): PlanDocument['values'][number] {
   const scales = parameters && [...parameters.scales]
   return {
     value: value.name,

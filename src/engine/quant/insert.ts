@@ -2,7 +2,17 @@
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
-import { extremes, quantizeBias, quantizePerChannel, quantizeTensor, type QType, type ScaleZeroPoint, scaleZeroPoint, scaleZeroPointOf, weightScaleForBias } from './math.ts'
+import {
+  extremes,
+  type QType,
+  quantizeBias,
+  quantizePerChannel,
+  quantizeTensor,
+  type ScaleZeroPoint,
+  scaleZeroPoint,
+  scaleZeroPointOf,
+  weightScaleForBias,
+} from './math.ts'
 import type { Range } from './observers/observer.ts'
 import type { BiasPlan, ConstantPlan, Plan, ValuePlan } from './plan.ts'
 
@@ -29,20 +39,46 @@ interface Insertion {
 }
 
 /** Rewrites the model as planned. Returns the parameters of every quantized value and constant, for the plan document. */
-export function insertQuantization(model: Model, plan: Plan, ranges: ReadonlyMap<string, Range>, domain: string): Map<Value, Parameters> {
-  const context: Insertion = { model, graph: model.graph, plan, ranges, domain, parameters: new Map(), constants: new Map(), uses: new Map() }
-  for (const [value, planned] of plan.values) if (planned.kind !== 'shared') context.parameters.set(value, parametersOf(value, planned, ranges))
+export function insertQuantization(
+  model: Model,
+  plan: Plan,
+  ranges: ReadonlyMap<string, Range>,
+  domain: string,
+): Map<Value, Parameters> {
+  const context: Insertion = {
+    model,
+    graph: model.graph,
+    plan,
+    ranges,
+    domain,
+    parameters: new Map(),
+    constants: new Map(),
+    uses: new Map(),
+  }
+  for (const [value, planned] of plan.values)
+    if (planned.kind !== 'shared') context.parameters.set(value, parametersOf(value, planned, ranges))
   for (const constant of plan.constants) insertConstant(context, constant)
-  for (const [value, planned] of plan.values) if (planned.kind === 'shared') context.parameters.set(value, sharedParameters(context, planned.with))
+  for (const [value, planned] of plan.values)
+    if (planned.kind === 'shared') context.parameters.set(value, sharedParameters(context, planned.with))
   for (const [node, bias] of plan.biases) insertBias(context, node, bias)
   for (const value of plan.values.keys()) insertPair(context, value)
   return context.parameters
 }
 
-const perTensor = (qtype: QType, { scale, zeroPoint }: ScaleZeroPoint): Parameters => ({ qtype, scales: Float32Array.of(scale), zeroPoint, axis: null })
+const perTensor = (qtype: QType, { scale, zeroPoint }: ScaleZeroPoint): Parameters => ({
+  qtype,
+  scales: Float32Array.of(scale),
+  zeroPoint,
+  axis: null,
+})
 
-function parametersOf(value: Value, planned: Exclude<ValuePlan, { kind: 'shared' }>, ranges: ReadonlyMap<string, Range>): Parameters {
-  if (planned.kind === 'fixed') return perTensor(planned.qtype, scaleZeroPoint(...planned.range, planned.qtype, { symmetric: false }))
+function parametersOf(
+  value: Value,
+  planned: Exclude<ValuePlan, { kind: 'shared' }>,
+  ranges: ReadonlyMap<string, Range>,
+): Parameters {
+  if (planned.kind === 'fixed')
+    return perTensor(planned.qtype, scaleZeroPoint(...planned.range, planned.qtype, { symmetric: false }))
   const range = ranges.get(value.name)
   if (!range) throw new Error(`value "${value.name}" was not calibrated`)
   return perTensor(planned.qtype, scaleZeroPoint(range.min, range.max, planned.qtype, { symmetric: planned.symmetric }))
@@ -68,7 +104,11 @@ function insertConstant(context: Insertion, constant: ConstantPlan): void {
   node.setInput(index, output)
 }
 
-function formOf(context: Insertion, constant: ConstantPlan, widen: Widen | null): { output: Value; parameters: Parameters } {
+function formOf(
+  context: Insertion,
+  constant: ConstantPlan,
+  widen: Widen | null,
+): { output: Value; parameters: Parameters } {
   const { value, qtype, axis, symmetric, node } = constant
   const key = [value.name, qtype, axis, symmetric, widen && node.name].join('\0')
   const form = context.constants.get(key) ?? dequantizedConstant(context, constant, widen)
@@ -99,7 +139,14 @@ function quantizeConstant(tensor: Tensor, { qtype, axis, symmetric }: ConstantPl
     const zeroPoints = quantizeTensor(Float32Array.of(0), parameters, qtype)
     return { integers: quantizeTensor(values, parameters, qtype), zeroPoints, parameters: perTensor(qtype, parameters) }
   }
-  const { quantized, scales, zeroPoints } = quantizePerChannel(values, tensor.shape, axis, qtype, { symmetric }, widen ?? undefined)
+  const { quantized, scales, zeroPoints } = quantizePerChannel(
+    values,
+    tensor.shape,
+    axis,
+    qtype,
+    { symmetric },
+    widen ?? undefined,
+  )
   return { integers: quantized, zeroPoints, parameters: { qtype, scales, zeroPoint: zeroPoints[0] ?? 0, axis } }
 }
 
@@ -111,7 +158,8 @@ function wideningFor(context: Insertion, { node, axis, value }: ConstantPlan): W
   if (!bias || !input || planned.weight !== value || bias.dtype !== 'float32') return null
   const values = view(bias, 'float32')
   const largest = Math.max(...extremes(values).map(Math.abs))
-  return (channel, scale) => weightScaleForBias(axis === null ? largest : values[channel], input.scales[0], scale, axis !== null)
+  return (channel, scale) =>
+    weightScaleForBias(axis === null ? largest : values[channel], input.scales[0], scale, axis !== null)
 }
 
 function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): void {
@@ -122,7 +170,12 @@ function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): 
   if (!bias.tensor || !weight || !activation || index < 0) return
   const { quantized, scales } = quantizeBias(view(bias.tensor, 'float32'), activation.scales[0], weight.scales)
   const shape = weight.axis === null ? [] : [scales.length]
-  const integers = addInitializer(model, graph, `${bias.name}_quantized`, tensorOf('int32', bias.tensor.shape, quantized))
+  const integers = addInitializer(
+    model,
+    graph,
+    `${bias.name}_quantized`,
+    tensorOf('int32', bias.tensor.shape, quantized),
+  )
   const scale = addInitializer(model, graph, `${bias.name}_scale`, float32(shape, scales))
   node.setInput(index, dequantize(context, bias.name, [integers, scale], weight.axis === null ? null : 0))
 }
@@ -156,11 +209,16 @@ function insertPair(context: Insertion, value: Value): void {
     domain,
   })
   const output = isOutput ? value : new Value(freshName(model, `${value.name}_dequantized`))
-  addNode(model, graph, 'DequantizeLinear', [quantized, scale, zeroPoint], { name: `${value.name}_DequantizeLinear`, outputs: [output], domain })
+  addNode(model, graph, 'DequantizeLinear', [quantized, scale, zeroPoint], {
+    name: `${value.name}_DequantizeLinear`,
+    outputs: [output],
+    domain,
+  })
   if (!isOutput) replaceUses(value, output, (node) => readers.has(node))
 }
 
-const zeroPointTensor = ({ qtype, zeroPoint }: Parameters): Tensor => tensorOf(qtype, [], quantizeTensor(Float32Array.of(0), { scale: 1, zeroPoint }, qtype))
+const zeroPointTensor = ({ qtype, zeroPoint }: Parameters): Tensor =>
+  tensorOf(qtype, [], quantizeTensor(Float32Array.of(0), { scale: 1, zeroPoint }, qtype))
 
 /** Gives the producer a fresh output so that `value` keeps the public name. */
 function detach(model: Model, value: Value): Value {

@@ -83,11 +83,18 @@ const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16:
 export const allocate = (qtype: QType, length: number): Integers => new ARRAYS[qtype](length)
 
 /** Quantizes values[start … start + count) in place of out. Division in float32, round half to even, clipped to the type's full range. */
-export function quantizeInto(out: Integers, values: Float32Array, start: number, count: number, { scale, zeroPoint }: ScaleZeroPoint, qtype: QType): void {
+export function quantizeInto(
+  out: Integers,
+  values: Float32Array,
+  start: number,
+  count: number,
+  { scale, zeroPoint }: ScaleZeroPoint,
+  qtype: QType,
+): void {
   const [low, high] = QTYPES[qtype].full
   for (let i = start; i < start + count; i++) {
     const q = roundHalfEven(f32(values[i] / scale)) + zeroPoint
-    out[i] = q < low ? low : q > high ? high : q
+    out[i] = Math.min(Math.max(q, low), high)
   }
 }
 
@@ -98,7 +105,10 @@ export function quantizeTensor(values: Float32Array, parameters: ScaleZeroPoint,
 }
 
 /** Where the slices of one channel lie in a row-major tensor: `outer` blocks of `inner` consecutive elements. */
-export function channelLayout(shape: readonly number[], axis: number): { outer: number; channels: number; inner: number } {
+export function channelLayout(
+  shape: readonly number[],
+  axis: number,
+): { outer: number; channels: number; inner: number } {
   const product = (dims: readonly number[]) => dims.reduce((a, b) => a * b, 1)
   return { outer: product(shape.slice(0, axis)), channels: shape[axis], inner: product(shape.slice(axis + 1)) }
 }
@@ -143,7 +153,9 @@ function extremesOfBlocks(values: Float32Array, starts: number[], inner: number)
 export function quantizeBias(bias: Float32Array, inputScale: number, weightScales: ArrayLike<number>, beta = 1) {
   const scales = Float32Array.from(weightScales, (weightScale) => f32(f32(f32(inputScale) * weightScale) * f32(beta)))
   const scaleOf = (i: number) => scales[scales.length === 1 ? 0 : i]
-  const quantized = Int32Array.from(bias, (b, i) => Math.min(2147483647, Math.max(-2147483648, roundHalfEven(b / scaleOf(i)))))
+  const quantized = Int32Array.from(bias, (b, i) =>
+    Math.min(2147483647, Math.max(-2147483648, roundHalfEven(b / scaleOf(i)))),
+  )
   return { quantized, scales }
 }
 

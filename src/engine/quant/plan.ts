@@ -72,7 +72,8 @@ function refusal(node: Node, target: IntegerTarget, options: PlanOptions): strin
   if (!def || !Object.hasOwn(target.operators, node.opType)) return `${target.id} has no integer form of ${node.opType}`
   const excluded = options.excludes(node)
   if (excluded) return excluded
-  if (node.inputs[0]?.dtype !== 'float32') return `its input is ${node.inputs[0]?.dtype ?? 'of unknown type'}, not float32`
+  if (node.inputs[0]?.dtype !== 'float32')
+    return `its input is ${node.inputs[0]?.dtype ?? 'of unknown type'}, not float32`
   return def.refuses?.(node) ?? null
 }
 
@@ -90,14 +91,16 @@ function prune(nodes: Set<Node>, reasons: Map<Node, string>): void {
   }
 }
 
-const producedIn = (value: Value, nodes: ReadonlySet<Node>): boolean => value.producer !== null && nodes.has(value.producer)
+const producedIn = (value: Value, nodes: ReadonlySet<Node>): boolean =>
+  value.producer !== null && nodes.has(value.producer)
 
 function unprofitable(node: Node, nodes: ReadonlySet<Node>): string | null {
   const def = opOf(node)
   if (!def || isAnchor(node, def)) return null
   const sources = activationInputs(node, def).filter((value) => !value.isConstant)
   if (sources.length === 0) return 'all its inputs are constants'
-  if (def.class === 'clamp') return isAbsorbed(node, nodes) ? null : 'it does not follow a quantized operator that could absorb it'
+  if (def.class === 'clamp')
+    return isAbsorbed(node, nodes) ? null : 'it does not follow a quantized operator that could absorb it'
   const foreign = sources.find((value) => !producedIn(value, nodes))
   if (foreign) return `its input "${foreign.name}" is computed in float`
   if (def.class === 'multiply') return null
@@ -121,7 +124,11 @@ export function isAbsorbed(node: Node, nodes: ReadonlySet<Node>): boolean {
 }
 
 const feeds = (node: Node, nodes: ReadonlySet<Node>): boolean =>
-  node.outputs.some((value) => value && [...value.consumers.keys()].some((consumer) => nodes.has(consumer) && readsAsActivation(consumer, value)))
+  node.outputs.some(
+    (value) =>
+      value &&
+      [...value.consumers.keys()].some((consumer) => nodes.has(consumer) && readsAsActivation(consumer, value)),
+  )
 
 function readsAsActivation(node: Node, value: Value): boolean {
   const def = opOf(node)
@@ -150,13 +157,23 @@ function planNode(node: Node, plan: Plan, target: IntegerTarget, options: PlanOp
 /** The value between an operator and the clamp that it absorbs. */
 function isInternal(value: Value, { nodes }: Plan): boolean {
   const [consumer] = value.consumers.keys()
-  return value.consumers.size === 1 && opOf(consumer)?.class === 'clamp' && nodes.has(consumer) && isAbsorbed(consumer, nodes)
+  return (
+    value.consumers.size === 1 &&
+    opOf(consumer)?.class === 'clamp' &&
+    nodes.has(consumer) &&
+    isAbsorbed(consumer, nodes)
+  )
 }
 
 function outputIsQuantized(node: Node, nodes: ReadonlySet<Node>, target: IntegerTarget): boolean {
   const [output] = node.outputs
   const consumers = [...(output?.consumers.keys() ?? [])]
-  if (consumers.some((consumer) => opOf(consumer)?.class === 'clamp' && nodes.has(consumer) && isAbsorbed(consumer, nodes))) return false
+  if (
+    consumers.some(
+      (consumer) => opOf(consumer)?.class === 'clamp' && nodes.has(consumer) && isAbsorbed(consumer, nodes),
+    )
+  )
+    return false
   if (target.operators[node.opType].output === 'required') return true
   return feeds(node, nodes)
 }
@@ -174,13 +191,29 @@ function planInput(use: Use, plan: Plan, target: IntegerTarget, options: PlanOpt
   if (role.kind === 'bias') planBias(use, role, plan)
   else if (role.kind !== 'activation' && role.kind !== 'weight') return
   else if (!value.isConstant) planValue(value, ownActivation(target), plan)
-  else if (role.kind === 'activation') plan.constants.push({ node, index, value, role: 'activation', axis: null, ...ownActivation(target) })
-  else plan.constants.push({ node, index, value, role: 'weight', axis: weightAxis(use, role, target, options), qtype: target.weight.dtype, symmetric: target.weight.symmetric })
+  else if (role.kind === 'activation')
+    plan.constants.push({ node, index, value, role: 'activation', axis: null, ...ownActivation(target) })
+  else
+    plan.constants.push({
+      node,
+      index,
+      value,
+      role: 'weight',
+      axis: weightAxis(use, role, target, options),
+      qtype: target.weight.dtype,
+      symmetric: target.weight.symmetric,
+    })
 }
 
-const ownActivation = ({ activation }: IntegerTarget) => ({ kind: 'own', qtype: activation.dtype, symmetric: activation.symmetric }) as const
+const ownActivation = ({ activation }: IntegerTarget) =>
+  ({ kind: 'own', qtype: activation.dtype, symmetric: activation.symmetric }) as const
 
-function weightAxis({ node, value }: Use, role: Role & { kind: 'weight' }, target: IntegerTarget, options: PlanOptions): number | null {
+function weightAxis(
+  { node, value }: Use,
+  role: Role & { kind: 'weight' },
+  target: IntegerTarget,
+  options: PlanOptions,
+): number | null {
   if (!options.perChannel || target.weight.granularity !== 'channel') return null
   return role.axis(node, value.tensor?.shape.length ?? 0)
 }
@@ -192,7 +225,8 @@ function planBias({ node, def, value }: Use, role: Role & { kind: 'bias' }, plan
 
 function planOutput(node: Node, def: OpDef, value: Value, role: Role, plan: Plan, target: IntegerTarget): void {
   if (role.kind === 'activation') planValue(value, ownActivation(target), plan)
-  if (role.kind === 'fixed') planValue(value, { kind: 'fixed', qtype: target.activation.dtype, range: role.range }, plan)
+  if (role.kind === 'fixed')
+    planValue(value, { kind: 'fixed', qtype: target.activation.dtype, range: role.range }, plan)
   const source = role.kind === 'same' ? node.inputs[inputIndex(def, role.as)] : null
   if (source) planValue(value, { kind: 'shared', with: source }, plan)
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
-import type { ElementArray, LoadOptions, Runtime, RunTensor, Session, ValueInfo } from './runner.ts'
+import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runner.ts'
 
 /** errors come as exceptions */
 const FATAL_ONLY = 4
@@ -42,7 +42,9 @@ async function run(
   try {
     const tensors = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, toOrt(tensor)]))
     const results = await session.run(tensors, fetch)
-    return Object.fromEntries(Object.entries(results).flatMap(([name, value]) => (value ? [[name, fromOrt(value)]] : [])))
+    return Object.fromEntries(
+      Object.entries(results).flatMap(([name, value]) => (value ? [[name, fromOrt(value)]] : [])),
+    )
   } catch (error) {
     throw translate(error, 'calibration_failed')
   }
@@ -67,9 +69,21 @@ const asDType = (type: string): DType | undefined => (DTYPES.includes(type as DT
 
 /** What ONNX Runtime's messages mean to our users; first match wins. */
 const MEANINGS: readonly [RegExp, ErrorCode, string][] = [
-  [/Failed to allocate memory|bad_alloc|bad allocation/i, 'out_of_memory', 'the model needs more memory for one run than the job may use'],
-  [/NOT_IMPLEMENTED|Could not find an implementation|is not a registered function\/op|No Op registered/, 'model_operator_unsupported', 'ONNX Runtime has no kernel for this operator with this element type and operator set; export the model with a newer operator set or as float32'],
-  [/Opset .* is under development|Unsupported model IR version/, 'model_opset_unsupported', 'convert the model to a released opset'],
+  [
+    /Failed to allocate memory|bad_alloc|bad allocation/i,
+    'out_of_memory',
+    'the model needs more memory for one run than the job may use',
+  ],
+  [
+    /NOT_IMPLEMENTED|Could not find an implementation|is not a registered function\/op|No Op registered/,
+    'model_operator_unsupported',
+    'ONNX Runtime has no kernel for this operator with this element type and operator set; export the model with a newer operator set or as float32',
+  ],
+  [
+    /Opset .* is under development|Unsupported model IR version/,
+    'model_opset_unsupported',
+    'convert the model to a released opset',
+  ],
 ]
 
 /** A FewbitError for a native error: classified, shortened, and without the machine's paths. */
@@ -80,4 +94,5 @@ function translate(error: unknown, fallback: ErrorCode): FewbitError {
 }
 
 /** Absolute paths (build machine's sources, our directories) cut down to their last part. */
-export const withoutPaths = (text: string): string => text.replace(/(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\s:"'\\/]+){2,}/g, (path) => path.split(/[\\/]/).pop() ?? '')
+export const withoutPaths = (text: string): string =>
+  text.replace(/(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\s:"'\\/]+){2,}/g, (path) => path.split(/[\\/]/).pop() ?? '')

@@ -2,7 +2,16 @@
 import type { DType } from '../ir/dtype.ts'
 
 export type ElementArray =
-  | Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array | BigInt64Array | BigUint64Array
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
 
 /** A dense tensor that goes in or comes out of a run; strings come out as string arrays. */
 export interface RunTensor {

@@ -9,7 +9,8 @@ export const cpuInt8: IntegerTarget = {
   object: 'target',
   kind: 'integer',
   title: 'CPU, 8-bit integers',
-  description: 'uint8 activations, int8 weights per output channel, int32 bias; QDQ form that ONNX Runtime turns into integer kernels.',
+  description:
+    'uint8 activations, int8 weights per output channel, int32 bias; QDQ form that ONNX Runtime turns into integer kernels.',
   runtime: 'onnxruntime CPUExecutionProvider',
   methods: ['static', 'dynamic'],
   default_method: 'static',
@@ -44,5 +45,8 @@ export const cpuInt8: IntegerTarget = {
     Gather: required,
     Split: required,
   },
-  sources: ['ONNX Runtime 1.30: core/optimizer/qdq_transformer/selectors_actions', 'fusion probe of onnxruntime-node 1.30 on x86-64 with VNNI'],
+  sources: [
+    'ONNX Runtime 1.30: core/optimizer/qdq_transformer/selectors_actions',
+    'fusion probe of onnxruntime-node 1.30 on x86-64 with VNNI',
+  ],
 }

@@ -23,9 +23,21 @@ interface MetricDef {
 }
 
 export const LABELLED_METRICS: Partial<Record<MetricName, MetricDef>> = {
-  top1: { labels: 'class', isError: false, score: (output, labels) => argmaxPerSample(output, labels.length).map((best, i) => hit(best === labels[i][0])) },
-  top5: { labels: 'class', isError: false, score: (output, labels) => labels.map((label, i) => hit(isAmongBest(output, labels.length, i, label[0], 5))) },
-  cer: { labels: 'sequence', isError: true, score: (output, labels) => labels.map((label, i) => characterErrors(output, i, label)) },
+  top1: {
+    labels: 'class',
+    isError: false,
+    score: (output, labels) => argmaxPerSample(output, labels.length).map((best, i) => hit(best === labels[i][0])),
+  },
+  top5: {
+    labels: 'class',
+    isError: false,
+    score: (output, labels) => labels.map((label, i) => hit(isAmongBest(output, labels.length, i, label[0], 5))),
+  },
+  cer: {
+    labels: 'sequence',
+    isError: true,
+    score: (output, labels) => labels.map((label, i) => characterErrors(output, i, label)),
+  },
 }
 
 const hit = (correct: boolean): Score => ({ value: correct ? 1 : 0, weight: 1 })
@@ -42,7 +54,11 @@ function isAmongBest(output: RunTensor, samples: number, sample: number, label: 
 function characterErrors(output: RunTensor, sample: number, label: Label): Score {
   const [, steps, classes] = output.dims
   const values = numbers(output)
-  const row = { dtype: output.dtype, dims: [steps, classes], data: values.subarray(sample * steps * classes, (sample + 1) * steps * classes) }
+  const row = {
+    dtype: output.dtype,
+    dims: [steps, classes],
+    data: values.subarray(sample * steps * classes, (sample + 1) * steps * classes),
+  }
   const path = argmaxPerSample(row, steps)
   const decoded = path.filter((symbol, i) => symbol !== 0 && symbol !== path[i - 1])
   const expected = label.filter((symbol) => symbol >= 0)
@@ -85,7 +101,8 @@ export function createAccuracyMeter(metric: MetricName): AccuracyMeter | null {
 
 function summarize(metric: MetricName, def: MetricDef, pairs: { float: Score; quantized: Score }[]): Accuracy {
   const weight = pairs.reduce((sum, { float }) => sum + float.weight, 0)
-  const total = (pick: 'float' | 'quantized') => pairs.reduce((sum, pair) => sum + pair[pick].value, 0) / Math.max(weight, 1)
+  const total = (pick: 'float' | 'quantized') =>
+    pairs.reduce((sum, pair) => sum + pair[pick].value, 0) / Math.max(weight, 1)
   const [float, quantized] = [total('float'), total('quantized')]
   const sign = def.isError ? -1 : 1
   const drop = sign * (float - quantized)

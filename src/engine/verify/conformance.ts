@@ -31,15 +31,18 @@ const typeOf = (value: Value | null | undefined): string => value?.tensor?.dtype
 
 const activationType: Rule = {
   name: 'activation.dtype',
-  check: (node, { activation }) => (typeOf(node.inputs[2]) === activation.dtype ? null : `${typeOf(node.inputs[2])} instead of ${activation.dtype}`),
+  check: (node, { activation }) =>
+    typeOf(node.inputs[2]) === activation.dtype ? null : `${typeOf(node.inputs[2])} instead of ${activation.dtype}`,
 }
 
 const scaleIsPositive: Rule = {
   name: 'scale',
   check: (node) => {
     const scale = node.inputs[1]?.tensor
-    if (!scale || scale.dtype !== 'float32') return 'the scale is not a float32 constant'
-    return view(scale, 'float32').every((x) => x > 0 && Number.isFinite(x)) ? null : 'a scale is not a positive finite number'
+    if (scale?.dtype !== 'float32') return 'the scale is not a float32 constant'
+    return view(scale, 'float32').every((x) => x > 0 && Number.isFinite(x))
+      ? null
+      : 'a scale is not a positive finite number'
   },
 }
 

@@ -1,7 +1,8 @@
 /** How closely the quantized outputs follow the float outputs: SQNR, cosine, largest error, agreement of the argmax. */
+
+import { fromFloat16 } from '../ir/float16.ts'
 import type { Metrics } from '../report.ts'
 import type { RunTensor } from '../runtime/runner.ts'
-import { fromFloat16 } from '../ir/float16.ts'
 
 type Fidelity = NonNullable<Metrics['fidelity']>
 
@@ -31,7 +32,8 @@ export function createFidelityMeter(outputNames: readonly string[]): FidelityMet
     add: (float, quantized, samples) => {
       seen += samples
       const names = outputNames.filter((name) => isFloat(float[name]) && isFloat(quantized[name]))
-      for (const name of names) sums.set(name, accumulate(sums.get(name), numbers(float[name]), numbers(quantized[name])))
+      for (const name of names)
+        sums.set(name, accumulate(sums.get(name), numbers(float[name]), numbers(quantized[name])))
       const first = names[0]
       if (first === undefined) return
       const [a, b] = [argmaxPerSample(float[first], samples), argmaxPerSample(quantized[first], samples)]
@@ -42,7 +44,8 @@ export function createFidelityMeter(outputNames: readonly string[]): FidelityMet
   }
 }
 
-const isFloat = (tensor: RunTensor | undefined): tensor is RunTensor => tensor !== undefined && ['float32', 'float16', 'float64'].includes(tensor.dtype)
+const isFloat = (tensor: RunTensor | undefined): tensor is RunTensor =>
+  tensor !== undefined && ['float32', 'float16', 'float64'].includes(tensor.dtype)
 
 /** The elements of a floating-point result as numbers. */
 export function numbers(tensor: RunTensor): Float32Array | Float64Array {
@@ -51,7 +54,11 @@ export function numbers(tensor: RunTensor): Float32Array | Float64Array {
   return Float32Array.from(tensor.data as ArrayLike<number>)
 }
 
-function accumulate(sums: OutputSums = { signal: 0, noise: 0, product: 0, quantized: 0, largest: 0 }, a: ArrayLike<number>, b: ArrayLike<number>): OutputSums {
+function accumulate(
+  sums: OutputSums = { signal: 0, noise: 0, product: 0, quantized: 0, largest: 0 },
+  a: ArrayLike<number>,
+  b: ArrayLike<number>,
+): OutputSums {
   for (let i = 0; i < a.length; i++) {
     const error = a[i] - b[i]
     sums.signal += a[i] * a[i]
@@ -64,7 +71,12 @@ function accumulate(sums: OutputSums = { signal: 0, noise: 0, product: 0, quanti
 }
 
 function summarize(sums: Map<string, OutputSums>, samples: number, agreement: number | null): Fidelity {
-  const outputs = [...sums].map(([name, s]) => ({ name, sqnr_db: decibels(s), cosine: cosine(s), max_abs_error: s.largest }))
+  const outputs = [...sums].map(([name, s]) => ({
+    name,
+    sqnr_db: decibels(s),
+    cosine: cosine(s),
+    max_abs_error: s.largest,
+  }))
   return {
     sqnr_db: Math.min(...outputs.map((output) => output.sqnr_db)),
     cosine: Math.min(...outputs.map((output) => output.cosine)),

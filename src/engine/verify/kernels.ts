@@ -1,6 +1,7 @@
 /** Which kernels ONNX Runtime really runs: counted in the graph that its optimizer writes. */
-import { decodeModel } from '../onnx/index.ts'
+
 import { allGraphs } from '../ir/graph.ts'
+import { decodeModel } from '../onnx/index.ts'
 
 /** operators that compute in integers */
 const INTEGER_KERNEL = /^(QLinear\w+|QGemm|QAttention|\w*Integer\w*|DynamicQuantize(MatMul|LSTM)|MatMulNBits)$/

@@ -35,7 +35,15 @@ export async function measureLatency(input: LatencyInput): Promise<Latency> {
     for (const which of order) times[which].push(await time(which))
   }
   const [float, quantized] = [percentiles(times.float), percentiles(times.quantized)]
-  return { float, quantized, speedup: float.p50 / quantized.p50, threads: input.threads, runs: times.float.length, batch: input.batch, measured_on: input.measuredOn }
+  return {
+    float,
+    quantized,
+    speedup: float.p50 / quantized.p50,
+    threads: input.threads,
+    runs: times.float.length,
+    batch: input.batch,
+    measured_on: input.measuredOn,
+  }
 }
 
 function percentiles(times: number[]): { p50: number; p95: number } {

@@ -3,7 +3,7 @@ import { FewbitError } from '../../shared/errors.ts'
 import { toFloat16 } from '../ir/float16.ts'
 import type { MetricName } from '../recipe.ts'
 import type { Metrics, Warning } from '../report.ts'
-import type { Runtime, RunTensor, Session } from '../runtime/runner.ts'
+import type { RunTensor, Runtime, Session } from '../runtime/runner.ts'
 import type { Batch } from '../samples.ts'
 import type { Workspace } from '../workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
@@ -26,16 +26,24 @@ export interface VerifyInput {
   progress: (phase: 'verifying' | 'measuring', done: number) => void
 }
 
-export type Verification = Pick<Metrics, 'accuracy' | 'fidelity' | 'latency_ms'> & { kernels: KernelCount; warnings: Warning[] }
+export type Verification = Pick<Metrics, 'accuracy' | 'fidelity' | 'latency_ms'> & {
+  kernels: KernelCount
+  warnings: Warning[]
+}
 
 /** Throws verification_failed when the artifact does not load, changes its signature or yields NaN where the float model does not. */
 export async function verify(input: VerifyInput): Promise<Verification> {
   const { runtime, workspace } = input
   const optimized = workspace.path('optimized.onnx')
   const float = await runtime.load(input.floatPath, { optimization: 'all' })
-  const quantized = await runtime.load(input.quantizedPath, { optimization: 'all', saveTo: optimized }).catch((error: unknown) => {
-    throw new FewbitError('verification_failed', `The quantized model does not load: ${(error as Error).message}`, { stage: 'verify', cause: error })
-  })
+  const quantized = await runtime
+    .load(input.quantizedPath, { optimization: 'all', saveTo: optimized })
+    .catch((error: unknown) => {
+      throw new FewbitError('verification_failed', `The quantized model does not load: ${(error as Error).message}`, {
+        stage: 'verify',
+        cause: error,
+      })
+    })
   sameSignature(float, quantized)
   const fidelity = createFidelityMeter(float.outputs.map(({ name }) => name))
   const accuracy = createAccuracyMeter(input.metric)
@@ -46,17 +54,34 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   input.progress('measuring', 0)
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
   await Promise.all([float.release(), quantized.release()])
-  return { fidelity: fidelity.result(), accuracy: accuracy?.result() ?? null, latency_ms: latency, kernels: countKernels(optimized), warnings }
-}
-
-function sameSignature(float: Session, quantized: Session): void {
-  const names = (session: Session) => JSON.stringify([session.inputs.map(({ name }) => name), session.outputs.map(({ name }) => name)])
-  if (names(float) !== names(quantized)) {
-    throw new FewbitError('verification_failed', `The quantized model has other inputs or outputs: ${names(quantized)} instead of ${names(float)}.`, { stage: 'verify' })
+  return {
+    fidelity: fidelity.result(),
+    accuracy: accuracy?.result() ?? null,
+    latency_ms: latency,
+    kernels: countKernels(optimized),
+    warnings,
   }
 }
 
-async function compareBatches(input: VerifyInput, float: Session, quantized: Session, fidelity: FidelityMeter, accuracy: AccuracyMeter | null): Promise<void> {
+function sameSignature(float: Session, quantized: Session): void {
+  const names = (session: Session) =>
+    JSON.stringify([session.inputs.map(({ name }) => name), session.outputs.map(({ name }) => name)])
+  if (names(float) !== names(quantized)) {
+    throw new FewbitError(
+      'verification_failed',
+      `The quantized model has other inputs or outputs: ${names(quantized)} instead of ${names(float)}.`,
+      { stage: 'verify' },
+    )
+  }
+}
+
+async function compareBatches(
+  input: VerifyInput,
+  float: Session,
+  quantized: Session,
+  fidelity: FidelityMeter,
+  accuracy: AccuracyMeter | null,
+): Promise<void> {
   const first = float.outputs.find(({ dtype }) => dtype?.startsWith('float'))?.name
   let done = 0
   for await (const { feeds, count, labels } of input.batches ?? []) {
@@ -69,12 +94,25 @@ async function compareBatches(input: VerifyInput, float: Session, quantized: Ses
   }
 }
 
-async function compareProbe(float: Session, quantized: Session, feeds: Record<string, RunTensor> | null, fidelity: FidelityMeter, warnings: Warning[]): Promise<void> {
+async function compareProbe(
+  float: Session,
+  quantized: Session,
+  feeds: Record<string, RunTensor> | null,
+  fidelity: FidelityMeter,
+  warnings: Warning[],
+): Promise<void> {
   if (!feeds) {
-    warnings.push({ code: 'not_compared', detail: 'no inputs were found on which the float model runs, so the two models were not compared; name an evaluation data set' })
+    warnings.push({
+      code: 'not_compared',
+      detail:
+        'no inputs were found on which the float model runs, so the two models were not compared; name an evaluation data set',
+    })
     return
   }
-  warnings.push({ code: 'synthetic_inputs', detail: 'fidelity was measured on one made-up input, because the job names no data set' })
+  warnings.push({
+    code: 'synthetic_inputs',
+    detail: 'fidelity was measured on one made-up input, because the job names no data set',
+  })
   const [a, b] = [await float.run(feeds), await quantized.run(feedsFor(quantized, feeds))]
   rejectNonFinite(a, b)
   fidelity.add(a, b, 1)
@@ -86,23 +124,30 @@ function feedsFor(session: Session, feeds: Record<string, RunTensor>): Record<st
     session.inputs.map(({ name, dtype }) => {
       const tensor = feeds[name]
       const narrow = dtype === 'float16' && tensor.data instanceof Float32Array
-      return [name, narrow ? { dtype: 'float16', dims: tensor.dims, data: toFloat16(tensor.data as Float32Array) } : tensor]
+      return [
+        name,
+        narrow ? { dtype: 'float16', dims: tensor.dims, data: toFloat16(tensor.data as Float32Array) } : tensor,
+      ]
     }),
   )
 }
 
 function rejectNonFinite(float: Record<string, RunTensor>, quantized: Record<string, RunTensor>): void {
   for (const [name, tensor] of Object.entries(quantized)) {
-    if (isFinite(float[name]) && !isFinite(tensor)) {
-      throw new FewbitError('verification_failed', `Output "${name}" of the quantized model holds NaN or infinity where the float model does not.`, {
-        stage: 'verify',
-        hint: 'exclude the nodes that overflow (exclude.nodes), or choose another method',
-      })
+    if (isAllFinite(float[name]) && !isAllFinite(tensor)) {
+      throw new FewbitError(
+        'verification_failed',
+        `Output "${name}" of the quantized model holds NaN or infinity where the float model does not.`,
+        {
+          stage: 'verify',
+          hint: 'exclude the nodes that overflow (exclude.nodes), or choose another method',
+        },
+      )
     }
   }
 }
 
-function isFinite({ data, dtype }: RunTensor): boolean {
+function isAllFinite({ data, dtype }: RunTensor): boolean {
   if (data instanceof Uint16Array && dtype === 'float16') return data.every((half) => (half & 0x7c00) !== 0x7c00)
   return !(data instanceof Float32Array || data instanceof Float64Array) || data.every(Number.isFinite)
 }
@@ -110,5 +155,14 @@ function isFinite({ data, dtype }: RunTensor): boolean {
 function latencyOf(input: VerifyInput, float: Session, quantized: Session, feeds: Record<string, RunTensor>) {
   const quantizedFeeds = feedsFor(quantized, feeds)
   const { runtime, measuredOn, now } = input
-  return measureLatency({ float, quantized, floatFeeds: feeds, quantizedFeeds, threads: runtime.threads, batch: 1, measuredOn, now })
+  return measureLatency({
+    float,
+    quantized,
+    floatFeeds: feeds,
+    quantizedFeeds,
+    threads: runtime.threads,
+    batch: 1,
+    measuredOn,
+    now,
+  })
 }

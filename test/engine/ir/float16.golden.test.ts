@@ -16,7 +16,11 @@ test('every scalar of the table', { skip }, () => {
   for (const row of found) {
     const [half] = toFloat16([floatOf(row.float32Hex as string)])
     const isNaNRow = row.value === 'NaN'
-    assert.equal(isNaNRow ? Number.isNaN(fromFloat16Bits(half!)) : half!.toString(16).padStart(4, '0'), isNaNRow ? true : row.float16Hex, JSON.stringify(row))
+    assert.equal(
+      isNaNRow ? Number.isNaN(fromFloat16Bits(half!)) : half!.toString(16).padStart(4, '0'),
+      isNaNRow ? true : row.float16Hex,
+      JSON.stringify(row),
+    )
   }
 })
 

@@ -42,7 +42,9 @@ const optionsOf = (row: Record<string, unknown>): RangeOptions => ({
 
 function rows(table: keyof Params, least: number, keep: (row: Record<string, unknown>) => boolean = () => true) {
   const params = readGolden(path!) as unknown as Params
-  const found = rowsOf(params[table]).filter((row) => (row.type === undefined || Object.hasOwn(TYPES, row.type as string)) && keep(row))
+  const found = rowsOf(params[table]).filter(
+    (row) => (row.type === undefined || Object.hasOwn(TYPES, row.type as string)) && keep(row),
+  )
   assert.ok(found.length >= least, `only ${found.length} rows of ${table}`)
   return { params, found }
 }
@@ -65,7 +67,11 @@ test('a whole tensor', { skip }, () => {
       ? scaleZeroPoint(Number(row.rminOverride ?? low), Number(row.rmaxOverride ?? high), typeOf(row), optionsOf(row))
       : scaleZeroPointOf(values, typeOf(row), optionsOf(row))
     const quantized = [...quantizeTensor(values, parameters, typeOf(row))]
-    assert.deepEqual([hexOf(parameters.scale), parameters.zeroPoint, quantized], [row.scaleHex, row.zeroPoint, row.quantized], JSON.stringify(row))
+    assert.deepEqual(
+      [hexOf(parameters.scale), parameters.zeroPoint, quantized],
+      [row.scaleHex, row.zeroPoint, row.quantized],
+      JSON.stringify(row),
+    )
   }
 })
 
@@ -73,7 +79,11 @@ test('rounding and clipping with given parameters', { skip }, () => {
   const { found } = rows('quantizeArray', 60, (row) => row.low === null && row.high === null)
   for (const row of found) {
     const parameters = { scale: Math.fround(row.scale as number), zeroPoint: row.zeroPoint as number }
-    assert.deepEqual([...quantizeTensor(numbersOf(row.data as number[]), parameters, typeOf(row))], row.quantized, JSON.stringify(row))
+    assert.deepEqual(
+      [...quantizeTensor(numbersOf(row.data as number[]), parameters, typeOf(row))],
+      row.quantized,
+      JSON.stringify(row),
+    )
   }
 })
 
@@ -89,8 +99,18 @@ test('weights per channel', { skip }, () => {
     const weight = params.perChannel.weights[row.weight as string]!
     const axis = ((row.axis as number) + weight.shape.length) % weight.shape.length
     const options = { symmetric: isSymmetric(row), reduceRange: row.reduceRange as boolean }
-    const { quantized, scales, zeroPoints } = quantizePerChannel(numbersOf(weight.data), weight.shape, axis, typeOf(row), options)
-    assert.deepEqual([[...scales].map(hexOf), [...zeroPoints], [...quantized]], [row.scaleHex, row.zeroPoint, row.quantized], JSON.stringify(row).slice(0, 300))
+    const { quantized, scales, zeroPoints } = quantizePerChannel(
+      numbersOf(weight.data),
+      weight.shape,
+      axis,
+      typeOf(row),
+      options,
+    )
+    assert.deepEqual(
+      [[...scales].map(hexOf), [...zeroPoints], [...quantized]],
+      [row.scaleHex, row.zeroPoint, row.quantized],
+      JSON.stringify(row).slice(0, 300),
+    )
   }
 })
 
@@ -98,7 +118,12 @@ test('int32 bias', { skip }, () => {
   const { params, found } = rows('bias', 300)
   for (const row of found) {
     const scales = [row.weightScale as number | number[]].flat()
-    const { quantized, scales: made } = quantizeBias(numbersOf(params.bias.biases[row.bias as string]!), row.inputScale as number, Float32Array.from(scales), row.beta as number)
+    const { quantized, scales: made } = quantizeBias(
+      numbersOf(params.bias.biases[row.bias as string]!),
+      row.inputScale as number,
+      Float32Array.from(scales),
+      row.beta as number,
+    )
     assert.deepEqual([[...made].map(hexOf), [...quantized]], [row.biasScaleHex, row.quantized], JSON.stringify(row))
   }
 })
@@ -109,7 +134,14 @@ test('weight scales that leave room for the bias', { skip }, () => {
     const bias = numbersOf(params.weightScaleAdjust.biases[row.bias as string]!)
     const given = [row.weightScale as number | number[]].flat().map(Math.fround)
     const largest = Math.max(...bias.map(Math.abs))
-    const made = given.map((scale, i) => weightScaleForBias(row.perChannel ? bias[i]! : largest, Math.fround(row.inputScale as number), scale, row.perChannel as boolean))
+    const made = given.map((scale, i) =>
+      weightScaleForBias(
+        row.perChannel ? bias[i]! : largest,
+        Math.fround(row.inputScale as number),
+        scale,
+        row.perChannel as boolean,
+      ),
+    )
     assert.deepEqual(made.map(hexOf), row.newWeightScaleHex, JSON.stringify(row))
   }
 })

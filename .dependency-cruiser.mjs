@@ -1,0 +1,89 @@
+/** Who may import whom: the walls of docs/architecture.md. Type imports are free. */
+const wall = (name, comment, from, to) => ({
+  name,
+  comment,
+  severity: 'error',
+  from: typeof from === 'string' ? { path: from } : from,
+  to,
+})
+const door = (library, ...rooms) => ({
+  name: `door-${library}`,
+  comment: `${library} is used in ${rooms.join(', ')} only`,
+  severity: 'error',
+  from: { path: '^(src|workers)/', pathNot: rooms.map((room) => `^${room}`) },
+  to: { path: `^node_modules/${library}/` },
+})
+
+const SERVICE = {
+  path: '^src/(http|jobs|queue|storage|artifacts|webhooks|models|datasets)/',
+  pathNot: '^src/(models|datasets)/(summarize|inspect-thread)\\.ts',
+}
+
+export default {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
+    wall('shared-is-the-ground', 'shared imports nothing of ours', '^src/shared/', {
+      path: '^(src|workers)/',
+      pathNot: '^src/shared/',
+    }),
+    wall('src-knows-no-workers', 'processes are on top', '^src/', { path: '^(workers|test|bench|examples)/' }),
+    wall('engine-is-a-library', 'no HTTP, queue, Redis or store', '^src/engine/', {
+      path: '^(src|workers)/',
+      pathNot: '^src/(engine|shared/(errors|version)\\.ts)',
+    }),
+    wall('ir-is-the-bottom', 'the graph knows nobody', '^src/engine/ir/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/ir/',
+    }),
+    wall('onnx-knows-ir', 'bytes to graph and back', '^src/engine/onnx/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/(onnx|ir)/',
+    }),
+    wall(
+      'onnx-has-one-door',
+      'protobuf stays in its folder',
+      { path: '^src/', pathNot: '^src/engine/onnx/' },
+      { path: '^src/engine/onnx/(?!index\\.ts)' },
+    ),
+    wall('ops-know-ir', 'an operator knows graphs, not chips or methods', '^src/engine/ops/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/(ops|ir)/',
+    }),
+    wall('passes-know-ops', 'a pass knows graphs and operators', '^src/engine/passes/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/(passes|ops|ir)/',
+    }),
+    wall('targets-are-data', 'a target names no code', '^src/engine/targets/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/targets/',
+    }),
+    wall('quant-below-methods', 'methods use quant, not the other way', '^src/engine/quant/', {
+      path: '^src/engine/(methods|verify|pipeline|prepare|data)',
+    }),
+    wall('methods-below-pipeline', 'only the pipeline knows the order of the stages', '^src/engine/(methods|verify)/', {
+      path: '^src/engine/(pipeline|index)\\.ts',
+    }),
+    wall('service-sees-the-contract', 'the service runs no engine, but reads uploads in threads', SERVICE, {
+      path: '^src/engine/',
+      pathNot: '^src/engine/(recipe|report)\\.ts|^src/engine/targets/',
+    }),
+    wall(
+      'resources-know-no-http',
+      'verbs serve any caller',
+      '^src/(models|datasets|jobs|artifacts|webhooks|queue|storage)/',
+      { path: '^src/http/' },
+    ),
+    door('onnxruntime-node', 'src/engine/runtime/ort.ts'),
+    door('fastify', 'src/http/', 'src/server.ts'),
+    door('bullmq', 'src/queue/', 'workers/'),
+    door('pino', 'src/shared/log.ts'),
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: false,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '^dist/' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },
+  },
+}
