@@ -11,13 +11,17 @@ export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.incl
 
 export const WEBHOOK_EVENTS = ['job.started', 'job.succeeded', 'job.failed', 'job.canceled', 'job.expired'] as const
 
-const Metadata = z.record(z.string().max(64), z.string().max(512)).refine((entries) => Object.keys(entries).length <= 16, 'at most 16 entries')
+const Metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((entries) => Object.keys(entries).length <= 16, 'at most 16 entries')
 
 export const JobRequest = z.strictObject({
   model_id: z.string(),
   target: z.enum(TARGET_NAMES),
   method: Method,
-  calibration: z.strictObject({ dataset_id: z.string(), samples: z.number().int().positive().max(100_000).optional() }).optional(),
+  calibration: z
+    .strictObject({ dataset_id: z.string(), samples: z.number().int().positive().max(100_000).optional() })
+    .optional(),
   evaluation: z
     .strictObject({
       dataset_id: z.string(),
@@ -114,7 +118,18 @@ export const JobEvent = z.object({
   object: z.literal('event'),
   job_id: z.string(),
   created_at: time,
-  type: z.enum(['job.queued', 'job.started', 'job.progress', 'job.warning', 'job.canceling', 'job.retrying', 'job.succeeded', 'job.failed', 'job.canceled', 'job.expired']),
+  type: z.enum([
+    'job.queued',
+    'job.started',
+    'job.progress',
+    'job.warning',
+    'job.canceling',
+    'job.retrying',
+    'job.succeeded',
+    'job.failed',
+    'job.canceled',
+    'job.expired',
+  ]),
   data: z.record(z.string(), z.unknown()),
 })
 export type JobEvent = z.infer<typeof JobEvent>
