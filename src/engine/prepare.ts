@@ -3,12 +3,13 @@ import type { Model, Value } from './ir/graph.ts'
 import { decodeModel } from './onnx/index.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
+import { plainNames } from './passes/plain-names.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { upgradeOpset } from './passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from './runtime/runner.ts'
 import type { Workspace } from './workspace.ts'
 
-export const PREPARE: readonly Pass[] = [normalizeGemm, removeUnused]
+export const PREPARE: readonly Pass[] = [plainNames, normalizeGemm, removeUnused]
 
 const CONTRIB = 'com.microsoft'
 

@@ -211,6 +211,8 @@ export interface Model {
   graph: Graph
   /** names that are taken anywhere in the model, subgraphs included */
   names: Set<string>
+  /** the next suffix to try for a name that is taken */
+  suffixes: Map<string, number>
   producer: string
   metadata: Map<string, string>
   /** FunctionProtos, carried through unread */
@@ -220,7 +222,9 @@ export interface Model {
 /** A name that is not taken yet: `base`, or `base_1`, `base_2`, … */
 export function freshName(model: Model, base: string): string {
   let name = base
-  for (let i = 1; model.names.has(name); i++) name = `${base}_${i}`
+  let suffix = model.suffixes.get(base) ?? 1
+  for (; model.names.has(name); suffix++) name = `${base}_${suffix}`
+  model.suffixes.set(base, suffix)
   model.names.add(name)
   return name
 }

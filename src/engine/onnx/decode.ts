@@ -77,6 +77,7 @@ function modelOf(reader: GraphReader, proto: Message<'ModelProto'>, graph: Model
     opsets: new Map(opsets),
     graph,
     names: reader.names,
+    suffixes: new Map(),
     producer: [proto.producer_name, proto.producer_version].filter(Boolean).join(' '),
     metadata: new Map((proto.metadata_props ?? []).map(({ key = '', value = '' }) => [key, value])),
     functions: (proto.functions ?? []).map(({ extent }) => (extent ? bytesIn(reader, extent) : new Uint8Array())),

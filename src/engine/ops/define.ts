@@ -25,6 +25,8 @@ export interface OpDef {
   quant: Readonly<Record<string, Role>>
   /** a reason why this node cannot be quantized, or null */
   refuses?: (node: Node) => string | null
+  /** of a clamp: the range that it enforces, or null when it is computed at run time */
+  bounds?: (node: Node) => readonly [number, number] | null
   /** multiply-accumulates of one run, given concrete shapes; NaN when a shape is missing */
   macs?: (node: Node) => number
 }

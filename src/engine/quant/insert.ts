@@ -2,6 +2,7 @@
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
+import { absorbClamps } from './absorb.ts'
 import {
   extremes,
   type QType,
@@ -62,6 +63,7 @@ export function insertQuantization(
     if (planned.kind === 'shared') context.parameters.set(value, sharedParameters(context, planned.with))
   for (const [node, bias] of plan.biases) insertBias(context, node, bias)
   for (const value of plan.values.keys()) insertPair(context, value)
+  absorbClamps(model.graph, plan.nodes)
   return context.parameters
 }
 
@@ -121,7 +123,7 @@ function dequantizedConstant(context: Insertion, constant: ConstantPlan, widen: 
   const { tensor, name } = constant.value
   if (!tensor) throw new Error(`"${name}" is not a constant`)
   const { integers, parameters, zeroPoints } = quantizeConstant(tensor, constant, widen)
-  const quantized = addInitializer(model, graph, `${name}_quantized`, tensorOf(constant.qtype, tensor.shape, integers))
+  const quantized = addInitializer(model, graph, `${name}_q`, tensorOf(constant.qtype, tensor.shape, integers))
   const shape = parameters.axis === null ? [] : [parameters.scales.length]
   const scale = addInitializer(model, graph, `${name}_scale`, float32(shape, parameters.scales))
   const zeroPoint = addInitializer(model, graph, `${name}_zero_point`, tensorOf(constant.qtype, shape, zeroPoints))
@@ -170,20 +172,14 @@ function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): 
   if (!bias.tensor || !weight || !activation || index < 0) return
   const { quantized, scales } = quantizeBias(view(bias.tensor, 'float32'), activation.scales[0], weight.scales)
   const shape = weight.axis === null ? [] : [scales.length]
-  const integers = addInitializer(
-    model,
-    graph,
-    `${bias.name}_quantized`,
-    tensorOf('int32', bias.tensor.shape, quantized),
-  )
+  const integers = addInitializer(model, graph, `${bias.name}_q`, tensorOf('int32', bias.tensor.shape, quantized))
   const scale = addInitializer(model, graph, `${bias.name}_scale`, float32(shape, scales))
   node.setInput(index, dequantize(context, bias.name, [integers, scale], weight.axis === null ? null : 0))
 }
 
 function dequantize(context: Insertion, name: string, inputs: Value[], axis: number | null): Value {
   return addNode(context.model, context.graph, 'DequantizeLinear', inputs, {
-    name: `${name}_DequantizeLinear`,
-    output: `${name}_dequantized`,
+    output: `${name}_dq`,
     domain: context.domain,
     attributes: axis === null ? {} : { axis: int(axis) },
   })
@@ -204,13 +200,11 @@ function insertPair(context: Insertion, value: Value): void {
   const scale = addInitializer(model, graph, `${value.name}_scale`, scalar(parameters.scales[0]))
   const zeroPoint = addInitializer(model, graph, `${value.name}_zero_point`, zeroPointTensor(parameters))
   const quantized = addNode(model, graph, 'QuantizeLinear', [source, scale, zeroPoint], {
-    name: `${value.name}_QuantizeLinear`,
-    output: `${value.name}_quantized`,
+    output: `${value.name}_q`,
     domain,
   })
-  const output = isOutput ? value : new Value(freshName(model, `${value.name}_dequantized`))
+  const output = isOutput ? value : new Value(freshName(model, `${value.name}_dq`))
   addNode(model, graph, 'DequantizeLinear', [quantized, scale, zeroPoint], {
-    name: `${value.name}_DequantizeLinear`,
     outputs: [output],
     domain,
   })

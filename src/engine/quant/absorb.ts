@@ -1,0 +1,30 @@
+/** Clamps in front of a quantizer that saturates at the same bounds do nothing, and go. */
+import { type Graph, type Node, replaceUses } from '../ir/graph.ts'
+import { view } from '../ir/tensor.ts'
+import { opOf } from '../ops/index.ts'
+import { QTYPES, type QType, quantizeTensor } from './math.ts'
+
+/** Removes every clamp among `nodes` whose only reader is such a quantizer; results stay the same to the bit. */
+export function absorbClamps(graph: Graph, nodes: Iterable<Node>): void {
+  for (const node of nodes) {
+    const [input] = node.inputs
+    const [output] = node.outputs
+    const bounds = opOf(node)?.bounds?.(node)
+    if (!bounds || !input || !output || graph.outputs.includes(output)) continue
+    const [reader, ...others] = output.consumers.keys()
+    if (others.length > 0 || reader?.opType !== 'QuantizeLinear' || !saturates(reader, bounds)) continue
+    replaceUses(output, input)
+    graph.removeNode(node)
+  }
+}
+
+/** Whether the quantizer maps each finite bound to the end of its type. */
+function saturates(quantizer: Node, [low, high]: readonly [number, number]): boolean {
+  const [scale, zero] = [quantizer.inputs[1]?.tensor, quantizer.inputs[2]?.tensor]
+  if (!scale || !zero || !Object.hasOwn(QTYPES, zero.dtype)) return false
+  const qtype = zero.dtype as QType
+  const parameters = { scale: view(scale, 'float32')[0], zeroPoint: Number(view(zero, qtype)[0]) }
+  const [first, last] = QTYPES[qtype].full
+  const [lowest, highest] = quantizeTensor(Float32Array.of(low, high), parameters, qtype)
+  return lowest === first && highest === last
+}
