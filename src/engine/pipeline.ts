@@ -67,8 +67,8 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     warnings: [],
   }
   run.progress.report('preparing', 0, 1)
-  const split = await splitSamples(spec)
   const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace)
+  const split = await splitSamples(spec, prepared.inputs)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, split))
   runPasses(output.model, FINISH)

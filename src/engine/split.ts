@@ -3,7 +3,8 @@ import { FewbitError } from '../shared/errors.ts'
 import { type Dataset, openDataset } from './data/dataset.ts'
 import type { RunnerSpec } from './recipe.ts'
 import type { Warning } from './report.ts'
-import type { Samples } from './samples.ts'
+import type { ValueInfo } from './runtime/runner.ts'
+import { batchSizeFor, type Samples } from './samples.ts'
 
 export interface Split {
   calibration: Samples | null
@@ -17,18 +18,16 @@ const MOST_HELD_OUT = 64
 const HELD_OUT_PART = 5
 
 /** Opens the data sets of a job and divides them. Throws dataset_* errors. */
-export async function splitSamples(spec: RunnerSpec): Promise<Split> {
+export async function splitSamples(spec: RunnerSpec, inputs: readonly ValueInfo[]): Promise<Split> {
   const calibration = spec.calibration ? await openDataset(spec.calibration.path, spec.calibration.spec) : null
   const evaluation = spec.evaluation ? await openDataset(spec.evaluation.path, spec.evaluation.spec) : null
   const wished = spec.recipe.calibration?.samples ?? DEFAULT_CALIBRATION
   if (evaluation) {
-    return {
-      calibration: calibration && first(calibration, wished),
-      heldOut: first(evaluation, spec.recipe.evaluation?.samples ?? evaluation.samples),
-      warnings: [],
-    }
+    const judging = first(evaluation, spec.recipe.evaluation?.samples ?? evaluation.samples)
+    return { calibration: calibration && first(calibration, wished), heldOut: judging, warnings: [] }
   }
-  return calibration ? divide(calibration, wished) : { calibration: null, heldOut: null, warnings: [] }
+  if (!calibration) return { calibration: null, heldOut: null, warnings: [] }
+  return divide(calibration, wished, batchSizeFor(inputs, calibration, 1))
 }
 
 function first(dataset: Dataset, wished: number): Samples {
@@ -36,21 +35,21 @@ function first(dataset: Dataset, wished: number): Samples {
   throw new FewbitError('dataset_mismatch', 'the data set has no samples')
 }
 
-function divide(dataset: Dataset, wished: number): Split {
+/** `batch` samples belong together. */
+function divide(dataset: Dataset, wished: number, batch: number): Split {
   const used = first(dataset, wished)
   const left = dataset.samples - used.count
-  if (left > 0)
-    return {
-      calibration: used,
-      heldOut: { dataset, start: used.count, count: Math.min(left, MOST_HELD_OUT) },
-      warnings: [],
-    }
-  const part = Math.floor(dataset.samples / HELD_OUT_PART)
+  if (left >= batch) return halves(dataset, used.count, Math.max(batch, Math.min(left, MOST_HELD_OUT)))
+  const part = Math.floor(dataset.samples / HELD_OUT_PART / batch) * batch
   if (part === 0) return { calibration: used, heldOut: used, warnings: [NOT_HELD_OUT] }
-  const kept = { dataset, start: 0, count: dataset.samples - part }
-  const heldOut = { dataset, start: kept.count, count: Math.min(part, MOST_HELD_OUT) }
-  return { calibration: kept, heldOut, warnings: [] }
+  return halves(dataset, dataset.samples - part, Math.min(part, Math.max(batch, MOST_HELD_OUT)))
 }
+
+const halves = (dataset: Dataset, at: number, heldOut: number): Split => ({
+  calibration: { dataset, start: 0, count: at },
+  heldOut: { dataset, start: at, count: heldOut },
+  warnings: [],
+})
 
 const NOT_HELD_OUT: Warning = {
   code: 'no_held_out_samples',

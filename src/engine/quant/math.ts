@@ -78,6 +78,16 @@ export function extremes(values: Float32Array, start = 0, end = values.length, s
   return [low, high]
 }
 
+/** Why no 8-bit scale stands for these numbers, or null. */
+export function scaleProblem(values: Float32Array): string | null {
+  if (values.length === 0) return 'is empty'
+  const [low, high] = extremes(values)
+  if (!values.every(Number.isFinite)) return 'holds NaN or infinity'
+  if (!Number.isFinite(f32(Math.max(high, -low) * 2))) return 'spans more than float32 can say'
+  const largest = Math.max(Math.abs(low), Math.abs(high))
+  return largest > 0 && largest / 127 < FLOAT32_TINY ? 'is smaller than any float32 scale' : null
+}
+
 const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array } as const
 
 export const allocate = (qtype: QType, length: number): Integers => new ARRAYS[qtype](length)

@@ -1,12 +1,12 @@
 /** Plan: which nodes run in integers, how every value is quantized, and the reason for what stays float. */
 import type { Graph, Node, Value } from '../ir/graph.ts'
 import { sortedNodes } from '../ir/graph.ts'
-import { elementCount } from '../ir/tensor.ts'
+import { elementCount, view } from '../ir/tensor.ts'
 import type { OpDef, Role } from '../ops/define.ts'
 import { inputIndex, inputRole, outputRole } from '../ops/define.ts'
 import { opOf } from '../ops/index.ts'
 import type { IntegerTarget } from '../targets/target.ts'
-import type { QType } from './math.ts'
+import { type QType, scaleProblem } from './math.ts'
 
 /** How one computed value is quantized. */
 export type ValuePlan =
@@ -74,7 +74,18 @@ function refusal(node: Node, target: IntegerTarget, options: PlanOptions): strin
   if (excluded) return excluded
   if (node.inputs[0]?.dtype !== 'float32')
     return `its input is ${node.inputs[0]?.dtype ?? 'of unknown type'}, not float32`
-  return def.refuses?.(node) ?? null
+  return def.refuses?.(node) ?? constantProblem(node, def)
+}
+
+/** Why a constant of the node has no usable scale, or null. */
+function constantProblem(node: Node, def: OpDef): string | null {
+  for (const [index, value] of node.inputs.entries()) {
+    const { kind } = inputRole(def, index)
+    if (value?.tensor?.dtype !== 'float32' || (kind !== 'weight' && kind !== 'activation' && kind !== 'bias')) continue
+    const problem = scaleProblem(view(value.tensor, 'float32'))
+    if (problem) return `its constant "${value.name}" ${problem}`
+  }
+  return null
 }
 
 /** Drops nodes until every one that is left pays for its conversions. */

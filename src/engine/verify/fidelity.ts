@@ -10,6 +10,8 @@ type Fidelity = NonNullable<Metrics['fidelity']>
 const IDENTICAL_DB = 200
 
 interface OutputSums {
+  /** elements that are finite in the float model; the others cannot be compared */
+  count: number
   signal: number
   noise: number
   product: number
@@ -40,7 +42,10 @@ export function createFidelityMeter(outputNames: readonly string[]): FidelityMet
       compared += a.length
       agreed += a.filter((index, i) => index === b[i]).length
     },
-    result: () => (sums.size === 0 ? null : summarize(sums, seen, compared > 0 ? agreed / compared : null)),
+    result: () =>
+      [...sums.values()].every(({ count }) => count === 0)
+        ? null
+        : summarize(sums, seen, compared > 0 ? agreed / compared : null),
   }
 }
 
@@ -55,12 +60,14 @@ export function numbers(tensor: RunTensor): Float32Array | Float64Array {
 }
 
 function accumulate(
-  sums: OutputSums = { signal: 0, noise: 0, product: 0, quantized: 0, largest: 0 },
+  sums: OutputSums = { count: 0, signal: 0, noise: 0, product: 0, quantized: 0, largest: 0 },
   a: ArrayLike<number>,
   b: ArrayLike<number>,
 ): OutputSums {
   for (let i = 0; i < a.length; i++) {
+    if (!Number.isFinite(a[i])) continue
     const error = a[i] - b[i]
+    sums.count++
     sums.signal += a[i] * a[i]
     sums.noise += error * error
     sums.product += a[i] * b[i]
@@ -71,7 +78,8 @@ function accumulate(
 }
 
 function summarize(sums: Map<string, OutputSums>, samples: number, agreement: number | null): Fidelity {
-  const outputs = [...sums].map(([name, s]) => ({
+  const compared = [...sums].filter(([, { count }]) => count > 0)
+  const outputs = compared.map(([name, s]) => ({
     name,
     sqnr_db: decibels(s),
     cosine: cosine(s),

@@ -1,4 +1,5 @@
 /** Stage `verify`: loads the artifact, runs it beside the float model on held-out samples and measures what changed. */
+import { isDeepStrictEqual } from 'node:util'
 import { FewbitError } from '../../shared/errors.ts'
 import { toFloat16 } from '../ir/float16.ts'
 import type { MetricName } from '../recipe.ts'
@@ -49,6 +50,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   const accuracy = createAccuracyMeter(input.metric)
   const warnings: Warning[] = []
   const feeds = await input.probe(float)
+  if (feeds) warnings.push(...(await examineFloat(float, feeds)))
   if (input.batches) await compareBatches(input, float, quantized, fidelity, accuracy)
   else await compareProbe(float, quantized, feeds, fidelity, warnings)
   input.progress('measuring', 0)
@@ -61,6 +63,22 @@ export async function verify(input: VerifyInput): Promise<Verification> {
     kernels: countKernels(optimized),
     warnings,
   }
+}
+
+/** What the float model itself does that makes every comparison with it doubtful. */
+async function examineFloat(float: Session, feeds: Record<string, RunTensor>): Promise<Warning[]> {
+  const [once, again] = [await float.run(feeds), await float.run(feeds)]
+  const names = Object.keys(once)
+  const moving = names.find((name) => !isDeepStrictEqual(once[name].data, again[name].data) && isAllFinite(once[name]))
+  const undefinedOutput = names.find((name) => !isAllFinite(once[name]))
+  return [
+    ...(moving === undefined
+      ? []
+      : [{ code: 'not_deterministic', detail: `output "${moving}" of the float model differs between two runs` }]),
+    ...(undefinedOutput === undefined
+      ? []
+      : [{ code: 'float_not_finite', detail: `output "${undefinedOutput}" of the float model holds NaN or infinity` }]),
+  ]
 }
 
 function sameSignature(float: Session, quantized: Session): void {
