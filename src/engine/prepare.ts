@@ -37,7 +37,8 @@ export async function prepare(
   const floatPath = workspace.save('float.onnx', original.model)
   const foldedPath = workspace.path('folded.onnx')
   const session = await runtime.load(floatPath, { optimization: 'basic', saveTo: foldedPath })
-  const { inputs, outputs } = session
+  const { outputs } = session
+  const inputs = session.inputs.map((info) => markUnknownRank(info, original.model))
   await session.release()
   const load = () => typed(foldedPath, runtime, workspace)
   const { model, problems } = await raise(load, minOpset)
@@ -51,6 +52,12 @@ export async function prepare(
     outputs,
     warnings: [...original.warnings.map((detail) => ({ code: 'model', detail })), ...problems.map(notRaised)],
   }
+}
+
+/** ONNX Runtime reports an unknown rank as no dimensions; the file tells it from a scalar. */
+function markUnknownRank(info: ValueInfo, { graph }: Model): ValueInfo {
+  const declared = graph.inputs.find(({ name }) => name === info.name)
+  return declared && declared.shape === undefined ? { ...info, rankUnknown: true } : info
 }
 
 const notRaised = (detail: string) => ({

@@ -1,6 +1,6 @@
 /** Turns a data set into the feeds of runs: as many samples at a time as the model's inputs allow. */
 import { FewbitError } from '../shared/errors.ts'
-import { type Dataset, readBatch } from './data/dataset.ts'
+import { type Dataset, holdsFeeds, readBatch } from './data/dataset.ts'
 import type { CalibrationBatches } from './methods/method.ts'
 import type { RunTensor, ValueInfo } from './runtime/runner.ts'
 import type { Label } from './verify/accuracy.ts'
@@ -23,9 +23,7 @@ const isFixed = (dim: unknown): dim is number => typeof dim === 'number' && dim 
 
 /** How many samples one run takes: any number up to `wished`, or what the model's fixed first dimension demands. */
 export function batchSizeFor(inputs: readonly ValueInfo[], dataset: Dataset, wished: number): number {
-  const joined = inputs.filter(
-    ({ name, shape }) => (dataset.arrays.get(name)?.shape.length ?? 0) <= shape.length || shape.length === 0,
-  )
+  const joined = inputs.filter((input) => !holdsFeeds(dataset.arrays.get(input.name), input))
   if (joined.length < inputs.length) return 1
   const fixed = joined.map(({ shape }) => shape[0]).filter(isFixed)
   return fixed.length > 0 ? Math.max(...fixed) : wished

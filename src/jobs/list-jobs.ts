@@ -8,6 +8,8 @@ import { loadJobs } from './load-job.ts'
 export interface JobQuery {
   status?: JobStatus | undefined
   model_id?: string | undefined
+  /** calibrates or judges with it */
+  dataset_id?: string | undefined
   target?: string | undefined
   method?: string | undefined
   /** RFC 3339 */
@@ -29,6 +31,10 @@ const CURSOR = /^job_[0-9a-z]+$/
 const FILTERS: ((query: JobQuery, job: JobRecord) => boolean)[] = [
   ({ status }, job) => status === undefined || job.status === status,
   ({ model_id }, job) => model_id === undefined || job.request.model_id === model_id,
+  ({ dataset_id }, { request }) =>
+    dataset_id === undefined ||
+    request.calibration?.dataset_id === dataset_id ||
+    request.evaluation?.dataset_id === dataset_id,
   ({ target }, job) => target === undefined || job.request.target === target,
   ({ method }, job) => method === undefined || job.request.method.type === method,
   ({ created_after }, job) => created_after === undefined || Date.parse(job.created_at) > Date.parse(created_after),

@@ -25,6 +25,8 @@ export interface ValueInfo {
   /** undefined for sequences, maps and optionals */
   dtype: DType | undefined
   shape: (number | string | null)[]
+  /** no shape is known; an empty `shape` is a scalar otherwise */
+  rankUnknown?: true
 }
 
 export type Optimization = 'disabled' | 'basic' | 'extended' | 'all'

@@ -48,7 +48,7 @@ export const create = endpoint(
     }),
   },
   async ({ deps, owner, request, reply }) => {
-    const { dataset, created } = await withForm(deps, request, (form) => createFrom(deps, owner, form, request.gone))
+    const { dataset, created } = await withForm(deps, request, (form) => createFrom(deps, owner, form))
     return reply
       .code(created ? 201 : 200)
       .header('location', `/v1/datasets/${dataset.id}`)
@@ -56,18 +56,16 @@ export const create = endpoint(
   },
 )
 
-/** Reads the file back from the store, so that fields may follow it in the form. */
-async function createFrom(deps: Deps, owner: string, form: Form, signal: AbortSignal) {
+function createFrom(deps: Deps, owner: string, form: Form) {
   const [file, ...others] = form.files
   if (file?.field !== 'file' || others.length > 0) {
     throw refused([{ pointer: '/file', code: 'required', detail: 'exactly one part `file` is needed' }])
   }
   return createDataset(deps, owner, {
-    stream: await deps.store.get(file.sha256),
+    file,
     name: readName(form) || 'dataset',
     spec: readJson(form, 'spec', DatasetSpec, { arrays: {} }),
     metadata: readMetadata(form),
-    signal,
   })
 }
 

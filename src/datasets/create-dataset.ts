@@ -1,0 +1,100 @@
+/** Makes a data set of a received file: inspects it and records it once per owner and spec. */
+import { ulid } from 'ulid'
+import type { Deps } from '../deps.ts'
+import type { DatasetSpec } from '../engine/recipe.ts'
+import type { Warning } from '../engine/report.ts'
+import type { Metadata } from '../models/model.ts'
+import { FewbitError } from '../shared/errors.ts'
+import { claim, release, withDigest } from '../storage/refs.ts'
+import type { StoredObject } from '../storage/store.ts'
+import type { DatasetRecord } from './dataset.ts'
+import { findDataset } from './get-dataset.ts'
+import { inspectDataset } from './inspect.ts'
+import { datasetKey, datasetRef, datasetsKey, identitiesKey, identityOf } from './keys.ts'
+
+export interface NewDataset {
+  name: string
+  metadata: Metadata
+  spec: DatasetSpec
+  /** stored already */
+  file: StoredObject
+}
+
+export interface Created {
+  dataset: DatasetRecord
+  /** false: the owner had these bytes with this spec before */
+  created: boolean
+}
+
+/** Throws what inspection throws: dataset_not_npz, dataset_array_invalid, … */
+export async function createDataset(deps: Deps, owner: string, input: NewDataset): Promise<Created> {
+  const identity = identityOf({ sha256: input.file.sha256, spec: input.spec })
+  const known = await findSame(deps, owner, identity)
+  if (known) return { dataset: known, created: false }
+  const dataset = await describe(deps, owner, input)
+  await claim(deps, dataset.sha256, datasetRef(dataset.id))
+  const stored = await insertOnce(deps, dataset, identity)
+  if (stored.id === dataset.id) return { dataset, created: true }
+  await release(deps, dataset.sha256, datasetRef(dataset.id))
+  return { dataset: stored, created: false }
+}
+
+async function findSame(deps: Deps, owner: string, identity: string): Promise<DatasetRecord | null> {
+  const id = await deps.redis.hget(identitiesKey(deps, owner), identity)
+  return id === null ? null : findDataset(deps, id)
+}
+
+async function describe(deps: Deps, owner: string, { name, metadata, spec, file }: NewDataset): Promise<DatasetRecord> {
+  const { samples, arrays, labels } = await deps.store.withFile(file.sha256, inspectDataset)
+  requireArrays(
+    spec,
+    arrays.map((array) => array.name),
+  )
+  return {
+    id: `ds_${ulid().toLowerCase()}`,
+    object: 'dataset',
+    owner,
+    name,
+    created_at: new Date().toISOString(),
+    size_bytes: file.size,
+    sha256: file.sha256,
+    samples,
+    arrays,
+    labels,
+    spec,
+    warnings: warningsOf(spec, arrays),
+    metadata,
+  }
+}
+
+function requireArrays(spec: DatasetSpec, names: readonly string[]): void {
+  const missing = Object.keys(spec.arrays).find((name) => !names.includes(name))
+  if (missing === undefined) return
+  throw new FewbitError('invalid_request', `the spec names the array "${missing}"; there are ${names.join(', ')}`, {
+    param: `/spec/arrays/${missing}`,
+  })
+}
+
+function warningsOf({ arrays: scaled }: DatasetSpec, arrays: DatasetRecord['arrays']): Warning[] {
+  return arrays
+    .filter(({ name, dtype }) => /^u?int(8|16)$/.test(dtype) && !Object.hasOwn(scaled, name))
+    .map(({ name, dtype }) => ({
+      code: 'unscaled_integers',
+      detail: `array "${name}" holds ${dtype} and the spec names no scale: a float input gets the integers as they are`,
+    }))
+}
+
+/** Writes the record unless a concurrent upload of the same bytes was faster; then that one is the answer. */
+function insertOnce(deps: Deps, dataset: DatasetRecord, identity: string): Promise<DatasetRecord> {
+  return withDigest(deps, identity, async () => {
+    const faster = await findSame(deps, dataset.owner, identity)
+    if (faster) return faster
+    await deps.redis
+      .multi()
+      .set(datasetKey(deps, dataset.id), JSON.stringify(dataset))
+      .zadd(datasetsKey(deps, dataset.owner), 0, dataset.id)
+      .hset(identitiesKey(deps, dataset.owner), identity, dataset.id)
+      .exec()
+    return dataset
+  })
+}

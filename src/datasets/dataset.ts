@@ -1,0 +1,27 @@
+/** The data set record: what an uploaded .npz holds, read once at its arrival. */
+import { z } from 'zod'
+import { DatasetSpec } from '../engine/recipe.ts'
+import { Warning } from '../engine/report.ts'
+import { Metadata } from '../models/model.ts'
+
+const ArrayShape = z.array(z.number().int()).describe('first axis = sample')
+
+export const DatasetRecord = z.object({
+  id: z.string().describe('ds_…'),
+  object: z.literal('dataset'),
+  owner: z.string(),
+  name: z.string(),
+  created_at: z.iso.datetime(),
+  size_bytes: z.number().int(),
+  sha256: z.string(),
+  samples: z.number().int(),
+  arrays: z.array(z.object({ name: z.string(), dtype: z.string(), shape: ArrayShape })),
+  labels: z
+    .object({ dtype: z.string(), shape: z.array(z.number().int()) })
+    .nullable()
+    .describe('one axis: a class per sample; two: a sequence per sample, padded with −1'),
+  spec: DatasetSpec,
+  warnings: z.array(Warning),
+  metadata: Metadata,
+})
+export type DatasetRecord = z.infer<typeof DatasetRecord>

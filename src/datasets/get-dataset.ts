@@ -1,0 +1,18 @@
+/** Reads one dataset of an owner. */
+import type { Deps } from '../deps.ts'
+import { FewbitError } from '../shared/errors.ts'
+import { DatasetRecord } from './dataset.ts'
+import { datasetKey } from './keys.ts'
+
+/** Throws not_found, for another owner's dataset too. */
+export async function getDataset(deps: Deps, owner: string, id: string): Promise<DatasetRecord> {
+  const dataset = await findDataset(deps, id)
+  if (dataset?.owner !== owner) throw new FewbitError('not_found', `no dataset ${id}`)
+  return dataset
+}
+
+/** The record or null, whoever owns it. */
+export async function findDataset(deps: Deps, id: string): Promise<DatasetRecord | null> {
+  const text = await deps.redis.get(datasetKey(deps, id))
+  return text === null ? null : DatasetRecord.parse(JSON.parse(text))
+}
