@@ -1,13 +1,13 @@
-/** Reads one dataset of an owner. */
+/** Reads one data set of an owner. */
 import type { Deps } from '../deps.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { DatasetRecord } from './dataset.ts'
 import { datasetKey } from './keys.ts'
 
-/** Throws not_found, for another owner's dataset too. */
+/** Throws not_found, for another owner's data set too. */
 export async function getDataset(deps: Deps, owner: string, id: string): Promise<DatasetRecord> {
   const dataset = await findDataset(deps, id)
-  if (dataset?.owner !== owner) throw new FewbitError('not_found', `no dataset ${id}`)
+  if (dataset?.owner !== owner) throw new FewbitError('not_found', `no data set ${id}`)
   return dataset
 }
 

@@ -9,7 +9,7 @@ export interface DatasetPage {
   next_cursor: string | null
 }
 
-/** `after` is the id of the last dataset of the page before. */
+/** `after` is the id of the last data set of the page before. */
 export async function listDatasets(
   deps: Deps,
   owner: string,
