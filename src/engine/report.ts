@@ -27,7 +27,7 @@ export const Metrics = z.object({
         .number()
         .describe('float − quantized, so that a positive drop is a loss; for error metrics quantized − float'),
       samples: nonNegative,
-      ci95: z.tuple([z.number(), z.number()]).describe('95 % interval of the drop over paired samples'),
+      ci95: z.array(z.number()).length(2).describe('95 % interval of the drop over paired samples'),
     })
     .nullable(),
   fidelity: z

@@ -80,13 +80,17 @@ function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
     method:
       request.method.type === 'static' ? { ...request.method, observer: observerOf(request.method) } : request.method,
     exclude: request.exclude,
-    calibration: calibration && {
-      samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),
-    },
-    evaluation: evaluation && {
-      metric: request.evaluation?.metric ?? defaultMetric(evaluation.labels),
-      samples: Math.min(request.evaluation?.samples ?? evaluation.samples, evaluation.samples),
-    },
+    calibration: calibration
+      ? {
+          samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),
+        }
+      : undefined,
+    evaluation: evaluation
+      ? {
+          metric: request.evaluation?.metric ?? defaultMetric(evaluation.labels),
+          samples: Math.min(request.evaluation?.samples ?? evaluation.samples, evaluation.samples),
+        }
+      : undefined,
     seed: request.seed,
   })
 }

@@ -1,35 +1,31 @@
 /** The API in this process over a private Redis and a temporary store, listening on a free port. */
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { FastifyInstance } from 'fastify'
 import type { Deps } from '../../src/deps.ts'
 import { buildApp } from '../../src/http/app.ts'
 import { closeDeps, openDeps } from '../../src/open-deps.ts'
 import { readConfig } from '../../src/shared/config.ts'
 import { createLogger } from '../../src/shared/log.ts'
-import { type RedisServer, startRedis } from './redis.ts'
+import { startRedis, type TestRedis } from './redis.ts'
 
 export interface Api {
   url: string
-  app: FastifyInstance
   deps: Deps
-  redis: RedisServer
+  redis: TestRedis
   /** every file in the store, finished or not */
   storedFiles(): Promise<string[]>
   close(): Promise<void>
 }
 
 export async function startApi(env: Record<string, string> = {}): Promise<Api> {
-  const directory = await mkdtemp(join(tmpdir(), 'fewbit-api-'))
-  const redis = await startRedis(directory)
+  const redis = await startRedis()
+  const { directory } = redis
   const config = readConfig({ DATA_DIR: directory, REDIS_URL: redis.url, LOG_LEVEL: 'silent', ...env })
   const deps = await openDeps(config, createLogger(config.LOG_LEVEL, 'api'))
   const app = buildApp(deps)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return {
     url,
-    app,
     deps,
     redis,
     async storedFiles() {
@@ -39,8 +35,7 @@ export async function startApi(env: Record<string, string> = {}): Promise<Api> {
     async close() {
       await app.close()
       await closeDeps(deps)
-      await redis.kill()
-      await rm(directory, { recursive: true, force: true })
+      await redis.close()
     },
   }
 }

@@ -2,10 +2,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
+import { privateRedis } from '../../workers/private-redis.ts'
 
 export interface TestRedis {
   url: string
@@ -17,22 +16,18 @@ export interface TestRedis {
 }
 
 export async function startRedis(): Promise<TestRedis> {
-  const directory = await mkdtemp(join(tmpdir(), 'fewbit-redis-'))
-  const socket = join(directory, 'redis.sock')
+  const directory = await mkdtemp(join(tmpdir(), 'fewbit-test-'))
+  const { url, command, ready } = await privateRedis(directory)
+  const [file, ...args] = command
   let server: ChildProcess | undefined
   const start = async () => {
-    server = spawn('redis-server', argumentsOf(directory, socket), { stdio: 'ignore' })
-    await accepts(socket)
+    server = spawn(file!, args, { stdio: 'ignore' })
+    await ready()
   }
-  const kill = async (signal: NodeJS.Signals) => {
-    if (!server || server.exitCode !== null || server.signalCode !== null) return
-    const gone = once(server, 'exit')
-    server.kill(signal)
-    await gone
-  }
+  const kill = (signal: NodeJS.Signals) => endProcess(server, signal)
   await start()
   return {
-    url: `unix:${socket}`,
+    url,
     directory,
     start,
     kill,
@@ -43,24 +38,10 @@ export async function startRedis(): Promise<TestRedis> {
   }
 }
 
-function argumentsOf(directory: string, socket: string): string[] {
-  const settings = { port: '0', unixsocket: socket, unixsocketperm: '700', dir: directory, save: '' }
-  const durable = { appendonly: 'yes', appendfsync: 'everysec', 'maxmemory-policy': 'noeviction' }
-  return Object.entries({ ...settings, ...durable }).flatMap(([name, value]) => [`--${name}`, value])
-}
-
-async function accepts(socket: string): Promise<void> {
-  while (!(await answersPing(socket))) await delay(10)
-}
-
-function answersPing(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const connection = createConnection(socket)
-    connection.once('error', () => resolve(false))
-    connection.once('data', (data) => {
-      connection.destroy()
-      resolve(data.toString().startsWith('+PONG'))
-    })
-    connection.write('PING\r\n')
-  })
+/** Sends the signal and waits for the end; nothing happens when the process has ended. */
+export async function endProcess(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return
+  const gone = once(child, 'exit')
+  child.kill(signal)
+  await gone
 }

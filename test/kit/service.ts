@@ -1,0 +1,89 @@
+/** The whole service as it is deployed: real processes that a test may kill and start again. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { endProcess, startRedis, type TestRedis } from './redis.ts'
+
+export type ProcessName = 'api' | 'worker' | 'notify'
+
+export interface Service {
+  url: string
+  redis: TestRedis
+  pid(name: ProcessName): number
+  kill(name: ProcessName, signal?: NodeJS.Signals): Promise<void>
+  start(name: ProcessName): Promise<void>
+  /** what the processes logged */
+  log(): string
+  close(): Promise<void>
+}
+
+const DIST = join(import.meta.dirname, '..', '..')
+const ENTRIES: Record<ProcessName, string> = {
+  api: 'src/server.js',
+  worker: 'workers/main.js',
+  notify: 'workers/notify.js',
+}
+const READY: Record<ProcessName, RegExp> = {
+  api: /listening on (\S+)/,
+  worker: /worker is ready/,
+  notify: /notify is ready/,
+}
+const START_MS = 20_000
+
+export async function startService(
+  env: Record<string, string> = {},
+  names: ProcessName[] = ['api', 'worker', 'notify'],
+): Promise<Service> {
+  const redis = await startRedis()
+  const running = new Map<ProcessName, ChildProcess>()
+  let written = ''
+  let port = '0'
+  const start = async (name: ProcessName) => {
+    const child = spawn(process.execPath, [join(DIST, ENTRIES[name])], {
+      env: {
+        PATH: process.env.PATH,
+        DATA_DIR: redis.directory,
+        REDIS_URL: redis.url,
+        LOG_LEVEL: 'info',
+        PORT: port,
+        ...env,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    running.set(name, child)
+    let own = ''
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        own += text
+        written += text
+      })
+    }
+    await until(() => READY[name].test(own) || child.exitCode !== null, `${name} does not start`)
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${own}`)
+    if (name === 'api') port = new URL(READY.api.exec(own)![1]!).port
+  }
+  await Promise.all(names.map(start))
+  return {
+    url: `http://127.0.0.1:${port}`,
+    redis,
+    pid: (name) => running.get(name)!.pid!,
+    kill: (name, signal = 'SIGKILL') => endProcess(running.get(name), signal),
+    start,
+    log: () => written,
+    async close() {
+      await Promise.all([...running.values()].map((child) => endProcess(child, 'SIGTERM')))
+      await redis.close()
+    },
+  }
+}
+
+/** Polls until `holds`; throws after `timeoutMs`. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: string,
+  timeoutMs = START_MS,
+): Promise<void> {
+  for (const end = Date.now() + timeoutMs; !(await holds()); await delay(20)) {
+    if (Date.now() > end) throw new Error(`${what} within ${timeoutMs} ms`)
+  }
+}
