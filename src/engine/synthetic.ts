@@ -1,4 +1,5 @@
 /** Made-up inputs for models that came without data: they prove that the artifact runs, not that it is accurate. */
+import { FewbitError } from '../shared/errors.ts'
 import type { RunTensor, Session, ValueInfo } from './runtime/runner.ts'
 
 /** Sizes that are tried for dimensions that the model leaves open. */
@@ -15,14 +16,17 @@ export function randomSource(seed: number): () => number {
   }
 }
 
-/** Feeds on which the session runs, or null when none were found. */
+/** Feeds on which the session runs, or null when none were found. Throws out_of_memory. */
 export async function findFeeds(session: Session, seed: number): Promise<Record<string, RunTensor> | null> {
   for (const open of OPEN_SIZES) {
     const feeds = feedsFor(session.inputs, open, seed)
     if (!feeds) return null
     const ran = await session.run(feeds).then(
       () => true,
-      () => false,
+      (error: unknown) => {
+        if (error instanceof FewbitError && error.code === 'out_of_memory') throw error
+        return false
+      },
     )
     if (ran) return feeds
   }

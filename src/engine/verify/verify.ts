@@ -120,12 +120,14 @@ async function compareProbe(
   warnings: Warning[],
 ): Promise<void> {
   if (!feeds) {
-    warnings.push({
-      code: 'not_compared',
-      detail:
-        'no inputs were found on which the float model runs, so the two models were not compared; name an evaluation data set',
-    })
-    return
+    throw new FewbitError(
+      'verification_failed',
+      'No inputs were found on which the float model runs, so that nothing could be compared.',
+      {
+        stage: 'verify',
+        hint: 'name an evaluation data set',
+      },
+    )
   }
   warnings.push({
     code: 'synthetic_inputs',
