@@ -20,6 +20,7 @@ export interface Form {
 
 /** Calls `use` with the received form and lets go of the bytes afterwards: what `use` recorded has its own reference. */
 export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (form: Form) => Promise<T>): Promise<T> {
+  refuseType(request)
   refuseEncoded(request)
   refuseTooLarge(request, deps.config.MAX_UPLOAD_BYTES)
   await deps.redis.ping()
@@ -30,6 +31,16 @@ export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (for
   } finally {
     await settle(deps, form.files)
   }
+}
+
+/** Fastify reads text and JSON by itself; neither is an upload. */
+function refuseType(request: FastifyRequest): void {
+  const type = request.headers['content-type'] ?? ''
+  if (request.isMultipart() || type.startsWith('application/octet-stream')) return
+  throw new FewbitError(
+    'unsupported_media_type',
+    `an upload is a multipart form or application/octet-stream, not ${type || 'without a type'}`,
+  )
 }
 
 async function readParts(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {

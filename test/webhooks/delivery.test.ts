@@ -1,0 +1,127 @@
+/** Webhooks: signed, repeated until they arrive, not lost when the sender is killed, never sent to private addresses unasked. */
+import assert from 'node:assert/strict'
+import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { after, before, describe, test } from 'node:test'
+import { Webhook } from 'standardwebhooks'
+import { checkWebhookUrl } from '../../src/webhooks/check-url.ts'
+import { finished, post, startJob } from '../kit/client.ts'
+import { type Service, startService, until } from '../kit/service.ts'
+
+const SECRET = `whsec_${Buffer.from('a secret of thirty-two characters').toString('base64')}`
+
+interface Delivery {
+  headers: IncomingHttpHeaders
+  body: string
+}
+
+/** Answers `statuses` one after the other, the last one for ever. */
+function receiver(...statuses: number[]) {
+  const received: Delivery[] = []
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() })
+    response.statusCode = statuses[Math.min(received.length, statuses.length) - 1]!
+    response.end()
+  })
+  return { server, received }
+}
+
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
+}
+
+const headersOf = ({ headers }: Delivery) => ({
+  'webhook-id': String(headers['webhook-id']),
+  'webhook-timestamp': String(headers['webhook-timestamp']),
+  'webhook-signature': String(headers['webhook-signature']),
+})
+
+describe('webhooks', () => {
+  let service: Service
+  before(async () => {
+    service = await startService({
+      WEBHOOK_ALLOW_PRIVATE: 'true',
+      WEBHOOK_SECRET: SECRET,
+      WEBHOOK_RETRY_SECONDS: '0.3,0.3,0.5,1,2,4',
+    })
+  })
+  after(() => service.close())
+
+  test('the end of a job arrives, signed, and can be verified with any Standard Webhooks library', async () => {
+    const { server, received } = receiver(204)
+    const url = await listen(server)
+    const job = await startJob(service.url, { webhook: { url, events: ['job.started', 'job.succeeded'] } })
+    await finished(service.url, job.id)
+    await until(() => received.length === 2, 'two deliveries')
+    for (const delivery of received) new Webhook(SECRET).verify(delivery.body, headersOf(delivery))
+    const bodies = received.map(
+      ({ body }) => JSON.parse(body) as { type: string; data: { id: string; status: string } },
+    )
+    assert.deepEqual(bodies.map(({ type }) => type).toSorted(), ['job.started', 'job.succeeded'])
+    const last = bodies.find(({ type }) => type === 'job.succeeded')!
+    assert.deepEqual([last.data.id, last.data.status], [job.id, 'succeeded'])
+    server.close()
+  })
+
+  test('a receiver that fails gets the same delivery again until it answers', async () => {
+    const { server, received } = receiver(500, 302, 200)
+    const url = await listen(server)
+    const job = await startJob(service.url, { webhook: { url, events: ['job.succeeded'] } })
+    await finished(service.url, job.id)
+    await until(() => received.length === 3, 'three attempts')
+    assert.equal(new Set(received.map(({ headers }) => headers['webhook-id'])).size, 1)
+    assert.equal(new Set(received.map(({ body }) => body)).size, 1)
+    server.close()
+  })
+
+  test('a terminal event that could not be sent because the sender was killed is sent later', async () => {
+    const { server, received } = receiver(200)
+    const url = await listen(server)
+    await service.kill('notify')
+    const job = await startJob(service.url, { webhook: { url, events: ['job.succeeded'] } })
+    await finished(service.url, job.id)
+    assert.equal(received.length, 0)
+    await service.start('notify')
+    await until(() => received.length === 1, 'the delivery')
+    server.close()
+  })
+
+  test('an address that is no URL is refused with the job', async () => {
+    const { status } = await post(`${service.url}/v1/jobs`, { webhook: { url: 'ftp://example.org/x' } })
+    assert.equal(status, 422)
+  })
+})
+
+test('only public https addresses are acceptable unless the operator allows more', () => {
+  const accepts = (url: string, allow = false) => {
+    try {
+      checkWebhookUrl({ WEBHOOK_ALLOW_PRIVATE: allow }, url)
+      return true
+    } catch {
+      return false
+    }
+  }
+  assert.ok(accepts('https://hooks.example.org/fewbit'))
+  for (const url of [
+    'http://example.org/x',
+    'https://127.0.0.1/x',
+    'https://[::1]/x',
+    'https://[::ffff:10.0.0.1]/x',
+    'https://10.1.2.3/x',
+    'https://169.254.169.254/latest/meta-data',
+    'https://192.168.1.1/x',
+    'https://0x7f000001/x',
+    'https://2130706433/x',
+    'https://localhost/x',
+    'https://redis.internal/x',
+    'https://example.org:6379/x',
+    'https://user:secret@example.org/x',
+    'gopher://example.org/x',
+  ]) {
+    assert.ok(!accepts(url), url)
+  }
+  assert.ok(accepts('http://127.0.0.1:9000/x', true))
+})
