@@ -1,2 +1,2 @@
 /** The engine's surface. */
-export { type Host, quantize } from './pipeline.ts'
+export { quantize } from './pipeline.ts'

@@ -79,9 +79,3 @@ export const int64 = (shape: readonly number[], values: readonly (number | bigin
   tensorOf('int64', shape, BigInt64Array.from(values.map(BigInt)))
 
 export const scalar = (value: number): Tensor => float32([], [value])
-
-/** Integers of an int64 or int32 tensor as numbers (shapes, axes, pads). */
-export function integersOf(tensor: Tensor): number[] {
-  if (tensor.dtype === 'int32') return [...view(tensor, 'int32')]
-  return [...view(tensor, 'int64')].map(Number)
-}
