@@ -1,8 +1,14 @@
-/** Removes nodes and constants that nothing reads. */
-import { type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+/** Removes nodes and constants that nothing reads, and operator sets that no node uses. */
+import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
 import type { Pass } from './pass.ts'
 
-export const removeUnused: Pass = { name: 'remove-unused', run: (model: Model) => removeFrom(model.graph) }
+export const removeUnused: Pass = {
+  name: 'remove-unused',
+  run: (model: Model) => {
+    removeFrom(model.graph)
+    removeOpsets(model)
+  },
+}
 
 function removeFrom(graph: Graph): void {
   const kept = new Set<Value>(graph.outputs)
@@ -10,4 +16,10 @@ function removeFrom(graph: Graph): void {
   const isDead = (node: Node) => node.subgraphs.length === 0 && !node.outputs.some(isUsed)
   for (const node of sortedNodes(graph).reverse()) if (isDead(node)) graph.removeNode(node)
   for (const value of [...graph.initializers]) if (!isUsed(value)) graph.initializers.delete(value)
+}
+
+function removeOpsets({ graph, opsets, functions }: Model): void {
+  if (functions.length > 0) return
+  const used = new Set([...allGraphs(graph)].flatMap(({ nodes }) => [...nodes].map(({ domain }) => domain)))
+  for (const domain of [...opsets.keys()]) if (domain !== '' && !used.has(domain)) opsets.delete(domain)
 }

@@ -132,21 +132,25 @@ function dropAttributes(names: readonly string[]): Step['rewrite'] {
 function coerceSoftmax({ model, graph, node }: Site): string | null {
   const [input] = node.inputs
   const [output] = node.outputs
-  const rank = input?.shape?.length
-  if (!input || !output || rank === undefined) return `${node.opType} "${node.name}" has an input of unknown rank`
+  if (!input || !output) return `${node.opType} "${node.name}" has no input or output`
   const axis = node.int('axis', 1)
-  const positive = axis < 0 ? axis + rank : axis
-  const trailing = input.shape?.slice(positive + 1) ?? []
-  if (trailing.every((dim) => dim === 1)) {
-    node.attributes.set('axis', int(positive))
+  if (isLastThatCounts(axis, input.shape)) {
+    node.attributes.set('axis', int(axis))
     return null
   }
   const shape = addNode(model, graph, 'Shape', [input], { output: `${node.name}_shape` })
-  const matrix = addNode(model, graph, 'Flatten', [input], { attributes: { axis: int(positive) } })
+  const matrix = addNode(model, graph, 'Flatten', [input], { attributes: { axis: int(axis) } })
   const result = addNode(model, graph, node.opType, [matrix], { attributes: { axis: int(1) } })
   graph.removeNode(node)
   addNode(model, graph, 'Reshape', [result, shape], { outputs: [output] })
   return null
+}
+
+/** Whether the axes behind `axis` have one element at most. */
+function isLastThatCounts(axis: number, shape: Value['shape']): boolean {
+  if (axis === -1) return true
+  if (!shape) return false
+  return shape.slice((axis < 0 ? axis + shape.length : axis) + 1).every((dim) => dim === 1)
 }
 
 function upsampleScales({ model, graph, node }: Site): Value | null {
