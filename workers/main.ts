@@ -4,6 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { closeDeps, openDeps } from '../src/open-deps.ts'
 import { readConfig } from '../src/shared/config.ts'
 import { createLogger } from '../src/shared/log.ts'
+import { startHeartbeat } from './heartbeat.ts'
 import { removeLeftovers } from './job-directory.ts'
 import { openSandbox } from './sandbox.ts'
 import { startWorker } from './start-worker.ts'
@@ -19,10 +20,12 @@ const sandbox = await openSandbox(config.SANDBOX, readable)
 await removeLeftovers(config.DATA_DIR)
 const deps = await openDeps(config, log)
 const worker = startWorker(deps, { sandbox, runner: [process.execPath, join(import.meta.dirname, 'runner.js')] })
+const stopHeartbeat = startHeartbeat(deps, 'worker')
 log.info({ sandbox: sandbox.name, concurrency: config.WORKER_CONCURRENCY }, 'worker is ready')
 
 closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
   if (err) log.error({ err }, 'worker fails')
+  stopHeartbeat()
   await worker.close()
   await closeDeps(deps)
 })
