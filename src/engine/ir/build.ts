@@ -34,5 +34,6 @@ export function addInitializer(model: Model, graph: Graph, base: string, tensor:
 }
 
 export const int = (value: number): Attribute => ({ kind: 'int', value })
+export const float = (value: number): Attribute => ({ kind: 'float', value })
 export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', value })
 export const string = (value: string): Attribute => ({ kind: 'string', value })

@@ -1,0 +1,148 @@
+/** Each pass: what it makes of a small model, and that ONNX Runtime computes the same before and after. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { after, test } from 'node:test'
+import { float, int, ints } from '../../../src/engine/ir/build.ts'
+import type { Model, Value } from '../../../src/engine/ir/graph.ts'
+import { print } from '../../../src/engine/ir/print.ts'
+import { float32 } from '../../../src/engine/ir/tensor.ts'
+import { normalizeGemm } from '../../../src/engine/passes/normalize-gemm.ts'
+import { type Pass, runPasses } from '../../../src/engine/passes/pass.ts'
+import { plainNames } from '../../../src/engine/passes/plain-names.ts'
+import { removeUnused } from '../../../src/engine/passes/remove-unused.ts'
+import { shareInitializers } from '../../../src/engine/passes/share-initializers.ts'
+import { upgradeOpset } from '../../../src/engine/passes/upgrade-opset.ts'
+import { openRuntime } from '../../../src/engine/runtime/ort.ts'
+import { findFeeds } from '../../../src/engine/synthetic.ts'
+import { openWorkspace } from '../../../src/engine/workspace.ts'
+import { type Builder, buildModel } from '../../kit/model.ts'
+
+const directory = mkdtempSync(`${tmpdir()}/fewbit-passes-`)
+after(() => rmSync(directory, { recursive: true }))
+const workspace = openWorkspace(directory)
+const runtime = openRuntime(1)
+
+/** Applies `change` and compares results before and after on made-up inputs. */
+async function sameResults(model: Model, change: (model: Model) => void, tolerance = 1e-5): Promise<void> {
+  const before = await runtime.load(workspace.save('before.onnx', model), { optimization: 'disabled' })
+  const feeds = await findFeeds(before, 5)
+  assert.ok(feeds, 'the model does not run')
+  const expected = await before.run(feeds)
+  change(model)
+  const after = await runtime.load(workspace.save('after.onnx', model), { optimization: 'disabled' })
+  const found = await after.run(feeds)
+  for (const [name, { data, dims }] of Object.entries(expected)) {
+    assert.deepEqual(found[name]?.dims, dims)
+    for (const [i, x] of (data as Float32Array).entries()) {
+      assert.ok(
+        Math.abs(x - (found[name]!.data[i] as number)) <= tolerance,
+        `${name}[${i}]: ${x} and ${found[name]!.data[i]}`,
+      )
+    }
+  }
+}
+
+const linesOf = (model: Model, pattern: RegExp): string[] =>
+  print(model)
+    .split('\n')
+    .filter((line) => pattern.test(line))
+const apply =
+  (...passes: Pass[]) =>
+  (model: Model) =>
+    runPasses(model, passes)
+
+function oneNode(opset: number, opType: string, shape: number[], make: (m: Builder, x: Value) => Value): Model {
+  const m = buildModel(opset)
+  m.output(make(m, m.input('x', shape)), 'y')
+  assert.ok(m.model && opType)
+  return m.model
+}
+
+test('Gemm: alpha goes into the weight, beta into the bias', async () => {
+  const model = oneNode(17, 'Gemm', [2, 8], (m, x) =>
+    m.node('Gemm', [x, m.weight('w', [8, 4]), m.weight('b', [4])], {
+      name: 'g',
+      attributes: { alpha: float(0.5), beta: float(2) },
+    }),
+  )
+  await sameResults(model, apply(normalizeGemm))
+  assert.deepEqual(linesOf(model, /Gemm/), ['y = Gemm(x, w_alpha, b_beta)'])
+})
+
+test('unused nodes, constants and operator sets go; the graph keeps its signature', async () => {
+  const model = oneNode(17, 'Relu', [2, 8], (m, x) => {
+    m.node('Neg', [m.node('Abs', [x])])
+    m.weight('unused', [1000])
+    m.model.opsets.set('com.microsoft', 1)
+    return m.node('Relu', [x])
+  })
+  await sameResults(model, apply(removeUnused))
+  assert.equal(print(model), 'opset ai.onnx 17\ninput x: float32[2,8]\ny = Relu(x)\noutput y: float32')
+})
+
+test('equal constants become one', async () => {
+  const model = oneNode(17, 'Add', [2, 4], (m, x) => {
+    const [a, b] = ['a', 'b'].map((name) => m.constant(name, float32([4], [1, 2, 3, 4])))
+    return m.node('Mul', [m.node('Add', [x, a!]), b!])
+  })
+  await sameResults(model, apply(shareInitializers))
+  assert.equal(linesOf(model, /^constant/).length, 1)
+})
+
+test('names that ONNX Runtime made give way to those of the author', () => {
+  const m = buildModel()
+  const x = m.input('x', [1, 3, 4, 4])
+  m.output(m.node('Conv', [x, m.weight('ConvBnFusion_W_stem.weight', [2, 3, 1, 1])]), 'y')
+  runPasses(m.model, [plainNames])
+  assert.deepEqual(linesOf(m.model, /Conv/), ['y = Conv(x, stem.weight)'])
+})
+
+const UPGRADES: [string, number, number[], (m: Builder, x: Value) => Value][] = [
+  ['Clip 6', 7, [2, 8], (m, x) => m.node('Clip', [x], { attributes: { min: float(-0.5), max: float(0.5) } })],
+  ['Pad 2', 7, [2, 3], (m, x) => m.node('Pad', [x], { attributes: { pads: ints([0, 1, 0, 2]), value: float(0.25) } })],
+  [
+    'Slice 1',
+    7,
+    [4, 6],
+    (m, x) => m.node('Slice', [x], { attributes: { starts: ints([1]), ends: ints([5]), axes: ints([1]) } }),
+  ],
+  ['Squeeze 1', 7, [2, 1, 3], (m, x) => m.node('Squeeze', [x], { attributes: { axes: ints([1]) } })],
+  ['Unsqueeze 1', 7, [2, 3], (m, x) => m.node('Unsqueeze', [x], { attributes: { axes: ints([0]) } })],
+  [
+    'ReduceSum 1',
+    7,
+    [2, 3, 4],
+    (m, x) => m.node('ReduceSum', [x], { attributes: { axes: ints([1]), keepdims: int(0) } }),
+  ],
+  [
+    'Softmax over all but the first axis',
+    11,
+    [2, 3, 4],
+    (m, x) => m.node('Softmax', [x], { attributes: { axis: int(1) } }),
+  ],
+  ['Softmax over the last axis', 11, [2, 3, 4], (m, x) => m.node('Softmax', [x], { attributes: { axis: int(2) } })],
+  ['Softmax with a negative axis', 11, [2, 3, 4], (m, x) => m.node('Softmax', [x], { attributes: { axis: int(-2) } })],
+  ['LogSoftmax', 11, [2, 3, 4], (m, x) => m.node('LogSoftmax', [x], { attributes: { axis: int(1) } })],
+  ['Upsample 9', 9, [1, 2, 3, 3], (m, x) => m.node('Upsample', [x, m.constant('s', float32([4], [1, 1, 2, 2]))])],
+  ['Dropout 7', 7, [2, 8], (m, x) => m.node('Dropout', [x], { attributes: { ratio: float(0.3) } })],
+]
+
+for (const [name, opset, shape, make] of UPGRADES) {
+  test(`raising the operator set keeps the numbers: ${name}`, async () => {
+    const model = oneNode(opset, name, shape, make)
+    await sameResults(model, (changed) => assert.deepEqual(upgradeOpset(changed, opset, 13), []))
+    assert.equal(model.opsets.get(''), 13)
+  })
+}
+
+test('an operator without a successor is a reason, not a wrong model', () => {
+  const model = oneNode(7, 'ImageScaler', [1, 3, 4, 4], (m, x) => m.node('ImageScaler', [x], { name: 'old' }))
+  assert.deepEqual(upgradeOpset(model, 7, 13), ['ImageScaler has no successor here'])
+})
+
+test('a pass that breaks the graph is named in the error', () => {
+  const model = oneNode(17, 'Relu', [2], (m, x) => m.node('Relu', [x], { name: 'r' }))
+  const broken: Pass = { name: 'break-it', run: ({ graph }) => graph.nodes.clear() }
+  assert.throws(() => runPasses(model, [broken]), /pass break-it: nothing produces the output "y"/)
+})

@@ -1,0 +1,180 @@
+/** Static quantization as properties: planning, insertion and measurement on networks that the test makes. */
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { quantize } from '../../src/engine/index.ts'
+import { float } from '../../src/engine/ir/build.ts'
+import type { Model } from '../../src/engine/ir/graph.ts'
+import { print } from '../../src/engine/ir/print.ts'
+import { float32 } from '../../src/engine/ir/tensor.ts'
+import { decodeModel } from '../../src/engine/onnx/index.ts'
+import { type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
+import { type PlanDocument, Report } from '../../src/engine/report.ts'
+import { FewbitError } from '../../src/shared/errors.ts'
+import { randomData } from '../kit/data.ts'
+import { buildModel, convNet, IMAGE, mlp } from '../kit/model.ts'
+
+const home = process.cwd()
+const root = mkdtempSync(join(tmpdir(), 'fewbit-static-'))
+after(() => {
+  process.chdir(home)
+  rmSync(root, { recursive: true })
+})
+
+interface Result {
+  report: Report
+  plan: PlanDocument
+  model: Model
+  messages: RunnerMessage[]
+}
+
+let runs = 0
+/** The engine as the runner calls it: in an empty directory, by relative paths. */
+async function run(model: Uint8Array, data: Buffer | null, recipe: Record<string, unknown> = {}): Promise<Result> {
+  const directory = join(root, String(runs++))
+  mkdirSync(join(directory, 'out'), { recursive: true })
+  process.chdir(directory)
+  writeFileSync('model.onnx', model)
+  if (data) writeFileSync('calibration.npz', data)
+  const messages: RunnerMessage[] = []
+  const spec = RunnerSpec.parse({
+    recipe: { target: 'cpu-int8', method: { type: 'static' }, ...recipe },
+    model: 'model.onnx',
+    ...(data && { calibration: { path: 'calibration.npz', spec: { arrays: {} } } }),
+    output: 'out',
+    threads: 1,
+  })
+  await quantize(spec, { emit: (message) => messages.push(message), now: () => performance.now(), machine: 'test' })
+  const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown
+  return {
+    report: Report.parse(read('report.json')),
+    plan: read('plan.json') as PlanDocument,
+    model: decodeModel(join('out', 'model.onnx')).model,
+    messages,
+  }
+}
+
+const linesOf = (model: Model, pattern: RegExp) =>
+  print(model)
+    .split('\n')
+    .filter((line) => pattern.test(line))
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'succeeded',
+    (error: unknown) => (error instanceof FewbitError ? error.code : String(error)),
+  )
+
+describe('static quantization', () => {
+  test('folds BatchNormalization, absorbs Relu, and leaves integer kernels only', async () => {
+    const { report, model } = await run(convNet(), randomData(60, IMAGE))
+    assert.deepEqual(linesOf(model, /BatchNormalization|Relu/), [])
+    assert.equal(report.metrics.coverage.macs_integer, 1)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 25)
+    assert.ok(report.metrics.coverage.conversions! <= 2, 'one conversion at each end')
+  })
+
+  test('weights are int8 with one scale per output channel, biases int32, activations uint8', async () => {
+    const { model } = await run(convNet(), randomData(60, IMAGE))
+    assert.match(linesOf(model, /^constant block\.weight_q:/)[0]!, /int8\[16,16,3,3\]/)
+    assert.match(linesOf(model, /^constant block\.weight_scale:/)[0]!, /float32\[16\]/)
+    assert.match(linesOf(model, /^constant block\.bias_q:/)[0]!, /int32\[16\]/)
+    assert.ok(linesOf(model, /^constant \S*_zero_point: uint8\[\]/).length > 0)
+  })
+
+  test('one scale per tensor when asked: never more faithful than per channel', async () => {
+    const data = randomData(60, IMAGE)
+    const channel = await run(convNet({ seed: 4 }), data)
+    const tensor = await run(convNet({ seed: 4 }), data, { method: { type: 'static', per_channel: false } })
+    assert.match(linesOf(tensor.model, /^constant block\.weight_scale:/)[0] ?? 'shared', /float32\[\]|shared/)
+    assert.ok(channel.report.metrics.fidelity!.sqnr_db >= tensor.report.metrics.fidelity!.sqnr_db - 0.5)
+  })
+
+  test('the same request gives the same bytes', async () => {
+    const data = randomData(40, IMAGE)
+    const [a, b] = [await run(convNet(), data), await run(convNet(), data)]
+    assert.equal(print(a.model), print(b.model))
+  })
+
+  test('progress only grows and ends at one; every node has a reason', async () => {
+    const { messages, plan } = await run(mlp(), randomData(40, [8]))
+    const fractions = messages.flatMap((message) => (message.type === 'progress' ? [message.fraction] : []))
+    assert.deepEqual(
+      fractions,
+      fractions.toSorted((a, b) => a - b),
+    )
+    assert.equal(fractions.at(-1), 1)
+    assert.equal(messages.at(-1)?.type, 'result')
+    assert.ok(plan.nodes.length > 0 && plan.nodes.every(({ reason }) => reason))
+  })
+
+  test('samples that calibrate do not judge', async () => {
+    const { report } = await run(mlp(), randomData(50, [8]), { calibration: { samples: 30 } })
+    assert.deepEqual([report.calibration?.samples, report.metrics.fidelity?.samples], [30, 20])
+    const all = await run(mlp(), randomData(50, [8]))
+    assert.deepEqual([all.report.calibration?.samples, all.report.metrics.fidelity?.samples], [40, 10])
+    const few = await run(mlp(), randomData(3, [8]))
+    assert.ok(few.report.warnings.some(({ code }) => code === 'no_held_out_samples'))
+  })
+
+  test('opset 7 is raised, and the model still follows its float self', async () => {
+    const { report } = await run(convNet({ opset: 9 }), randomData(40, IMAGE))
+    assert.deepEqual(report.opset, { float: 9, quantized: 13 })
+    assert.ok(report.metrics.fidelity!.sqnr_db > 25)
+  })
+
+  test('weights with NaN or too large a span stay float and say so', async () => {
+    const m = buildModel()
+    const x = m.input('x', ['N', 8])
+    const bad = m.constant(
+      'bad',
+      float32(
+        [8, 8],
+        Float32Array.from({ length: 64 }, (_, i) => (i === 5 ? 3e38 : i === 6 ? -3e38 : 0.01 * i)),
+      ),
+    )
+    const hidden = m.node('Clip', [m.node('MatMul', [x, m.weight('good', [8, 8])], { name: 'ok' })], { name: 'clip' })
+    m.output(m.node('MatMul', [hidden, bad], { name: 'wild' }), 'y', ['N', 8])
+    const { plan } = await run(m.bytes(), randomData(40, [8]))
+    const wild = plan.nodes.find(({ node }) => node === 'wild')
+    assert.equal(wild?.quantized, false)
+    assert.match(wild!.reason, /"bad" spans more than float32 can say/)
+  })
+
+  test('data on which the float model overflows is an error that names the value', async () => {
+    const m = buildModel()
+    const huge = m.node('Exp', [m.node('Mul', [m.input('x', ['N', 8]), m.constant('k', float32([], [1000]))])], {
+      name: 'explode',
+    })
+    m.output(m.node('MatMul', [huge, m.weight('w', [8, 4])], { name: 'm' }), 'y', ['N', 4])
+    assert.equal(await codeOf(run(m.bytes(), randomData(40, [8]))), 'calibration_failed')
+  })
+
+  test('a model without a multiplication has nothing to quantize; static without data needs data', async () => {
+    const m = buildModel()
+    m.output(m.node('LeakyRelu', [m.input('x', ['N', 8])], { attributes: { alpha: float(0.1) } }), 'y', ['N', 8])
+    assert.equal(await codeOf(run(m.bytes(), randomData(40, [8]))), 'nothing_to_quantize')
+    assert.equal(await codeOf(run(mlp(), null)), 'dataset_required')
+  })
+})
+
+describe('the other methods', () => {
+  test('dynamic: int8 weights, no data, results close', async () => {
+    const { model, report } = await run(mlp(), null, { method: { type: 'dynamic' } })
+    assert.equal(linesOf(model, /= MatMulInteger\(/).length, 2)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 20)
+  })
+
+  test('float16: half of the bytes, float32 at the ends unless asked otherwise', async () => {
+    const kept = await run(convNet({ width: 32 }), null, { target: 'gpu-float16', method: { type: 'float16' } })
+    assert.match(print(kept.model), /^input x: float32/m)
+    assert.match(print(kept.model), /^constant block\.weight\S*: float16/m)
+    const half = await run(convNet({ width: 32 }), null, {
+      target: 'gpu-float16',
+      method: { type: 'float16', keep_io_types: false },
+    })
+    assert.match(print(half.model), /^input x: float16/m)
+    assert.ok(half.report.metrics.fidelity!.sqnr_db > 45)
+  })
+})
