@@ -72,8 +72,9 @@ function bwrap(directory: string, readable: readonly string[]): string[] {
   return [
     'bwrap',
     ...NAMESPACES,
-    ...shown.flatMap((path) => ['--ro-bind-try', path, path]),
+    // first of all, because the program itself may lie below /tmp
     ...['--proc', '/proc', '--dev', '/dev', '--size', String(SCRATCH_BYTES), '--tmpfs', '/tmp'],
+    ...shown.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--bind', directory, directory, '--chdir', directory, '--'],
   ]
 }

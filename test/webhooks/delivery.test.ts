@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import { Webhook } from 'standardwebhooks'
 import { checkWebhookUrl } from '../../src/webhooks/check-url.ts'
 import { finished, post, startJob } from '../kit/client.ts'
@@ -28,7 +28,11 @@ function receiver(...statuses: number[]) {
   return { server, received }
 }
 
-async function listen(server: Server): Promise<string> {
+async function listen(t: TestContext, server: Server): Promise<string> {
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
 }
@@ -50,9 +54,9 @@ describe('webhooks', () => {
   })
   after(() => service.close())
 
-  test('the end of a job arrives, signed, and can be verified with any Standard Webhooks library', async () => {
+  test('the end of a job arrives, signed, and can be verified with any Standard Webhooks library', async (t) => {
     const { server, received } = receiver(204)
-    const url = await listen(server)
+    const url = await listen(t, server)
     const job = await startJob(service.url, { webhook: { url, events: ['job.started', 'job.succeeded'] } })
     await finished(service.url, job.id)
     await until(() => received.length === 2, 'two deliveries')
@@ -63,30 +67,27 @@ describe('webhooks', () => {
     assert.deepEqual(bodies.map(({ type }) => type).toSorted(), ['job.started', 'job.succeeded'])
     const last = bodies.find(({ type }) => type === 'job.succeeded')!
     assert.deepEqual([last.data.id, last.data.status], [job.id, 'succeeded'])
-    server.close()
   })
 
-  test('a receiver that fails gets the same delivery again until it answers', async () => {
+  test('a receiver that fails gets the same delivery again until it answers', async (t) => {
     const { server, received } = receiver(500, 302, 200)
-    const url = await listen(server)
+    const url = await listen(t, server)
     const job = await startJob(service.url, { webhook: { url, events: ['job.succeeded'] } })
     await finished(service.url, job.id)
     await until(() => received.length === 3, 'three attempts')
     assert.equal(new Set(received.map(({ headers }) => headers['webhook-id'])).size, 1)
     assert.equal(new Set(received.map(({ body }) => body)).size, 1)
-    server.close()
   })
 
-  test('a terminal event that could not be sent because the sender was killed is sent later', async () => {
+  test('a terminal event that could not be sent because the sender was killed is sent later', async (t) => {
     const { server, received } = receiver(200)
-    const url = await listen(server)
+    const url = await listen(t, server)
     await service.kill('notify')
     const job = await startJob(service.url, { webhook: { url, events: ['job.succeeded'] } })
     await finished(service.url, job.id)
     assert.equal(received.length, 0)
     await service.start('notify')
     await until(() => received.length === 1, 'the delivery')
-    server.close()
   })
 
   test('an address that is no URL is refused with the job', async () => {
