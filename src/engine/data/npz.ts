@@ -53,7 +53,12 @@ export async function openNpz(path: string): Promise<Archive> {
 }
 
 async function readMembers(fd: number): Promise<Member[]> {
-  const zip = await yauzl.fromFdPromise(fd, { autoClose: false, lazyEntries: true })
+  const zip = await yauzl.fromFdPromise(fd, {
+    autoClose: false,
+    lazyEntries: true,
+    // names are keys, never paths: `x:0` and `a/b` are inputs like others
+    decodeStrings: false,
+  })
   if (zip.entryCount > MEMBERS) throw notNpz(`the archive has ${zip.entryCount} members; at most ${MEMBERS} are read`)
   const entries: yauzl.Entry[] = []
   for await (const entry of zip.eachEntry()) entries.push(entry)
@@ -76,8 +81,9 @@ function limitExpansion(fd: number, entries: readonly yauzl.Entry[]): void {
 }
 
 async function readMember(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Member> {
-  const name = entry.fileName.replace(/\.npy$/, '')
-  if (name === entry.fileName) throw notNpz(`the member "${entry.fileName.slice(0, 200)}" is not a .npy array`)
+  const fileName = entry.fileNameRaw.toString('utf8')
+  const name = fileName.replace(/\.npy$/, '')
+  if (name === fileName) throw notNpz(`the member "${fileName.slice(0, 200)}" is not a .npy array`)
   if (entry.isEncrypted()) throw notNpz(`the member "${name}" is encrypted`)
   if (!entry.canDecodeFileData())
     throw notNpz(`the member "${name}" is compressed with method ${entry.compressionMethod}`)

@@ -90,8 +90,14 @@ const MEANINGS: readonly [RegExp, ErrorCode, string][] = [
 function translate(error: unknown, fallback: ErrorCode): FewbitError {
   const message = messageOf(error)
   const [, code, hint] = MEANINGS.find(([pattern]) => pattern.test(message)) ?? [null, fallback, undefined]
-  return new FewbitError(code, withoutPaths(message).slice(0, 600), { cause: error, ...(hint && { hint }) })
+  return new FewbitError(code, withoutPaths(message).replace(LOADING, '').slice(0, 600), {
+    cause: error,
+    ...(hint && { hint }),
+  })
 }
+
+/** ONNX Runtime begins with the name of our working copy. */
+const LOADING = /^Load model from \S+ failed:\s*/
 
 /** Absolute paths (build machine's sources, our directories) cut down to their last part. */
 export const withoutPaths = (text: string): string =>

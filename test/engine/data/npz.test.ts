@@ -75,6 +75,16 @@ describe('an .npz', () => {
     )
   })
 
+  test('may name its arrays as models name their inputs', async () => {
+    const names = ['x:0', 'serving/default', '../up', 'C:\\x', 'ü']
+    const array: NpyArray = { dtype: 'float32', shape: [1], data: Float32Array.of(1) }
+    const summary = await inspectNpz(file(encodeNpz(Object.fromEntries(names.map((name) => [name, array])))))
+    assert.deepEqual(
+      summary.arrays.map(({ name }) => name),
+      names,
+    )
+  })
+
   test('gives labels by index', async () => {
     const labels: NpyArray = { dtype: 'int64', shape: [2], data: BigInt64Array.of(7n, 3n) }
     const path = file(encodeNpz({ x: { dtype: 'float32', shape: [2, 1], data: Float32Array.of(0, 1) }, labels }))
