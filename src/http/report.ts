@@ -3,12 +3,17 @@ import type { Content } from '../artifacts/content.ts'
 import type { Deps } from '../deps.ts'
 import { isTerminal, type JobRecord } from '../jobs/job.ts'
 import { FewbitError } from '../shared/errors.ts'
+import { negotiate } from './accept.ts'
 
-/** Throws job_not_finished, or not_found when the job ended without one. */
-export function findReport(deps: Deps, job: JobRecord, accept = '*/*'): Content {
+const PAGE = 'report.html'
+const DATA = 'report.json'
+
+/** Throws job_not_finished, not_acceptable, or not_found when the job ended without one. */
+export function findReport(deps: Deps, job: JobRecord, accept?: string): Content {
   if (!isTerminal(job.status)) throw new FewbitError('job_not_finished', `job ${job.id} is ${job.status}`)
-  const wanted = accept.includes('text/html') ? ['report.html', 'report.json'] : ['report.json']
-  const found = wanted.map((name) => job.artifacts.find((artifact) => artifact.name === name)).find(Boolean)
+  const artifact = (name: string) => job.artifacts.find((one) => one.name === name)
+  const format = negotiate(accept, artifact(PAGE) ? ['application/json', 'text/html'] : ['application/json'])
+  const found = artifact(format === 'text/html' ? PAGE : DATA)
   if (!found) throw new FewbitError('not_found', `job ${job.id} is ${job.status} and has no report`)
   return {
     sha256: found.sha256,

@@ -56,7 +56,7 @@ async function resolveSubject(deps: Deps, owner: string, request: JobRequest): P
     request.calibration ? orNull(getDataset(deps, owner, request.calibration.dataset_id)) : null,
     request.evaluation ? orNull(getDataset(deps, owner, request.evaluation.dataset_id)) : null,
   ])
-  return { request, target: TARGETS[request.target], model, calibration, evaluation }
+  return { config: deps.config, request, target: TARGETS[request.target], model, calibration, evaluation }
 }
 
 function orNull<T>(found: Promise<T>): Promise<T | null> {

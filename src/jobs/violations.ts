@@ -2,7 +2,9 @@
 import type { DatasetRecord } from '../datasets/dataset.ts'
 import type { Target } from '../engine/targets/target.ts'
 import type { ModelRecord } from '../models/model.ts'
+import type { Config } from '../shared/config.ts'
 import type { ErrorCode } from '../shared/errors.ts'
+import { refusalOfWebhookUrl } from '../webhooks/check-url.ts'
 import { fitProblems } from './dataset-fit.ts'
 import type { JobRequest } from './job.ts'
 import { METRICS_OF_LABELS } from './metric.ts'
@@ -16,6 +18,7 @@ export interface Violation {
 
 /** The request with everything it names; null = named, but not there, or not named. */
 export interface Subject {
+  config: Pick<Config, 'WEBHOOK_ALLOW_PRIVATE'>
   request: JobRequest
   target: Target
   model: ModelRecord | null
@@ -35,6 +38,7 @@ const CHECKS: readonly Check[] = [
   fit('calibration'),
   fit('evaluation'),
   labelsOfMetric,
+  webhookAddress,
 ]
 
 export const violationsOf = (subject: Subject): Violation[] => CHECKS.flatMap((check) => check(subject))
@@ -90,4 +94,9 @@ function labelsOfMetric({ request, evaluation }: Subject): Violation[] {
   const found = evaluation.labels ? `they have ${evaluation.labels.shape.length} axes` : 'there are none'
   const detail = `${metric} needs labels with ${rank} ${rank === 1 ? 'axis' : 'axes'}, ${found}`
   return [{ pointer: '/evaluation/metric', code: 'dataset_labels_invalid', detail }]
+}
+
+function webhookAddress({ config, request }: Subject): Violation[] {
+  const detail = request.webhook ? refusalOfWebhookUrl(config, request.webhook.url) : null
+  return detail ? [{ pointer: '/webhook/url', code: 'invalid_request', detail }] : []
 }

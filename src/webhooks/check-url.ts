@@ -15,14 +15,20 @@ const RULES: [(url: URL) => boolean, string][] = [
   [({ hostname }) => !/(^|\.)(localhost|local|internal)\.?$/.test(hostname), 'it points to a private name'],
 ]
 
-/** Throws invalid_request. Names are resolved, and checked again, only when a webhook is sent. */
-export function checkWebhookUrl(config: UrlConfig, text: string): URL {
+/** Why a webhook may not be sent there, or null. Names are resolved, and checked again, only when a webhook is sent. */
+export function refusalOfWebhookUrl(config: UrlConfig, text: string): string | null {
   const url = URL.canParse(text) ? new URL(text) : null
-  if (!url || !/^https?:$/.test(url.protocol)) throw refusal('it is not an http URL')
-  if (url.username || url.password) throw refusal('it must not hold a user name or password')
+  if (!url || !/^https?:$/.test(url.protocol)) return refusal('it is not an http URL')
+  if (url.username || url.password) return refusal('it must not hold a user name or password')
   const broken = config.WEBHOOK_ALLOW_PRIVATE ? undefined : RULES.find(([holds]) => !holds(url))
-  if (broken) throw refusal(broken[1])
-  return url
+  return broken ? refusal(broken[1]) : null
+}
+
+/** Throws invalid_request. */
+export function checkWebhookUrl(config: UrlConfig, text: string): URL {
+  const refused = refusalOfWebhookUrl(config, text)
+  if (refused) throw new FewbitError('invalid_request', refused)
+  return new URL(text)
 }
 
 /** Whether an IPv4 or IPv6 address belongs to the public internet. */
@@ -33,6 +39,4 @@ export function isPublic(address: string): boolean {
 const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
 const isAddress = (hostname: string): boolean => isIP(bare(hostname)) !== 0
 
-function refusal(why: string): FewbitError {
-  return new FewbitError('invalid_request', `the webhook URL is not acceptable: ${why}`, { param: '/webhook/url' })
-}
+const refusal = (why: string): string => `the webhook URL is not acceptable: ${why}`

@@ -9,6 +9,7 @@ const WITH_INPUT: readonly ErrorCode[] = ['invalid_request']
 const NAMES: Record<number, string> = {
   400: 'BadRequest',
   404: 'NotFound',
+  406: 'NotAcceptable',
   409: 'Conflict',
   413: 'ContentTooLarge',
   415: 'UnsupportedMediaType',

@@ -5,6 +5,7 @@ import { followEvents } from '../../jobs/follow-events.ts'
 import { getJob } from '../../jobs/get-job.ts'
 import { JobEvent } from '../../jobs/job.ts'
 import { readEvents } from '../../jobs/read-events.ts'
+import { negotiate } from '../accept.ts'
 import { EVENT_STREAM } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { answer, idOf, listOf, Page } from '../shapes.ts'
@@ -32,12 +33,13 @@ export const list = endpoint(
       'last-event-id': z.string().max(200).optional().describe('id of the last event seen'),
     }),
     response: { 200: answer('A page of events, or the stream', EventList) },
-    'x-errors': ['not_found'],
+    'x-errors': ['not_found', 'not_acceptable'],
     'x-document': EVENT_STREAM,
   },
   async ({ deps, owner, params, query, headers, request, reply }) => {
     const after = headers['last-event-id'] ?? query.after
-    if (!headers.accept?.includes('text/event-stream')) {
+    reply.header('vary', 'Accept')
+    if (negotiate(headers.accept, ['application/json', 'text/event-stream']) === 'application/json') {
       const page = await readEvents(deps, owner, params.id, { limit: query.limit, after })
       return { object: 'list', ...page, next_cursor: page.has_more ? (page.data.at(-1)?.id ?? null) : null }
     }

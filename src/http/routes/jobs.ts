@@ -162,9 +162,11 @@ export const report = endpoint(
     description:
       'What the quantization proved: accuracy, fidelity, size, latency, coverage, and how each was measured.',
     params: Id,
-    'x-errors': ['not_found', 'job_not_finished'],
+    'x-errors': ['not_found', 'not_acceptable', 'job_not_finished'],
     'x-document': REPORT,
   },
-  async ({ deps, owner, params, request, reply }) =>
-    sendContent({ request, reply }, findReport(deps, await getJob(deps, owner, params.id), request.headers.accept)),
+  async ({ deps, owner, params, request, reply }) => {
+    const found = findReport(deps, await getJob(deps, owner, params.id), request.headers.accept)
+    return sendContent({ request, reply: reply.header('vary', 'Accept') }, found)
+  },
 )
