@@ -1,4 +1,17 @@
-/** Health check of a container: `node dist/workers/healthy.js worker`. */
-import { type Beating, isBeating } from './heartbeat.ts'
+/** Health check of a container: `node dist/workers/healthy.js api`, or `worker`, or `notify`. */
+import { readConfig } from '../src/shared/config.ts'
+import { isBeating } from './heartbeat.ts'
 
-process.exitCode = isBeating(process.argv[2] as Beating) ? 0 : 1
+const { PORT, DATA_DIR } = readConfig(process.env)
+
+const CHECKS: Record<string, () => boolean | Promise<boolean>> = {
+  api: () =>
+    fetch(`http://127.0.0.1:${PORT}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    ),
+  worker: () => isBeating(DATA_DIR, 'worker'),
+  notify: () => isBeating(DATA_DIR, 'notify'),
+}
+
+process.exitCode = (await CHECKS[process.argv[2] ?? '']?.()) ? 0 : 1

@@ -1,7 +1,7 @@
 /** Says that a process without a port is healthy: a file that is touched while the event loop turns and Redis answers. */
-import { statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
 import type { Deps } from '../src/deps.ts'
 
 export type Beating = 'worker' | 'notify'
@@ -9,22 +9,31 @@ export type Beating = 'worker' | 'notify'
 const INTERVAL_MS = 5000
 const STALE_MS = 30_000
 
-const fileOf = (name: Beating): string => join(tmpdir(), `fewbit-${name}.heartbeat`)
+/** Containers may share the data directory, so that the host is part of the name. */
+const fileOf = (dataDir: string, name: Beating): string => join(dataDir, 'heartbeats', `${hostname()}.${name}`)
 
 /** Returns what stops it. */
-export function startHeartbeat({ redis, log }: Pick<Deps, 'redis' | 'log'>, name: Beating): () => void {
+export function startHeartbeat(
+  { config, redis, log }: Pick<Deps, 'config' | 'redis' | 'log'>,
+  name: Beating,
+): () => void {
+  const file = fileOf(config.DATA_DIR, name)
+  mkdirSync(dirname(file), { recursive: true })
   const beat = () =>
     redis.ping().then(
-      () => writeFileSync(fileOf(name), new Date().toISOString()),
+      () => writeFileSync(file, new Date().toISOString()),
       () => log.warn('no heartbeat: Redis does not answer'),
     )
   const timer = setInterval(beat, INTERVAL_MS)
   void beat()
-  return () => clearInterval(timer)
+  return () => {
+    clearInterval(timer)
+    rmSync(file, { force: true })
+  }
 }
 
 /** Whether the last beat is recent. */
-export function isBeating(name: Beating): boolean {
-  const found = statSync(fileOf(name), { throwIfNoEntry: false })
+export function isBeating(dataDir: string, name: Beating): boolean {
+  const found = statSync(fileOf(dataDir, name), { throwIfNoEntry: false })
   return found !== undefined && Date.now() - found.mtimeMs < STALE_MS
 }

@@ -1,6 +1,8 @@
 /** The deployment files agree with the program: commands exist, settings are known, the image builds what they run. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
@@ -37,6 +39,16 @@ test('every command and health check runs a file that the build makes', () => {
     assert.ok(scripts.length > 0, name)
     for (const script of scripts) assert.ok(existsSync(join(ROOT, script)), script)
   }
+})
+
+test('each health check asks for its own process, and fails where nothing runs', () => {
+  for (const [name, { healthcheck }] of own) {
+    const [, command, script, asked] = healthcheck.test
+    assert.deepEqual([command, asked], ['node', name])
+    const env = { PATH: process.env.PATH, DATA_DIR: join(tmpdir(), 'fewbit-nothing-runs-here'), PORT: '1' }
+    assert.equal(spawnSync(process.execPath, [join(ROOT, script!), name], { env }).status, 1, name)
+  }
+  assert.match(dockerfile, /^HEALTHCHECK .*"dist\/workers\/healthy\.js", "api"/m)
 })
 
 test('every setting is one that the program reads, and none has a bad value', () => {
