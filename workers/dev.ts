@@ -5,6 +5,7 @@ import closeWithGrace from 'close-with-grace'
 import { readConfig } from '../src/shared/config.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { openFamily } from './family.ts'
+import { requireFreePort } from './free-port.ts'
 import { type PrivateRedis, privateRedis } from './private-redis.ts'
 
 const CLOSE_MS = 30_000
@@ -26,6 +27,7 @@ try {
 
 async function start(): Promise<void> {
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
+  await requireFreePort(config.HOST, config.PORT)
   const redis = config.REDIS_URL ? null : await startRedis(join(config.DATA_DIR, 'redis'))
   const environment = {
     LOG_LEVEL: 'warn',

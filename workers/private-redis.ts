@@ -1,11 +1,13 @@
 /** A redis-server of our own on a Unix socket, with an append-only file, for a service on one machine. */
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { lstat, mkdir } from 'node:fs/promises'
 import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** longest path of a Unix socket on Linux */
+const NAME = 'redis.sock'
+/** longest path of a Unix socket on Linux, in bytes, with room */
 const SOCKET_PATH_LIMIT = 100
 const READY_MS = 20_000
 
@@ -28,9 +30,20 @@ export async function privateRedis(directory: string): Promise<PrivateRedis> {
   }
 }
 
+/** Where the directory's path is too long for a socket, a short one that follows from it: two servers on it must notice each other. */
 async function socketIn(directory: string): Promise<string> {
-  const socket = join(directory, 'redis.sock')
-  return socket.length <= SOCKET_PATH_LIMIT ? socket : join(await mkdtemp(join(tmpdir(), 'fewbit-')), 'redis.sock')
+  const socket = join(directory, NAME)
+  if (Buffer.byteLength(socket) <= SOCKET_PATH_LIMIT) return socket
+  const digest = createHash('sha256').update(directory).digest('hex').slice(0, 16)
+  return join(await requireOwn(join(tmpdir(), `fewbit-${digest}`)), NAME)
+}
+
+/** A directory that only this user may enter; anybody may have made one of that name. */
+async function requireOwn(path: string): Promise<string> {
+  await mkdir(path, { recursive: true, mode: 0o700 })
+  const found = await lstat(path)
+  if (found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0) return path
+  throw new Error(`${path} belongs to somebody else; set DATA_DIR to a shorter path`)
 }
 
 function settings(directory: string, socket: string): string[] {
