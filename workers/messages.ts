@@ -1,4 +1,5 @@
 /** What a runner may say on file descriptor 3: newline-delimited JSON, checked because the runner works on hostile input. */
+import { StringDecoder } from 'node:string_decoder'
 import { z } from 'zod'
 import { PHASES, type RunnerMessage } from '../src/engine/recipe.ts'
 
@@ -40,9 +41,10 @@ const MAX_LINE = 1 << 20
 
 /** Feeds chunks, calls `take` per message. Throws when a line is too long or no message. */
 export function messageReader(take: (message: Message) => void): (chunk: Buffer) => void {
+  const decoder = new StringDecoder('utf8')
   let rest = ''
   return (chunk) => {
-    const lines = (rest + chunk.toString('utf8')).split('\n')
+    const lines = (rest + decoder.write(chunk)).split('\n')
     rest = lines.pop()!
     if (rest.length > MAX_LINE) throw new Error('the runner sent a line without end')
     for (const line of lines) take(Message.parse(JSON.parse(line)))

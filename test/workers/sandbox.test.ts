@@ -31,8 +31,10 @@ async function confined(script: string, mode: 'auto' | 'off' = 'auto'): Promise<
   }
 }
 
-test('no file outside of the job directory can be read', { skip }, async () => {
-  const secret = join(await mkdtemp(join(tmpdir(), 'fewbit-secret-')), 'other-job.txt')
+test('no file outside of the job directory can be read', { skip }, async (t) => {
+  const other = await mkdtemp(join(tmpdir(), 'fewbit-secret-'))
+  t.after(() => rm(other, { recursive: true }))
+  const secret = join(other, 'other-job.txt')
   await writeFile(secret, 'secret')
   for (const path of [secret, '/etc/passwd', '/etc/hostname']) {
     const { output } = await confined(
