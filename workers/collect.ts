@@ -7,7 +7,7 @@ import type { Deps } from '../src/deps.ts'
 import { Report } from '../src/engine/report.ts'
 import type { ArtifactSummary } from '../src/jobs/job.ts'
 import { FewbitError, messageOf } from '../src/shared/errors.ts'
-import { claim } from '../src/storage/refs.ts'
+import { claim, release } from '../src/storage/refs.ts'
 import { type Limits, tooMuchOutput } from './limits.ts'
 import type { OutputFile } from './messages.ts'
 
@@ -41,15 +41,25 @@ export async function readReport(directory: string): Promise<Report> {
   }
 }
 
-/** Throws output_limit. The runner must be dead: nothing may change under our hands. */
+/** Throws output_limit, and keeps nothing then. The runner must be dead: nothing may change under our hands. */
 export async function storeOutput(deps: Deps, output: Output): Promise<ArtifactSummary[]> {
   await requireDirectory(output.directory)
   const artifacts: ArtifactSummary[] = []
-  for (const file of output.files) {
-    const used = artifacts.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
-    artifacts.push(await storeFile(deps, output, file, output.limits.outputBytes - used))
+  try {
+    for (const file of output.files) {
+      const used = artifacts.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
+      artifacts.push(await storeFile(deps, output, file, output.limits.outputBytes - used))
+    }
+    return artifacts
+  } catch (error) {
+    await letGo(deps, artifacts).catch((reason) => deps.log.warn({ reason: messageOf(reason) }, 'artifacts are left'))
+    throw error
   }
-  return artifacts
+}
+
+/** Takes back what an attempt stored that may not publish. */
+export async function letGo(deps: Deps, artifacts: readonly ArtifactSummary[]): Promise<void> {
+  for (const { id, sha256 } of artifacts) await release(deps, sha256, `artifact:${id}`)
 }
 
 async function storeFile(

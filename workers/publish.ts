@@ -6,7 +6,6 @@ import type { Report } from '../src/engine/report.ts'
 import { checkGoals } from '../src/jobs/check-goals.ts'
 import type { Claim } from '../src/jobs/claim-job.ts'
 import type { Success } from '../src/jobs/finish-job.ts'
-import { release } from '../src/storage/refs.ts'
 import { readReport, storeOutput } from './collect.ts'
 import type { Limits } from './limits.ts'
 import type { OutputFile } from './messages.ts'
@@ -28,11 +27,6 @@ export async function successOf(
   const artifacts = await storeOutput(deps, { jobId, directory: output, files, limits })
   const warnings = [...report.warnings, ...checkGoals(job.request.goals, report.metrics)]
   return { status: 'succeeded', artifacts, metrics: report.metrics, options: resolve(job.options, report), warnings }
-}
-
-/** Lets go of what an attempt stored that may not publish. */
-export async function discard(deps: Deps, { artifacts }: Success): Promise<void> {
-  for (const { id, sha256 } of artifacts) await release(deps, sha256, `artifact:${id}`)
 }
 
 /** What the engine resolved, where it fits the recipe's shape. */

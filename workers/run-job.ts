@@ -5,12 +5,13 @@ import { finishJob, type Outcome } from '../src/jobs/finish-job.ts'
 import type { JobRecord } from '../src/jobs/job.ts'
 import { releaseJob } from '../src/jobs/release-job.ts'
 import { FewbitError, messageOf } from '../src/shared/errors.ts'
+import { letGo } from './collect.ts'
 import { openForwarder } from './forward.ts'
 import { placeInputs } from './inputs.ts'
 import { makeJobDirectory, removeJobDirectory } from './job-directory.ts'
 import type { Limits } from './limits.ts'
 import { persist } from './persist.ts'
-import { discard, successOf } from './publish.ts'
+import { successOf } from './publish.ts'
 import type { Sandbox } from './sandbox.ts'
 import { openStopSignal, type StopReason } from './stop-signal.ts'
 import { type Ending, supervise } from './supervise.ts'
@@ -73,7 +74,7 @@ async function settle(deps: Deps, claim: Claim, ending: Ending, directory: strin
   if (ending.kind === 'stopped') return STOPPED[ending.reason as StopReason](deps, claim)
   const outcome = await outcomeOf(deps, claim, ending, directory)
   const published = await persist(() => finishJob(deps, claim, outcome))
-  if (!published && outcome.status === 'succeeded') await discard(deps, outcome)
+  if (!published && outcome.status === 'succeeded') await letGo(deps, outcome.artifacts)
   return 'done'
 }
 
