@@ -23,11 +23,15 @@ export function openChanges(redisUrl: string, channel: string): Changes {
   const wake = (jobId: string) => {
     for (const name of [jobId, '*']) for (const each of watched.get(name) ?? []) each()
   }
+  const wakeAll = () => {
+    for (const wakes of watched.values()) for (const each of wakes) each()
+  }
   const subscribe = () => {
     subscriber = connectPatient(redisUrl)
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel, jobId) => wake(jobId))
-    subscriber.subscribe(channel).catch(() => {})
+    // what changed before the subscription stood was told to nobody
+    subscriber.subscribe(channel).then(wakeAll, () => {})
   }
   return {
     watch(jobId) {
