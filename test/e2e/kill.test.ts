@@ -1,10 +1,11 @@
 /** What survives when processes are killed: no accepted job is lost, none ends twice, a native call cannot hold a job. */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { after, before, describe, test } from 'node:test'
 import { call, create, finished, getJob, type Job, post, startJob } from '../kit/client.ts'
 import { randomData } from '../kit/data.ts'
 import { CLASSES, convNet, endlessLoop, hungry, IMAGE } from '../kit/model.ts'
+import { descendantsOf, isAlive } from '../kit/processes.ts'
 import { type Service, startService, until } from '../kit/service.ts'
 
 interface Events {
@@ -34,22 +35,58 @@ describe('when processes die', () => {
     const { body } = await call<Events>(`${service.url}/v1/jobs/${id}/events?limit=100`)
     return body.data.filter(({ type }) => TERMINAL.test(type)).map(({ type }) => type)
   }
-  const runners = () => {
-    const table = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' })
-    return table
-      .split('\n')
-      .filter((line) => line.includes('workers/runner.js') && line.includes(service.redis.directory) === false)
-  }
+  /** What runs below the worker, its runner last. */
+  const runners = () => descendantsOf(service.pid('worker'))
+  const noneIsLeft = (pids: number[]) => until(() => pids.filter(isAlive).length === 0, 'a runner is left')
+  const seconds = (since: number) => `${((performance.now() - since) / 1000).toFixed(2)} s`
 
-  test('kill -9 of the worker: the job runs again and succeeds once', async () => {
+  test('kill -9 of the worker: its runner goes with it, the job runs again and succeeds once', async (t) => {
     const id = await startSlowJob()
     await reaches(id, 'verifying')
+    const orphans = await runners()
+    assert.ok(orphans.length > 0)
+    const killed = performance.now()
     await service.kill('worker')
+    await noneIsLeft(orphans)
+    t.diagnostic(`the runner was gone after ${seconds(killed)}`)
     await service.start('worker')
+    await until(async () => (await getJob(service.url, id)).attempt === 2, 'it does not run again', 60_000)
+    t.diagnostic(`the job ran again after ${seconds(killed)}`)
     const job = await finished(service.url, id, 90_000)
     assert.equal(job.status, 'succeeded', JSON.stringify(job.error))
     assert.equal(job.attempt, 2)
     assert.deepEqual(await terminalEvents(id), ['job.succeeded'])
+  })
+
+  test('SIGTERM of the worker: it gives its job back at once, and no attempt counts as lost', async (t) => {
+    const id = await startEndlessJob()
+    await reaches(id, 'verifying')
+    const left = await runners()
+    const asked = performance.now()
+    await service.kill('worker', 'SIGTERM')
+    t.diagnostic(`the worker ended after ${seconds(asked)}`)
+    assert.ok(performance.now() - asked < 8000, seconds(asked))
+    await noneIsLeft(left)
+    const waiting = await getJob(service.url, id)
+    assert.deepEqual([waiting.status, waiting.attempt], ['queued', 1])
+    await service.start('worker')
+    await until(async () => (await getJob(service.url, id)).attempt === 2, 'it does not run again')
+    await post(`${service.url}/v1/jobs/${id}/cancel`, {})
+    assert.equal((await finished(service.url, id)).status, 'canceled')
+    assert.deepEqual(await terminalEvents(id), ['job.canceled'])
+  })
+
+  test('kill -9 of the runner: the job fails and says why, the next one runs', async () => {
+    const id = await startEndlessJob()
+    await reaches(id, 'verifying')
+    const runner = (await runners()).at(-1)!
+    assert.match(readFileSync(`/proc/${runner}/cmdline`, 'utf8'), /runner\.js/)
+    process.kill(runner, 'SIGKILL')
+    const job = await finished(service.url, id)
+    assert.deepEqual([job.status, job.error?.code, job.attempt], ['failed', 'out_of_memory', 1])
+    assert.match(job.error!.detail, /killed from outside/)
+    assert.deepEqual(await terminalEvents(id), ['job.failed'])
+    assert.equal((await finished(service.url, (await startJob(service.url)).id)).status, 'succeeded')
   })
 
   test('kill -9 of the API right after it accepted: the job runs', async () => {
@@ -77,16 +114,20 @@ describe('when processes die', () => {
     }
   })
 
-  test('cancel ends a job inside a native call within 2 s', async () => {
+  test('cancel ends a job inside a native call within 2 s', async (t) => {
     const id = await startEndlessJob()
     await reaches(id, 'verifying')
+    const busy = await runners()
+    assert.ok(busy.length > 0)
     const asked = performance.now()
     const { status } = await post<Job>(`${service.url}/v1/jobs/${id}/cancel`, {})
     assert.equal(status, 202)
     const job = await finished(service.url, id)
     assert.equal(job.status, 'canceled')
-    assert.ok(performance.now() - asked < 2000, `${performance.now() - asked} ms`)
-    await until(() => runners().length === 0, 'a runner is left')
+    t.diagnostic(`canceled after ${seconds(asked)}`)
+    await noneIsLeft(busy)
+    t.diagnostic(`its processes were gone after ${seconds(asked)}`)
+    assert.ok(performance.now() - asked < 2000, seconds(asked))
     const again = await post<Job>(`${service.url}/v1/jobs/${id}/cancel`, {})
     assert.equal(again.status, 200)
   })

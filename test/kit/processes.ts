@@ -1,4 +1,5 @@
 /** Looks at processes from outside, by their ids. */
+import { readFileSync } from 'node:fs'
 import { childrenOf } from '../../workers/resident.ts'
 
 /** All processes below one, the nearest first. */
@@ -8,9 +9,10 @@ export async function descendantsOf(pid: number): Promise<number[]> {
   return [...children, ...below.flat()]
 }
 
+/** Whether it still runs; one that has ended and waits for its parent to notice does not. */
 export function isAlive(pid: number): boolean {
   try {
-    return process.kill(pid, 0)
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
   } catch {
     return false
   }
