@@ -37,6 +37,8 @@ export interface Host {
 
 /** samples in one run where the model leaves the number open */
 const BATCH = 32
+/** the same while activations are read: every value of a batch lies in memory at once */
+const CALIBRATION_BATCH = 4
 
 const MODEL = 'model.onnx'
 const FILES = [
@@ -93,7 +95,7 @@ function methodInput(run: Run, prepared: Prepared, { calibration }: Split): Meth
     target,
     runtime,
     workspace,
-    batches: calibration && calibrationBatches(calibration, prepared.inputs, BATCH),
+    batches: calibration && calibrationBatches(calibration, prepared.inputs, CALIBRATION_BATCH),
     excludes: excludesOf(spec.recipe),
     progress: progress.report,
     now: host.now,
@@ -162,6 +164,7 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     options: { ...spec.recipe, method: output.options },
     opset: { float: prepared.floatOpset, quantized: output.model.opsets.get('') ?? 0 },
     calibration: output.calibration,
+    search: output.search ?? [],
     metrics,
     warnings: run.warnings,
     stages: progress.stages(),

@@ -1,6 +1,8 @@
 /** Stage `prepare`: an uploaded file becomes a folded, typed graph of opset 13 or newer; ONNX Runtime does the folding and the typing. */
 import type { Model, Value } from './ir/graph.ts'
 import { decodeModel } from './onnx/index.ts'
+import { constantArithmetic } from './passes/constant-arithmetic.ts'
+import { meanToPool } from './passes/mean-to-pool.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { plainNames } from './passes/plain-names.ts'
@@ -9,7 +11,7 @@ import { upgradeOpset } from './passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from './runtime/runner.ts'
 import type { Workspace } from './workspace.ts'
 
-export const PREPARE: readonly Pass[] = [plainNames, normalizeGemm, removeUnused]
+export const PREPARE: readonly Pass[] = [plainNames, normalizeGemm, constantArithmetic, meanToPool, removeUnused]
 
 const CONTRIB = 'com.microsoft'
 

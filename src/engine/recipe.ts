@@ -2,7 +2,7 @@
 import { z } from 'zod'
 
 export const METHOD_NAMES = ['static', 'dynamic', 'float16'] as const
-export const OBSERVER_NAMES = ['minmax'] as const
+export const OBSERVER_NAMES = ['minmax', 'moving_average', 'percentile', 'entropy', 'mse', 'kmeans'] as const
 export const TARGET_NAMES = ['cpu-int8', 'gpu-float16'] as const
 export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
 
@@ -18,7 +18,12 @@ export const StaticMethod = z.strictObject({
     .default('auto')
     .describe('how a range is read from calibration data'),
   per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+  bias_correction: z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
 })
+export type StaticMethod = z.infer<typeof StaticMethod>
 export const DynamicMethod = z.strictObject({
   type: z.literal('dynamic'),
   per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),

@@ -91,6 +91,10 @@ export const Report = z.object({
   calibration: z
     .object({ samples: nonNegative, observer: z.string(), samples_per_second: z.number(), values: nonNegative })
     .nullable(),
+  search: z
+    .array(z.object({ step: z.string(), sqnr_db: z.number(), kept: z.boolean() }))
+    .default([])
+    .describe('variants that were tried on samples that did not calibrate, and what was kept'),
   metrics: Metrics,
   warnings: z.array(Warning),
   stages: z.array(z.object({ name: z.string(), seconds: z.number() })),

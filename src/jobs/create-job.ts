@@ -77,8 +77,7 @@ function refusal(violations: Violation[]): FewbitError {
 function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
   return Recipe.parse({
     target: request.target,
-    method:
-      request.method.type === 'static' ? { ...request.method, observer: observerOf(request.method) } : request.method,
+    method: request.method,
     exclude: request.exclude,
     calibration: calibration
       ? {
@@ -94,8 +93,6 @@ function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
     seed: request.seed,
   })
 }
-
-const observerOf = ({ observer }: { observer: string }): string => (observer === 'auto' ? 'minmax' : observer)
 
 function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecord {
   const { request, calibration, evaluation } = subject

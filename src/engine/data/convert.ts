@@ -36,29 +36,48 @@ export interface Affine {
   offset: number
 }
 
-const FROM_NUMBERS: Partial<Record<DType, (values: ArrayLike<number>) => ElementArray>> = {
-  float32: (values) => Float32Array.from(values),
-  float64: (values) => Float64Array.from(values),
-  float16: (values) => Uint16Array.from(values, float16Bits),
-  int8: (values) => Int8Array.from(values),
-  uint8: (values) => Uint8Array.from(values),
-  int16: (values) => Int16Array.from(values),
-  uint16: (values) => Uint16Array.from(values),
-  int32: (values) => Int32Array.from(values),
-  uint32: (values) => Uint32Array.from(values),
-  int64: (values) => BigInt64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value)))),
-  uint64: (values) => BigUint64Array.from(Array.from(values, (value) => BigInt(Math.trunc(value)))),
-  bool: (values) => Uint8Array.from(values, (value) => (value === 0 ? 0 : 1)),
+type Make = (length: number) => ElementArray
+type NumberArray = Exclude<ElementArray, BigInt64Array | BigUint64Array>
+
+const TARGETS: Partial<Record<DType, Make>> = {
+  float32: (length) => new Float32Array(length),
+  float64: (length) => new Float64Array(length),
+  float16: (length) => new Uint16Array(length),
+  int8: (length) => new Int8Array(length),
+  uint8: (length) => new Uint8Array(length),
+  int16: (length) => new Int16Array(length),
+  uint16: (length) => new Uint16Array(length),
+  int32: (length) => new Int32Array(length),
+  uint32: (length) => new Uint32Array(length),
+  int64: (length) => new BigInt64Array(length),
+  uint64: (length) => new BigUint64Array(length),
+  bool: (length) => new Uint8Array(length),
 }
 
 /** Elements of `from` as elements of `to`. */
 export function convert(elements: ElementArray, from: DType, to: DType, affine: Affine): ElementArray {
-  const plain = affine.scale === 1 && affine.offset === 0
-  if (from === to && plain) return elements
-  const make = FROM_NUMBERS[to]
+  if (from === to && affine.scale === 1 && affine.offset === 0) return elements
+  const make = TARGETS[to]
   if (!make) throw new FewbitError('dataset_mismatch', `the model takes ${to}, which a data set cannot hold`)
+  const out = make(elements.length)
   const numbers = numbersIn(elements, from)
-  return make(plain ? numbers : Float64Array.from(numbers, (value) => value * affine.scale + affine.offset))
+  if (out instanceof BigInt64Array || out instanceof BigUint64Array) fillIntegers(out, numbers, affine)
+  else fillNumbers(out, numbers, to, affine)
+  return out
+}
+
+function fillNumbers(out: NumberArray, numbers: ArrayLike<number>, to: DType, { scale, offset }: Affine): void {
+  if (to === 'float16') for (let i = 0; i < out.length; i++) out[i] = float16Bits(numbers[i]! * scale + offset)
+  else if (to === 'bool') for (let i = 0; i < out.length; i++) out[i] = numbers[i] === 0 ? 0 : 1
+  else for (let i = 0; i < out.length; i++) out[i] = numbers[i]! * scale + offset
+}
+
+function fillIntegers(
+  out: BigInt64Array | BigUint64Array,
+  numbers: ArrayLike<number>,
+  { scale, offset }: Affine,
+): void {
+  for (let i = 0; i < out.length; i++) out[i] = BigInt(Math.trunc(numbers[i]! * scale + offset))
 }
 
 function numbersIn(elements: ElementArray, from: DType): ArrayLike<number> {

@@ -34,6 +34,8 @@ export interface MethodOutput {
   macsInteger: number | null
   calibration: Report['calibration']
   options: Record<string, unknown>
+  /** variants that were tried */
+  search?: Report['search']
 }
 
 export type Method = (input: MethodInput) => Promise<MethodOutput>

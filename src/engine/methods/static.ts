@@ -1,17 +1,26 @@
-/** Static post-training quantization: plan, calibrate, insert. */
+/** Static post-training quantization: plan, calibrate, try what may help, keep what does. */
 import { FewbitError } from '../../shared/errors.ts'
 import type { Node } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { opOf } from '../ops/index.ts'
-import { addExtremes, calibrate } from '../quant/calibrate.ts'
+import {
+  addExtremes,
+  addInputMeans,
+  exposeValues,
+  type Measured,
+  measureExtremes,
+  measureHistograms,
+} from '../quant/calibrate.ts'
 import { describePlan } from '../quant/describe.ts'
-import { insertQuantization } from '../quant/insert.ts'
-import { chooseObserver } from '../quant/observers/index.ts'
-import type { Range } from '../quant/observers/observer.ts'
+import { observersFor } from '../quant/observers/index.ts'
+import type { Observer } from '../quant/observers/observer.ts'
 import { type Plan, planRegions } from '../quant/plan.ts'
 import { StaticMethod } from '../recipe.ts'
+import type { RunTensor } from '../runtime/runner.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import type { CalibrationBatches, Method, MethodInput } from './method.ts'
+import { openSearch } from './search.ts'
+import { buildVariant, type Variant, type VariantInput } from './variant.ts'
 
 export const staticMethod: Method = async (input) => {
   const options = StaticMethod.parse(input.recipe.method)
@@ -19,19 +28,67 @@ export const staticMethod: Method = async (input) => {
   const { model, quantizeDomain } = input.prepared
   const plan = planRegions(model.graph, target, { perChannel: options.per_channel, excludes: input.excludes })
   if (plan.nodes.size === 0) throw nothingToQuantize(plan)
-  const observer = chooseObserver(options.observer)
-  const { ranges, report } = await measureRanges(input, plan, observer)
+  const batches = requireBatches(input.batches)
+  const observers = observersFor(options.observer)
+  const path = input.workspace.save('prepared.onnx', model)
+  const searches = observers.length > 1 || options.bias_correction === 'auto'
+  const split = searches ? await splitForJudging(batches) : { calibration: batches, judging: [] }
+  const started = input.now()
+  const measured = await measure(input, path, plan, observers, split.calibration)
+  const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
-  const macs = shareOfMacs([...model.graph.nodes], plan.nodes)
-  const parameters = insertQuantization(model, plan, ranges, quantizeDomain)
-  return {
-    model,
-    plan: describePlan(input.recipe, plan, parameters),
-    quantizedNodes: plan.nodes.size,
-    macsInteger: macs,
-    calibration: report,
-    options: { type: 'static', observer: observer.name, per_channel: options.per_channel },
+  const { per_channel: perChannel } = options
+  const common: VariantInput = {
+    path,
+    target,
+    perChannel,
+    domain: quantizeDomain,
+    excludes: input.excludes,
+    ...measured,
   }
+  const search = await openSearch(input, common, split.judging)
+  const variant = await chooseVariant(options, observers, search.best)
+  const built = buildVariant(common, variant)
+  return {
+    model: built.model,
+    plan: describePlan(input.recipe, built.plan, built.parameters),
+    quantizedNodes: built.plan.nodes.size,
+    macsInteger: shareOfMacs([...model.graph.nodes], plan.nodes),
+    calibration: {
+      samples: split.calibration.samples,
+      observer: variant.observer.name,
+      samples_per_second: split.calibration.samples / Math.max(seconds, 1e-6),
+      values: measured.statistics.size,
+    },
+    options: {
+      type: 'static',
+      observer: variant.observer.name,
+      per_channel: perChannel,
+      bias_correction: variant.biasCorrection,
+    },
+    search: search.steps,
+  }
+}
+
+type Best = (variants: readonly (readonly [string, Variant])[]) => Promise<Variant>
+
+/** Observer first, then bias correction; each is kept only when the score says so. */
+async function chooseVariant(
+  { bias_correction }: StaticMethod,
+  observers: readonly Observer[],
+  best: Best,
+): Promise<Variant> {
+  const plain = (observer: Observer): Variant => ({
+    observer,
+    biasCorrection: bias_correction === true,
+    float: new Map(),
+  })
+  const observed = await best(observers.map((observer) => [`observer ${observer.name}`, plain(observer)] as const))
+  if (bias_correction !== 'auto') return observed
+  return best([
+    ['without bias correction', observed],
+    ['bias correction', { ...observed, biasCorrection: true }],
+  ])
 }
 
 function nothingToQuantize({ reasons }: Plan): FewbitError {
@@ -44,26 +101,63 @@ function nothingToQuantize({ reasons }: Plan): FewbitError {
   })
 }
 
-async function measureRanges(input: MethodInput, plan: Plan, observer: ReturnType<typeof chooseObserver>) {
-  const batches = requireBatches(input.batches)
+/** samples that judge, at most, and the part of the calibration data that they may take */
+const MOST_JUDGING = 32
+const JUDGING_PART = 4
+const LEAST_SAMPLES = 40
+
+/** Sets the last batches aside; a small data set both calibrates and judges. */
+async function splitForJudging(batches: CalibrationBatches) {
+  const perBatch = batches.samples / batches.length
+  const wished = Math.min(MOST_JUDGING, batches.samples / JUDGING_PART)
+  const count = Math.max(1, Math.round(wished / perBatch))
+  const enough = batches.samples >= LEAST_SAMPLES && count < batches.length
+  const from = batches.length - count
+  const judging: Record<string, RunTensor>[] = []
+  let index = 0
+  for await (const feeds of batches) if (index++ >= from) judging.push(feeds)
+  return { calibration: enough ? firstOf(batches, from) : batches, judging }
+}
+
+const firstOf = (batches: CalibrationBatches, length: number): CalibrationBatches => ({
+  samples: Math.round((batches.samples / batches.length) * length),
+  length,
+  async *[Symbol.asyncIterator]() {
+    let index = 0
+    for await (const feeds of batches) {
+      if (index++ >= length) return
+      yield feeds
+    }
+  },
+})
+
+/** One pass for the extremes, a second one for histograms when an observer needs them. */
+async function measure(
+  input: MethodInput,
+  path: string,
+  plan: Plan,
+  observers: readonly Observer[],
+  batches: CalibrationBatches,
+): Promise<Measured> {
+  const { runtime, workspace } = input
   const names = [...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : []))
-  const { runtime, workspace, prepared } = input
-  const probe = decodeModel(workspace.save('prepared.onnx', prepared.model)).model
-  const outputs = addExtremes(probe, names)
-  const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
-  const started = input.now()
+  const passes = observers.some(({ needsHistogram }) => needsHistogram) ? 2 : 1
   let done = 0
-  const onBatch = () => input.progress('calibrating', ++done, batches.length)
-  const ranges: Map<string, Range> = await calibrate({ session, outputs, observer, batches, onBatch })
+  input.progress('calibrating', 0, passes * batches.length)
+  const onBatch = () => input.progress('calibrating', ++done, passes * batches.length)
+  const probe = decodeModel(path).model
+  const outputs = addExtremes(probe, names)
+  const means = addInputMeans(probe, new Set([...plan.biases.keys()].map(({ name }) => name)))
+  const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
+  const measured = await measureExtremes({ session, outputs, means, batches, onBatch })
   await session.release()
-  const seconds = (input.now() - started) / 1000
-  const report = {
-    samples: batches.samples,
-    observer: observer.name,
-    samples_per_second: batches.samples / Math.max(seconds, 1e-6),
-    values: names.length,
-  }
-  return { ranges, report }
+  if (passes === 1) return measured
+  const exposed = decodeModel(path).model
+  exposeValues(exposed, names)
+  const second = await runtime.load(workspace.save('calibration.onnx', exposed), { optimization: 'all' })
+  const statistics = await measureHistograms({ session: second, statistics: measured.statistics, batches, onBatch })
+  await second.release()
+  return { ...measured, statistics }
 }
 
 function requireBatches(batches: CalibrationBatches | null): CalibrationBatches {

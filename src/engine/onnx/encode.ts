@@ -31,7 +31,7 @@ function writeGraph(graph: Graph): Written<'GraphProto'> {
     initializer: [...graph.initializers].flatMap(({ name, tensor }) => (tensor ? [writeTensor(name, tensor)] : [])),
     input: graph.inputs.map(writeValue),
     output: graph.outputs.map(writeValue),
-    value_info: inner.filter(({ dtype, shape }) => dtype && shape).map(writeValue),
+    value_info: inner.filter(({ dtype }) => dtype).map(writeValue),
   }
 }
 

@@ -1,4 +1,5 @@
 /** Convolutions. */
+import type { Node } from '../ir/graph.ts'
 import { activation, bias, defineOp, sizeOf, weight } from './define.ts'
 
 const constantWeight = (index: number) => (node: { inputs: readonly ({ isConstant: boolean } | null)[] }) =>
@@ -12,6 +13,15 @@ export const CONVOLUTION = [
     outputs: ['Y'],
     quant: { X: activation, W: weight(() => 0), B: bias('X', 'W'), Y: activation },
     refuses: constantWeight(1),
+    inputChannels: { axis: 1, of: channelOfConv },
     macs: (node) => sizeOf(node.outputs[0]?.shape) * sizeOf(node.inputs[1]?.tensor?.shape.slice(1)),
   }),
 ]
+
+/** Weight [M, C ÷ group, k…]: each group of outputs sees its own group of inputs. */
+function channelOfConv(node: Node, [outputs, perGroup, ...kernel]: readonly number[]) {
+  const outputsPerGroup = outputs / node.int('group', 1)
+  const size = kernel.reduce((a, b) => a * b, 1)
+  return (_: number, channel: number, inner: number) =>
+    Math.floor(channel / outputsPerGroup) * perGroup + Math.floor(inner / size)
+}

@@ -27,6 +27,12 @@ export interface OpDef {
   refuses?: (node: Node) => string | null
   /** of a clamp: the range that it enforces, or null when it is computed at run time */
   bounds?: (node: Node) => readonly [number, number] | null
+  /** of a multiplication with a bias: the axis of the activation that holds its channels, and which of them a weight multiplies */
+  inputChannels?: {
+    axis: number
+    /** by position in the weight: blocks before the output channel's axis, output channel, elements behind it */
+    of: (node: Node, weight: readonly number[]) => (outer: number, channel: number, inner: number) => number
+  }
   /** multiply-accumulates of one run, given concrete shapes; NaN when a shape is missing */
   macs?: (node: Node) => number
 }

@@ -10,6 +10,10 @@ export const LINEAR = [
     outputs: ['Y'],
     quant: { A: activation, B: weight((node) => (node.int('transB', 0) ? 0 : 1)), C: bias('A', 'B'), Y: activation },
     refuses: refuseGemm,
+    inputChannels: {
+      axis: 1,
+      of: (node) => (outer, _, inner) => (node.int('transB', 0) ? inner : outer),
+    },
     macs: (node) => sizeOf(node.outputs[0]?.shape) * depthOfGemm(node),
   }),
   defineOp({

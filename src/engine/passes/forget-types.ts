@@ -7,7 +7,11 @@ export const forgetTypes: Pass = {
   run: ({ graph }: Model) => {
     const ends = new Set([...graph.inputs, ...graph.outputs])
     for (const node of graph.nodes) {
-      for (const value of node.outputs) if (value && !ends.has(value) && !value.opaqueType) value.shape = undefined
+      for (const value of node.outputs) {
+        if (!value || ends.has(value) || value.opaqueType) continue
+        value.dtype = undefined
+        value.shape = undefined
+      }
     }
   },
 }

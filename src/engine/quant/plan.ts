@@ -72,8 +72,8 @@ function refusal(node: Node, target: IntegerTarget, options: PlanOptions): strin
   if (!def || !Object.hasOwn(target.operators, node.opType)) return `${target.id} has no integer form of ${node.opType}`
   const excluded = options.excludes(node)
   if (excluded) return excluded
-  if (node.inputs[0]?.dtype !== 'float32')
-    return `its input is ${node.inputs[0]?.dtype ?? 'of unknown type'}, not float32`
+  const dtype = node.inputs.find((_, index) => inputRole(def, index).kind === 'activation')?.dtype
+  if (dtype !== 'float32') return `its input is ${dtype ?? 'of unknown type'}, not float32`
   return def.refuses?.(node) ?? constantProblem(node, def)
 }
 

@@ -44,6 +44,13 @@ export const cpuInt8: IntegerTarget = {
     Slice: required,
     Gather: required,
     Split: required,
+    Resize: required,
+    DepthToSpace: required,
+    Expand: required,
+    Tile: required,
+    ReduceMax: required,
+    ReduceMin: required,
+    Where: required,
   },
   sources: [
     'ONNX Runtime 1.30: core/optimizer/qdq_transformer/selectors_actions',

@@ -1,9 +1,24 @@
 /** Every observer by name. */
 import type { ObserverName } from '../../recipe.ts'
+import { entropy } from './entropy.ts'
+import { kmeans } from './kmeans.ts'
 import { minmax } from './minmax.ts'
+import { movingAverage } from './moving-average.ts'
+import { mse } from './mse.ts'
 import type { Observer } from './observer.ts'
+import { percentile } from './percentile.ts'
 
-export const OBSERVERS = { minmax } satisfies Record<ObserverName, Observer>
+export const OBSERVERS = {
+  minmax,
+  moving_average: movingAverage,
+  percentile,
+  entropy,
+  mse,
+  kmeans,
+} as const satisfies Record<ObserverName, Observer>
 
-/** Resolves `auto`. */
-export const chooseObserver = (name: ObserverName | 'auto'): Observer => OBSERVERS[name === 'auto' ? 'minmax' : name]
+/** What `auto` chooses between, by the score of the whole network. */
+const CANDIDATES: readonly Observer[] = [minmax, percentile, mse]
+
+export const observersFor = (name: ObserverName | 'auto'): readonly Observer[] =>
+  name === 'auto' ? CANDIDATES : [OBSERVERS[name]]

@@ -1,18 +1,29 @@
-/** Observer: numbers in, range out. */
+/** Observer: what calibration saw of one value in, range out. */
+
+import type { Histogram } from '../histogram.ts'
+import type { QType } from '../math.ts'
 
 export interface Range {
   min: number
   max: number
 }
 
-export interface Observation {
-  /** takes the [min, max] of one batch, which were reduced inside the graph */
-  update(extremes: Float32Array): void
-  /** the range so far; null when nothing was seen */
-  range(): Range | null
+/** What calibration saw of one value. */
+export interface Statistics extends Range {
+  /** means of the extremes of single batches */
+  averageMin: number
+  averageMax: number
+  /** present when the observer needs it */
+  histogram: Histogram | null
+}
+
+export interface Levels {
+  qtype: QType
+  symmetric: boolean
 }
 
 export interface Observer {
   name: string
-  start(): Observation
+  needsHistogram: boolean
+  range(statistics: Statistics, levels: Levels): Range
 }

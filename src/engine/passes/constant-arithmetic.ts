@@ -1,0 +1,35 @@
+/** x − c becomes x + (−c), x ÷ c becomes x · (1 ÷ c): sums and products have integer kernels, differences and quotients have none. */
+import { addInitializer, addNode } from '../ir/build.ts'
+import { allGraphs, type Graph, type Model, type Node } from '../ir/graph.ts'
+import { float32, view } from '../ir/tensor.ts'
+import type { Pass } from './pass.ts'
+
+interface Form {
+  opType: string
+  suffix: string
+  of: (c: number) => number
+}
+
+const FORMS: Readonly<Record<string, Form>> = {
+  Sub: { opType: 'Add', suffix: 'negated', of: (c) => -c },
+  Div: { opType: 'Mul', suffix: 'reciprocal', of: (c) => 1 / c },
+}
+
+export const constantArithmetic: Pass = {
+  name: 'constant-arithmetic',
+  run: (model) => {
+    for (const graph of allGraphs(model.graph)) for (const node of [...graph.nodes]) rewrite(model, graph, node)
+  },
+}
+
+function rewrite(model: Model, graph: Graph, node: Node): void {
+  const form = node.domain === '' ? FORMS[node.opType] : undefined
+  const [left, right] = node.inputs
+  const [output] = node.outputs
+  if (!form || !left || !output || left.isConstant || right?.tensor?.dtype !== 'float32') return
+  const values = view(right.tensor, 'float32').map(form.of)
+  if (!values.every(Number.isFinite)) return
+  const constant = addInitializer(model, graph, `${right.name}_${form.suffix}`, float32(right.tensor.shape, values))
+  graph.removeNode(node)
+  addNode(model, graph, form.opType, [left, constant], { name: node.name, outputs: [output] })
+}

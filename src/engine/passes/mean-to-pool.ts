@@ -1,0 +1,41 @@
+/** A mean over all spatial axes is a GlobalAveragePool, which has an integer kernel. */
+import { addInitializer, addNode } from '../ir/build.ts'
+import { allGraphs, type Graph, type Model, type Node } from '../ir/graph.ts'
+import { int64, view } from '../ir/tensor.ts'
+import type { Pass } from './pass.ts'
+
+export const meanToPool: Pass = {
+  name: 'mean-to-pool',
+  run: (model) => {
+    for (const graph of allGraphs(model.graph)) for (const node of [...graph.nodes]) rewrite(model, graph, node)
+  },
+}
+
+function rewrite(model: Model, graph: Graph, node: Node): void {
+  const [input] = node.inputs
+  const [output] = node.outputs
+  const rank = input?.shape?.length ?? 0
+  if (node.opType !== 'ReduceMean' || node.domain !== '' || !input || !output || rank < 3 || input.dtype !== 'float32')
+    return
+  const axes = axesOf(node)?.map((axis) => (axis < 0 ? axis + rank : axis))
+  const spatial = Array.from({ length: rank - 2 }, (_, i) => i + 2)
+  if (axes?.toSorted((a, b) => a - b).join() !== spatial.join()) return
+  const keeps = node.int('keepdims', 1) === 1
+  graph.removeNode(node)
+  if (keeps) {
+    addNode(model, graph, 'GlobalAveragePool', [input], { name: node.name, outputs: [output] })
+    return
+  }
+  const pooled = addNode(model, graph, 'GlobalAveragePool', [input], { name: node.name })
+  pooled.dtype = 'float32'
+  pooled.shape = [...(input.shape ?? []).slice(0, 2), ...spatial.map(() => 1)]
+  const shape = addInitializer(model, graph, `${node.name}_axes`, int64([spatial.length], spatial))
+  addNode(model, graph, 'Squeeze', [pooled, shape], { name: `${node.name}_squeeze`, outputs: [output] })
+}
+
+/** An attribute until operator set 17, an input from 18 on. */
+function axesOf(node: Node): number[] | undefined {
+  const [, given] = node.inputs
+  if (given?.tensor?.dtype === 'int64') return [...view(given.tensor, 'int64')].map(Number)
+  return given ? undefined : (node.ints('axes')?.slice() as number[] | undefined)
+}

@@ -1,0 +1,70 @@
+/**
+ * The range whose quantized distribution loses least information: Kullback-Leibler divergence between the clipped histogram and the same
+ * histogram merged into as many bins as there are integers. Source: Migacz, "8-bit inference with TensorRT" (2017), with both tails
+ * searched, so that one-sided and skewed values are served too.
+ */
+import type { Histogram } from '../histogram.ts'
+import type { Observer, Range } from './observer.ts'
+
+const LEVELS = 256
+const STEPS = 32
+
+export const entropy: Observer = {
+  name: 'entropy',
+  needsHistogram: true,
+  range: ({ histogram, min, max }) =>
+    histogram && histogram.width > 0 ? search(histogram, { min, max }) : { min, max },
+}
+
+function search(histogram: Histogram, { min, max }: Range): Range {
+  const bins = histogram.counts.length
+  const zero = Math.max(0, Math.min(bins, Math.round(-histogram.low / histogram.width)))
+  const top = (share: number) => (max <= 0 ? bins : Math.round(zero + (bins - zero) * share))
+  const bottom = (share: number) => (min >= 0 ? 0 : Math.round(zero * (1 - share)))
+  let best = { from: 0, to: bins, loss: divergence(histogram.counts, 0, bins) }
+  const consider = (from: number, to: number) => {
+    if (to - from < LEVELS / 2) return
+    const loss = divergence(histogram.counts, from, to)
+    if (loss < best.loss) best = { from, to, loss }
+  }
+  for (let i = 1; i <= STEPS; i++) {
+    const share = i / STEPS
+    consider(bottom(share), top(share))
+    consider(best.from, top(share))
+    consider(bottom(share), best.to)
+  }
+  const { low, width } = histogram
+  return { min: best.from === 0 ? min : low + best.from * width, max: best.to === bins ? max : low + best.to * width }
+}
+
+/** KL(P ‖ Q) of bins [from, to), the tails added to the ends of P. */
+function divergence(counts: Float64Array, from: number, to: number): number {
+  const reference = counts.slice(from, to)
+  for (let i = 0; i < from; i++) reference[0]! += counts[i]!
+  for (let i = to; i < counts.length; i++) reference[reference.length - 1]! += counts[i]!
+  const merged = mergeAndExpand(counts.subarray(from, to))
+  const [p, q] = [sum(reference), sum(merged)]
+  if (p === 0 || q === 0) return Number.POSITIVE_INFINITY
+  let loss = 0
+  for (let i = 0; i < reference.length; i++) {
+    if (reference[i]! > 0) loss += (reference[i]! / p) * Math.log(reference[i]! / p / Math.max(merged[i]! / q, 1e-12))
+  }
+  return loss
+}
+
+/** Every group of bins that becomes one integer, spread evenly over its bins that hold something. */
+function mergeAndExpand(counts: Float64Array): Float64Array {
+  const out = new Float64Array(counts.length)
+  const perLevel = counts.length / LEVELS
+  for (let level = 0; level < LEVELS; level++) {
+    const from = Math.floor(level * perLevel)
+    const to = level === LEVELS - 1 ? counts.length : Math.floor((level + 1) * perLevel)
+    const group = counts.subarray(from, to)
+    const used = group.reduce((number, count) => number + (count > 0 ? 1 : 0), 0)
+    const mean = used > 0 ? sum(group) / used : 0
+    for (let i = from; i < to; i++) if (counts[i]! > 0) out[i] = mean
+  }
+  return out
+}
+
+const sum = (values: Float64Array): number => values.reduce((total, value) => total + value, 0)
