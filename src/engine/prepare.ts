@@ -2,6 +2,7 @@
 import type { Model, Value } from './ir/graph.ts'
 import { decodeModel } from './onnx/index.ts'
 import { constantArithmetic } from './passes/constant-arithmetic.ts'
+import { foldAffine } from './passes/fold-affine.ts'
 import { meanToPool } from './passes/mean-to-pool.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
@@ -11,7 +12,14 @@ import { upgradeOpset } from './passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from './runtime/runner.ts'
 import type { Workspace } from './workspace.ts'
 
-export const PREPARE: readonly Pass[] = [plainNames, normalizeGemm, constantArithmetic, meanToPool, removeUnused]
+export const PREPARE: readonly Pass[] = [
+  plainNames,
+  normalizeGemm,
+  constantArithmetic,
+  foldAffine,
+  meanToPool,
+  removeUnused,
+]
 
 const CONTRIB = 'com.microsoft'
 

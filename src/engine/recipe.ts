@@ -22,6 +22,14 @@ export const StaticMethod = z.strictObject({
     .union([z.literal('auto'), z.boolean()])
     .default('auto')
     .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
+  min_sqnr_db: z
+    .number()
+    .positive()
+    .max(100)
+    .optional()
+    .describe(
+      'mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more',
+    ),
 })
 export type StaticMethod = z.infer<typeof StaticMethod>
 export const DynamicMethod = z.strictObject({

@@ -31,7 +31,7 @@ test('upload, quantize, wait, download: every call typed by the description', as
     body: {
       model_id: model.data.id,
       target: 'cpu-int8',
-      method: { type: 'static', observer: 'auto', per_channel: true },
+      method: { type: 'static' },
       calibration: { dataset_id: data.data.id },
     },
   })

@@ -113,7 +113,8 @@ describe('static quantization', () => {
     const { report } = await run(mlp(), randomData(50, [8]), { calibration: { samples: 30 } })
     assert.deepEqual([report.calibration?.samples, report.metrics.fidelity?.samples], [30, 20])
     const all = await run(mlp(), randomData(50, [8]))
-    assert.deepEqual([all.report.calibration?.samples, all.report.metrics.fidelity?.samples], [40, 10])
+    // 40 are left, of which 12 judge what is tried
+    assert.deepEqual([all.report.calibration?.samples, all.report.metrics.fidelity?.samples], [28, 10])
     const few = await run(mlp(), randomData(3, [8]))
     assert.ok(few.report.warnings.some(({ code }) => code === 'no_held_out_samples'))
   })
@@ -176,5 +177,51 @@ describe('the other methods', () => {
     })
     assert.match(print(half.model), /^input x: float16/m)
     assert.ok(half.report.metrics.fidelity!.sqnr_db > 45)
+  })
+})
+
+describe('what is tried', () => {
+  test('every step is in the report with its score, and what was kept scored best', async () => {
+    const { report } = await run(convNet({ width: 24 }), randomData(80, IMAGE))
+    const observers = report.search.filter(({ step }) => step.startsWith('observer'))
+    assert.equal(observers.length, 3)
+    const kept = observers.find((step) => step.kept)
+    assert.ok(kept && observers.every(({ sqnr_db }) => kept.sqnr_db >= sqnr_db - 0.051))
+    assert.equal(
+      report.options.method && (report.options.method as { observer: string }).observer,
+      kept.step.slice('observer '.length),
+    )
+  })
+
+  test('a named observer is used as it is', async () => {
+    for (const observer of ['entropy', 'kmeans', 'moving_average']) {
+      const { report } = await run(convNet(), randomData(60, IMAGE), {
+        method: { type: 'static', observer, bias_correction: false },
+      })
+      assert.deepEqual([report.calibration?.observer, report.search], [observer, []])
+      assert.ok(report.metrics.fidelity!.sqnr_db > 10, observer)
+    }
+  })
+
+  test('bias correction moves the mean error of rounded weights out of the outputs', async () => {
+    const coarse = { method: { type: 'static', observer: 'minmax', per_channel: true, bias_correction: 'auto' } }
+    const { report } = await run(convNet({ width: 64, seed: 9 }), randomData(120, IMAGE), coarse)
+    const [without, corrected] = report.search
+    assert.deepEqual([without?.step, corrected?.step], ['without bias correction', 'bias correction'])
+    assert.equal(corrected!.kept, corrected!.sqnr_db > without!.sqnr_db + 0.05)
+  })
+
+  test('mixed precision takes the worst values out of the integers while that helps, and names them', async () => {
+    const data = randomData(120, IMAGE)
+    const plain = await run(convNet({ seed: 6 }), data)
+    const mixed = await run(convNet({ seed: 6 }), data, { method: { type: 'static', min_sqnr_db: 90 } })
+    const steps = mixed.report.search.filter(({ step }) => step.endsWith('nodes float'))
+    assert.ok(steps.length > 0)
+    assert.ok(mixed.report.metrics.fidelity!.sqnr_db >= plain.report.metrics.fidelity!.sqnr_db - 0.5)
+    const named = mixed.plan.nodes.filter(({ reason }) => /keeps only .* dB as integers/.test(reason))
+    assert.equal(
+      named.length > 0,
+      steps.some(({ kept }) => kept),
+    )
   })
 })

@@ -469,11 +469,35 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        DynamicMethodInput: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "dynamic";
+            /**
+             * @description one weight scale per output channel instead of one per tensor
+             * @default true
+             */
+            per_channel?: boolean;
+        };
+        Float16MethodInput: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "float16";
+            /**
+             * @description keep float32 inputs and outputs and convert inside
+             * @default true
+             */
+            keep_io_types?: boolean;
+        };
         JobRequestInput: {
             model_id: string;
             /** @enum {string} */
             target: "cpu-int8" | "gpu-float16";
-            method: components["schemas"]["Method"];
+            method: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
                 samples?: number;
@@ -493,18 +517,18 @@ export interface components {
                  * @description regular expressions; a node whose whole name matches stays float
                  * @default []
                  */
-                nodes: string[];
+                nodes?: string[];
                 /**
                  * @description operators that stay float
                  * @default []
                  */
-                op_types: string[];
+                op_types?: string[];
             };
             limits?: {
                 /** @default 3600 */
-                max_runtime_seconds: number;
+                max_runtime_seconds?: number;
                 /** @default 86400 */
-                max_queue_seconds: number;
+                max_queue_seconds?: number;
             };
             seed?: number;
             webhook?: {
@@ -515,6 +539,33 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             };
+        };
+        /** @description how the numbers are reduced */
+        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["Float16MethodInput"];
+        StaticMethodInput: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "static";
+            /**
+             * @description how a range is read from calibration data
+             * @default auto
+             * @enum {string}
+             */
+            observer?: "auto" | "minmax" | "moving_average" | "percentile" | "entropy" | "mse" | "kmeans";
+            /**
+             * @description one weight scale per output channel instead of one per tensor
+             * @default true
+             */
+            per_channel?: boolean;
+            /**
+             * @description take the mean error of rounded weights out of the biases; auto keeps it where it helps
+             * @default auto
+             */
+            bias_correction?: "auto" | boolean;
+            /** @description mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more */
+            min_sqnr_db?: number;
         };
         Artifact: {
             id: string;
@@ -956,6 +1007,15 @@ export interface components {
                 samples_per_second: number;
                 values: number;
             } | null;
+            /**
+             * @description variants that were tried on samples that did not calibrate, and what was kept
+             * @default []
+             */
+            search: {
+                step: string;
+                sqnr_db: number;
+                kept: boolean;
+            }[];
             metrics: components["schemas"]["Metrics"];
             warnings: components["schemas"]["Warning"][];
             stages: {
@@ -974,12 +1034,19 @@ export interface components {
              * @default auto
              * @enum {string}
              */
-            observer: "auto" | "minmax";
+            observer: "auto" | "minmax" | "moving_average" | "percentile" | "entropy" | "mse" | "kmeans";
             /**
              * @description one weight scale per output channel instead of one per tensor
              * @default true
              */
             per_channel: boolean;
+            /**
+             * @description take the mean error of rounded weights out of the biases; auto keeps it where it helps
+             * @default auto
+             */
+            bias_correction: "auto" | boolean;
+            /** @description mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more */
+            min_sqnr_db?: number;
         };
         /** @description a hardware profile, whole: dtypes, granularity, zero-point and scale rules, operators */
         Target: {

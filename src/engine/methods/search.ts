@@ -12,6 +12,10 @@ export interface SearchStep {
 
 export interface Search {
   steps: SearchStep[]
+  /** whether there are samples to judge by */
+  canJudge: boolean
+  /** SQNR in dB of a variant's worst output */
+  scoreOf(variant: Variant): Promise<number>
   /** The best of named variants; an earlier one wins unless a later one is clearly better. */
   best(variants: readonly (readonly [string, Variant])[]): Promise<Variant>
 }
@@ -35,6 +39,8 @@ export async function openSearch(
   }
   return {
     steps,
+    canJudge: judge !== null,
+    scoreOf,
     async best(variants) {
       const [first] = variants
       if (!first) throw new Error('nothing to choose from')

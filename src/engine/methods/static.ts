@@ -1,6 +1,6 @@
 /** Static post-training quantization: plan, calibrate, try what may help, keep what does. */
 import { FewbitError } from '../../shared/errors.ts'
-import type { Node } from '../ir/graph.ts'
+import type { Graph, Node } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { opOf } from '../ops/index.ts'
 import {
@@ -15,11 +15,12 @@ import { describePlan } from '../quant/describe.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Observer } from '../quant/observers/observer.ts'
 import { type Plan, planRegions } from '../quant/plan.ts'
+import { rankValues, type Sensitivity } from '../quant/sensitivity.ts'
 import { StaticMethod } from '../recipe.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import type { CalibrationBatches, Method, MethodInput } from './method.ts'
-import { openSearch } from './search.ts'
+import { openSearch, type Search } from './search.ts'
 import { buildVariant, type Variant, type VariantInput } from './variant.ts'
 
 export const staticMethod: Method = async (input) => {
@@ -31,10 +32,10 @@ export const staticMethod: Method = async (input) => {
   const batches = requireBatches(input.batches)
   const observers = observersFor(options.observer)
   const path = input.workspace.save('prepared.onnx', model)
-  const searches = observers.length > 1 || options.bias_correction === 'auto'
+  const searches = observers.length > 1 || options.bias_correction === 'auto' || options.min_sqnr_db !== undefined
   const split = searches ? await splitForJudging(batches) : { calibration: batches, judging: [] }
   const started = input.now()
-  const measured = await measure(input, path, plan, observers, split.calibration)
+  const measured = await measure(input, path, plan, observers, split.calibration, options.min_sqnr_db !== undefined)
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
   const { per_channel: perChannel } = options
@@ -47,13 +48,14 @@ export const staticMethod: Method = async (input) => {
     ...measured,
   }
   const search = await openSearch(input, common, split.judging)
-  const variant = await chooseVariant(options, observers, search.best)
+  const corrected = await chooseVariant(options, observers, search.best)
+  const variant = await mixPrecision(options, corrected, common, search)
   const built = buildVariant(common, variant)
   return {
     model: built.model,
     plan: describePlan(input.recipe, built.plan, built.parameters),
     quantizedNodes: built.plan.nodes.size,
-    macsInteger: shareOfMacs([...model.graph.nodes], plan.nodes),
+    macsInteger: shareOfMacs([...model.graph.nodes], sameNodes(plan, built.plan)),
     calibration: {
       samples: split.calibration.samples,
       observer: variant.observer.name,
@@ -65,9 +67,64 @@ export const staticMethod: Method = async (input) => {
       observer: variant.observer.name,
       per_channel: perChannel,
       bias_correction: variant.biasCorrection,
+      ...(variant.float.size > 0 && { float_nodes: [...variant.float.keys()] }),
     },
     search: search.steps,
   }
+}
+
+/** how many of the worst values are taken out of the integers, in turn */
+const FLOAT_COUNTS = [2, 4, 8, 16, 32]
+/** a step that wins less than this ends the search */
+const LEAST_GAIN_DB = 0.5
+
+/** Takes the values that lose most out of the integers until the score reaches the goal or does not improve any more. */
+async function mixPrecision(
+  { min_sqnr_db }: StaticMethod,
+  start: Variant,
+  common: VariantInput,
+  search: Search,
+): Promise<Variant> {
+  if (min_sqnr_db === undefined || !search.canJudge) return start
+  const { activation } = common.target
+  const ranked = rankValues(common.statistics, start.observer, {
+    qtype: activation.dtype,
+    symmetric: activation.symmetric,
+  })
+  const { graph } = decodeModel(common.path).model
+  let best = start
+  for (const count of FLOAT_COUNTS) {
+    const before = await search.scoreOf(best)
+    if (before >= min_sqnr_db || count > 2 * ranked.length) break
+    const variant = { ...start, float: nodesAround(graph, ranked.slice(0, count)) }
+    const gain = (await search.scoreOf(variant)) - before
+    search.steps.push({
+      step: `${variant.float.size} nodes float`,
+      sqnr_db: before + gain,
+      kept: gain >= LEAST_GAIN_DB,
+    })
+    if (gain >= LEAST_GAIN_DB) best = variant
+  }
+  return best
+}
+
+/** The nodes that compute these values, or read them when they are inputs of the model. */
+function nodesAround(graph: Graph, worst: readonly Sensitivity[]): Map<string, string> {
+  const reasons = new Map(
+    worst.map(({ value, sqnr_db }) => [value, `"${value}" keeps only ${sqnr_db.toFixed(1)} dB as integers`]),
+  )
+  const named = [...graph.nodes].flatMap((node) => {
+    const values = [...node.outputs, ...node.inputs.filter((value) => value && graph.inputs.includes(value))]
+    const reason = values.flatMap((value) => (value && reasons.get(value.name)) || [])[0]
+    return reason ? [[node.name, reason] as const] : []
+  })
+  return new Map(named)
+}
+
+/** The nodes of the first plan that the second, made of another copy of the graph, quantizes too. */
+function sameNodes(first: Plan, second: Plan): Set<Node> {
+  const names = new Set([...second.nodes].map(({ name }) => name))
+  return new Set([...first.nodes].filter(({ name }) => names.has(name)))
 }
 
 type Best = (variants: readonly (readonly [string, Variant])[]) => Promise<Variant>
@@ -138,10 +195,11 @@ async function measure(
   plan: Plan,
   observers: readonly Observer[],
   batches: CalibrationBatches,
+  wantsHistograms: boolean,
 ): Promise<Measured> {
   const { runtime, workspace } = input
   const names = [...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : []))
-  const passes = observers.some(({ needsHistogram }) => needsHistogram) ? 2 : 1
+  const passes = wantsHistograms || observers.some(({ needsHistogram }) => needsHistogram) ? 2 : 1
   let done = 0
   input.progress('calibrating', 0, passes * batches.length)
   const onBatch = () => input.progress('calibrating', ++done, passes * batches.length)

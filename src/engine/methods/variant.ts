@@ -35,11 +35,34 @@ export interface Built {
 
 export function buildVariant(input: VariantInput, variant: Variant): Built {
   const { model } = decodeModel(input.path)
-  const excludes = (node: Node) => variant.float.get(node.name) ?? input.excludes(node)
-  const plan = planRegions(model.graph, input.target, { perChannel: input.perChannel, excludes })
+  const plan = planMeasured(input, variant, model)
   if (variant.biasCorrection) correctBiases(model, plan, input.means)
   const parameters = insertQuantization(model, plan, rangesOf(input, plan, variant.observer), input.domain)
   return { model, plan, parameters }
+}
+
+/** A node that stays float can make its neighbour write a value that nobody measured; then that neighbour stays float too. */
+function planMeasured(
+  { target, perChannel, excludes, statistics }: VariantInput,
+  { float }: Variant,
+  model: Model,
+): Plan {
+  const reasons = new Map(float)
+  for (;;) {
+    const plan = planRegions(model.graph, target, {
+      perChannel,
+      excludes: (node) => reasons.get(node.name) ?? excludes(node),
+    })
+    const unmeasured = [...plan.values].filter(([{ name }, { kind }]) => kind === 'own' && !statistics.has(name))
+    if (unmeasured.length === 0) return plan
+    const size = reasons.size
+    for (const [value] of unmeasured) {
+      for (const node of [value.producer, ...value.consumers.keys()]) {
+        if (node && plan.nodes.has(node)) reasons.set(node.name, `"${value.name}" was not calibrated`)
+      }
+    }
+    if (reasons.size === size) throw new Error(`nothing calibrated "${unmeasured[0]![0].name}"`)
+  }
 }
 
 function rangesOf({ statistics, target }: VariantInput, plan: Plan, observer: Observer): Map<string, Range> {

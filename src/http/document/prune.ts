@@ -13,7 +13,7 @@ function withSchemas(document: Json, schemas: Json): Json {
 /** zod gives every component twice, `Model` for answers and `ModelInput` for requests. */
 export function mergeInputOutput(document: Json): Json {
   const schemas = schemasOf(document)
-  const same = new Set(Object.keys(schemas).filter((name) => isSame(schemas[name], schemas[`${name}Input`])))
+  const same = sameNames(schemas)
   const merged = mapObjects(document, (object) => {
     const name = refName(object)
     return name?.endsWith('Input') && same.has(name.slice(0, -5))
@@ -22,6 +22,20 @@ export function mergeInputOutput(document: Json): Json {
   })
   return merged
 }
+
+/** Names whose two forms agree, and so do the two forms of everything they refer to. */
+function sameNames(schemas: Json): Set<string> {
+  const same = new Set(Object.keys(schemas).filter((name) => isSame(schemas[name], schemas[`${name}Input`])))
+  for (let size = -1; size !== same.size; ) {
+    size = same.size
+    for (const name of same) if (!refsIn(schemas[`${name}Input`]).every((ref) => same.has(ref))) same.delete(name)
+  }
+  return same
+}
+
+/** Components that a schema for requests refers to, without the suffix. */
+const refsIn = (schema: unknown): string[] =>
+  [...JSON.stringify(schema ?? {}).matchAll(/\/schemas\/(\w+?)Input"/g)].map(([, name]) => name!)
 
 function isSame(output: unknown, input: unknown): boolean {
   return (

@@ -7,6 +7,9 @@ import { float, int, ints } from '../../../src/engine/ir/build.ts'
 import type { Model, Value } from '../../../src/engine/ir/graph.ts'
 import { print } from '../../../src/engine/ir/print.ts'
 import { float32 } from '../../../src/engine/ir/tensor.ts'
+import { constantArithmetic } from '../../../src/engine/passes/constant-arithmetic.ts'
+import { foldAffine } from '../../../src/engine/passes/fold-affine.ts'
+import { meanToPool } from '../../../src/engine/passes/mean-to-pool.ts'
 import { normalizeGemm } from '../../../src/engine/passes/normalize-gemm.ts'
 import { type Pass, runPasses } from '../../../src/engine/passes/pass.ts'
 import { plainNames } from '../../../src/engine/passes/plain-names.ts'
@@ -145,4 +148,49 @@ test('a pass that breaks the graph is named in the error', () => {
   const model = oneNode(17, 'Relu', [2], (m, x) => m.node('Relu', [x], { name: 'r' }))
   const broken: Pass = { name: 'break-it', run: ({ graph }) => graph.nodes.clear() }
   assert.throws(() => runPasses(model, [broken]), /pass break-it: nothing produces the output "y"/)
+})
+
+test('differences and quotients by constants become sums and products', async () => {
+  const model = oneNode(17, 'Sub', [2, 4], (m, x) => {
+    const [mean, std] = [
+      m.constant('mean', float32([4], [1, 2, 3, 4])),
+      m.constant('std', float32([4], [2, 4, 8, 0.5])),
+    ]
+    return m.node('Div', [m.node('Sub', [x, mean], { name: 'center' }), std], { name: 'scale' })
+  })
+  await sameResults(model, apply(constantArithmetic, removeUnused))
+  assert.deepEqual(
+    linesOf(model, / = /).filter((line) => !line.startsWith('constant')),
+    ['Add_output = Add(x, mean_negated)', 'y = Mul(Add_output, std_reciprocal)'].map((line) =>
+      line.replaceAll('Add_output', linesOf(model, /= Add/)[0]!.split(' ')[0]!),
+    ),
+  )
+})
+
+for (const keepdims of [0, 1]) {
+  test(`a mean over the image is a pool (keepdims ${keepdims})`, async () => {
+    const model = oneNode(13, 'ReduceMean', [2, 3, 4, 5], (m, x) =>
+      m.node('ReduceMean', [x], { name: 'mean', attributes: { axes: ints([2, -1]), keepdims: int(keepdims) } }),
+    )
+    await sameResults(model, apply(meanToPool))
+    assert.equal(linesOf(model, /GlobalAveragePool/).length > 0, true)
+  })
+}
+
+test('factors and offsets around a convolution move into it', async () => {
+  const model = oneNode(17, 'Conv', [1, 2, 5, 5], (m, x) => {
+    const typed = (value: Value) => Object.assign(value, { dtype: 'float32', shape: [1, 2, 5, 5] })
+    const half = typed(m.node('Mul', [x, m.constant('half', float32([1], [0.5]))], { name: 'half' }))
+    const third = typed(m.node('Mul', [half, m.constant('third', float32([], [1 / 3]))], { name: 'third' }))
+    const conv = m.node('Conv', [third, m.weight('w', [3, 2, 3, 3])], {
+      name: 'conv',
+      attributes: { pads: ints([1, 1, 1, 1]) },
+    })
+    const scaled = typed(
+      m.node('Mul', [typed(conv), m.constant('s', float32([3, 1, 1], [1, 2, -3]))], { name: 'scaled' }),
+    )
+    return m.node('Add', [scaled, m.constant('o', float32([1], [0.25]))], { name: 'moved' })
+  })
+  await sameResults(model, apply(foldAffine, removeUnused))
+  assert.deepEqual(linesOf(model, /(Mul|Add)\(/), [])
 })

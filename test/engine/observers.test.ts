@@ -1,0 +1,75 @@
+/** Observers as properties: what each may and may not do with the same histogram. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { addTo, createHistogram, expectedError } from '../../src/engine/quant/histogram.ts'
+import { OBSERVERS } from '../../src/engine/quant/observers/index.ts'
+import type { Range, Statistics } from '../../src/engine/quant/observers/observer.ts'
+import { rankValues } from '../../src/engine/quant/sensitivity.ts'
+import { randomSource } from '../../src/engine/synthetic.ts'
+
+const LEVELS = { qtype: 'uint8', symmetric: false } as const
+
+function statisticsOf(values: Float32Array): Statistics {
+  const [min, max] = [Math.min(...values), Math.max(...values)]
+  const histogram = createHistogram({ min, max })
+  addTo(histogram, values)
+  return { min, max, averageMin: min / 2, averageMax: max / 2, histogram }
+}
+
+const random = randomSource(3)
+const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+const gaussian = Float32Array.from({ length: 50_000 }, normal)
+const SHAPES: Record<string, Float32Array> = {
+  gaussian,
+  'behind a Relu': gaussian.map((x) => Math.max(x, 0)),
+  'with outliers': gaussian.map((x, i) => (i % 25_000 === 7 ? 40 : x)),
+  negative: gaussian.map((x) => -Math.abs(x)),
+  'all equal': new Float32Array(1000).fill(3),
+}
+const errorOf = (statistics: Statistics, { min, max }: Range) =>
+  expectedError(statistics.histogram!, { min: Math.min(min, 0), max: Math.max(max, 0) }, 255)
+
+describe('every observer', () => {
+  for (const [shape, values] of Object.entries(SHAPES)) {
+    for (const observer of Object.values(OBSERVERS)) {
+      test(`${observer.name} stays within what was seen: ${shape}`, () => {
+        const statistics = statisticsOf(values)
+        const { min, max } = observer.range(statistics, LEVELS)
+        assert.ok(Number.isFinite(min) && Number.isFinite(max) && min <= max, `${min} … ${max}`)
+        assert.ok(min >= Math.min(statistics.min, 0) - 1e-6 && max <= Math.max(statistics.max, 0) + 1e-6)
+      })
+    }
+  }
+})
+
+test('mse never expects a larger error than min/max', () => {
+  for (const [shape, values] of Object.entries(SHAPES)) {
+    if (shape === 'all equal') continue
+    const statistics = statisticsOf(values)
+    const [found, whole] = [OBSERVERS.mse, OBSERVERS.minmax].map((observer) =>
+      errorOf(statistics, observer.range(statistics, LEVELS)),
+    )
+    assert.ok(found! <= whole!, shape)
+  }
+})
+
+test('percentile and entropy cut outliers off; percentile leaves the zero of a one-sided value alone', () => {
+  const outliers = statisticsOf(SHAPES['with outliers']!)
+  for (const observer of [OBSERVERS.percentile, OBSERVERS.entropy]) {
+    assert.ok(observer.range(outliers, LEVELS).max < outliers.max / 2, observer.name)
+  }
+  assert.equal(OBSERVERS.percentile.range(statisticsOf(SHAPES['behind a Relu']!), LEVELS).min, 0)
+})
+
+test('a histogram counts every element once', () => {
+  const { histogram } = statisticsOf(gaussian)
+  assert.equal(
+    histogram!.counts.reduce((a, b) => a + b, 0),
+    gaussian.length,
+  )
+})
+
+test('the value with outliers is the most sensitive one', () => {
+  const statistics = new Map(Object.entries(SHAPES).map(([name, values]) => [name, statisticsOf(values)]))
+  assert.equal(rankValues(statistics, OBSERVERS.minmax, LEVELS)[0]?.value, 'with outliers')
+})
