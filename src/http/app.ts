@@ -51,12 +51,16 @@ const ROUTES: readonly Row[] = [
   ['GET', '/readyz', health.ready],
 ]
 
-/** Makes the server; the caller listens and closes. */
-export function buildApp(deps: Deps): FastifyInstance {
+/** longer than a stream's heartbeat, a long poll and the reading of an upload */
+const SILENCE_MS = 180_000
+
+/** Makes the server; the caller listens and closes. A connection on which nothing moves for `silenceMs` is cut. */
+export function buildApp(deps: Deps, { silenceMs = SILENCE_MS } = {}): FastifyInstance {
   const app = fastify({
     loggerInstance: deps.log.child({}, { serializers: logSerializers }) as FastifyBaseLogger,
     genReqId: newRequestId,
     bodyLimit: 1 << 20,
+    connectionTimeout: silenceMs,
     forceCloseConnections: 'idle',
   })
   app.setValidatorCompiler(validatorCompiler)

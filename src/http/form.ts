@@ -64,14 +64,18 @@ async function readFile(deps: Deps, request: FastifyRequest, form: Form, part: M
 }
 
 async function readRaw(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {
-  // destroying the request itself would reset the connection before the answer is read
-  const source = Readable.from(request.raw.iterator({ destroyOnReturn: false }), { objectMode: false })
+  const source = Readable.from(chunksOf(request.raw), { objectMode: false })
   const limits = { maxBytes: deps.config.MAX_UPLOAD_BYTES, signal: request.gone }
   const received = await receive(deps, source, limits)
   const { name = '', ...fields } = request.query as Record<string, string>
   form.fields = { ...fields, name }
   form.files.push({ ...received, field: 'file', filename: name })
   verifyDigest(request.headers, received.sha256)
+}
+
+/** What becomes of these chunks does not touch the request: one that is destroyed loses its socket, which then stays open unread. */
+async function* chunksOf(request: Readable): AsyncGenerator<Buffer> {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk
 }
 
 function refuseEncoded(request: FastifyRequest): void {

@@ -1,6 +1,8 @@
 /** Uploads: streamed, counted, refused early, and gone without a trace when they fail. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { request } from 'node:http'
 import { connect } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { type Api, startApi } from '../kit/api.ts'
@@ -94,6 +96,36 @@ describe('uploads', () => {
     assert.deepEqual((await api.storedFiles()).toSorted(), before.toSorted())
   })
 
+  test('bytes that do not match the declared digest are refused and leave nothing', async () => {
+    const before = await api.storedFiles()
+    const bytes = mlp(77)
+    const digestOf = (data: Uint8Array) => `sha-256=:${createHash('sha256').update(data).digest('base64')}:`
+    for (const name of ['content-digest', 'repr-digest']) {
+      const { status, body } = await raw(bytes, { [name]: digestOf(mlp(78)) })
+      assert.deepEqual([status, body.code], [400, 'digest_mismatch'], name)
+    }
+    assert.deepEqual((await api.storedFiles()).toSorted(), before.toSorted())
+    assert.equal((await raw(bytes, { 'repr-digest': digestOf(bytes) })).status, 201)
+  })
+
+  test('an upload that is encoded is refused: its size would be a lie', async () => {
+    const { status } = await raw(mlp(79), { 'content-encoding': 'gzip' })
+    assert.equal(status, 415)
+  })
+
+  test('ranges: the last bytes, an outdated If-Range, HEAD', async () => {
+    const bytes = mlp(80)
+    const url = `${api.url}/v1/models/${await create(api.url, 'models', bytes)}/content`
+    const last = await fetch(url, { headers: { range: 'bytes=-7' } })
+    assert.deepEqual([last.status, new Uint8Array(await last.arrayBuffer())], [206, bytes.slice(-7)])
+    const outdated = await fetch(url, { headers: { range: 'bytes=0-3', 'if-range': '"another"' } })
+    assert.deepEqual([outdated.status, (await outdated.arrayBuffer()).byteLength], [200, bytes.length])
+    const head = await fetch(url, { method: 'HEAD' })
+    assert.deepEqual([head.status, head.headers.get('content-length')], [200, String(bytes.length)])
+    for (const field of ['bytes=5-2', 'pages=1-2', 'bytes=0-1,4-5'])
+      assert.equal((await fetch(url, { headers: { range: field } })).status, 200, field)
+  })
+
   test('a client that goes away in the middle leaves nothing, and the service goes on', async () => {
     const before = await api.storedFiles()
     const { port } = new URL(api.url)
@@ -156,6 +188,63 @@ describe('uploads', () => {
     })
     assert.deepEqual([spec.status, spec.body.errors?.[0]?.pointer], [422, '/spec/arrays/y'])
   })
+})
+
+/** Sends `head` and then zeros for as long as the server takes them; resolves to the status and how many it took. */
+function flood(url: string, type: string, head = ''): Promise<{ status: number; sent: number }> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': type, 'transfer-encoding': 'chunked' }
+    const outgoing = request(url, { method: 'POST', headers })
+    const chunk = Buffer.alloc(1 << 16)
+    let sent = 0
+    const more = () => {
+      if (outgoing.destroyed || sent > 50 * LIMIT) return
+      sent += chunk.length
+      outgoing.write(chunk, more)
+    }
+    outgoing.on('response', (response) => {
+      resolve({ status: response.statusCode!, sent })
+      outgoing.destroy()
+    })
+    outgoing.on('error', reject)
+    outgoing.write(head)
+    more()
+  })
+}
+
+for (const [what, type, head] of [
+  ['raw', 'application/octet-stream', '\0'],
+  [
+    'form',
+    'multipart/form-data; boundary=x',
+    '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n',
+  ],
+] as const) {
+  test(`a ${what} upload that does not say its length is stopped at the limit, and its connection goes`, async () => {
+    const api = await startApi({ MAX_UPLOAD_BYTES: String(LIMIT) })
+    const { status, sent } = await flood(`${api.url}/v1/models`, type, head)
+    assert.equal(status, 413)
+    assert.ok(sent < 10 * LIMIT, `${sent} bytes were taken`)
+    assert.deepEqual(await api.storedFiles(), [])
+    const asked = performance.now()
+    await api.close()
+    assert.ok(performance.now() - asked < 6000, `closed after ${performance.now() - asked} ms`)
+  })
+}
+
+test('a client that falls silent in the middle is cut off and leaves nothing', async () => {
+  const api = await startApi({}, { silenceMs: 300 })
+  const socket = connect(Number(new URL(api.url).port), '127.0.0.1')
+  socket.on('error', () => {})
+  socket.write(
+    'POST /v1/models HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000\r\n\r\nabc',
+  )
+  await until(async () => (await api.storedFiles()).length === 1, 'nothing arrived')
+  await Promise.all([
+    once(socket, 'close'),
+    until(async () => (await api.storedFiles()).length === 0, 'something is left'),
+  ])
+  await api.close()
 })
 
 /** A model with one weight of 64 bytes in another file, encoded by hand: field numbers as in onnx.proto. */

@@ -17,12 +17,12 @@ export interface Api {
   close(): Promise<void>
 }
 
-export async function startApi(env: Record<string, string> = {}): Promise<Api> {
+export async function startApi(env: Record<string, string> = {}, options: { silenceMs?: number } = {}): Promise<Api> {
   const redis = await startRedis()
   const { directory } = redis
   const config = readConfig({ DATA_DIR: directory, REDIS_URL: redis.url, LOG_LEVEL: 'silent', ...env })
   const deps = await openDeps(config, createLogger(config.LOG_LEVEL, 'api'))
-  const app = buildApp(deps)
+  const app = buildApp(deps, options)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return {
     url,
