@@ -1,4 +1,5 @@
 /** Serves stored bytes: strong ETag, If-None-Match, Range and If-Range, digest (RFC 9110, RFC 9530). */
+import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Content } from '../artifacts/content.ts'
 import { FewbitError } from '../shared/errors.ts'
@@ -20,7 +21,8 @@ export async function sendContent({ request, reply }: ContentCall, content: Cont
     return reply.code(304).headers({ etag, 'cache-control': IMMUTABLE }).send()
   }
   const range = rangeOf(request, reply, content, etag)
-  if (request.method === 'HEAD') return reply.headers(headersOf(content, etag, range)).send()
+  // for an answer without a body Fastify would say that its length is 0
+  if (request.method === 'HEAD') return reply.headers(headersOf(content, etag, range)).send(Readable.from([]))
   const stream = await content.open(range)
   return reply
     .code(range ? 206 : 200)
