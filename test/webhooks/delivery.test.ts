@@ -3,8 +3,13 @@ import assert from 'node:assert/strict'
 import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
+import { request } from 'undici'
 import { checkWebhookUrl } from '../../src/webhooks/check-url.ts'
+import { openGuardedAgent } from '../../src/webhooks/guarded-agent.ts'
+import { delayBefore, parseRetryAfter, retryDelays } from '../../src/webhooks/retry-delays.ts'
+import { sendWebhook } from '../../src/webhooks/send-webhook.ts'
 import { finished, startJob } from '../kit/client.ts'
 import { type Service, startService, until } from '../kit/service.ts'
 
@@ -79,6 +84,31 @@ describe('webhooks', () => {
     assert.equal(new Set(received.map(({ body }) => body)).size, 1)
   })
 
+  test('a sender that is killed between two attempts goes on after its next start, under the same id', async (t) => {
+    const { server, received } = receiver(500, 200)
+    const url = await listen(t, server)
+    const job = await startJob(service.url, { webhook: { url, events: ['job.succeeded'] } })
+    await until(() => received.length === 1, 'the first attempt')
+    await service.kill('notify')
+    assert.equal((await finished(service.url, job.id)).status, 'succeeded')
+    await service.start('notify')
+    await until(() => received.length >= 2, 'the second attempt', 45_000)
+    assert.equal(new Set(received.map(({ headers }) => headers['webhook-id'])).size, 1)
+  })
+
+  test('a receiver that is gone (410) is not asked again', async (t) => {
+    const { server, received } = receiver(410)
+    const url = await listen(t, server)
+    const job = await startJob(service.url, { webhook: { url } })
+    await finished(service.url, job.id)
+    await until(() => received.length === 1, 'the delivery')
+    await delay(1500)
+    assert.deepEqual(
+      received.map(({ body }) => (JSON.parse(body) as { type: string }).type),
+      ['job.succeeded'],
+    )
+  })
+
   test('a terminal event that could not be sent because the sender was killed is sent later', async (t) => {
     const { server, received } = receiver(200)
     const url = await listen(t, server)
@@ -89,6 +119,42 @@ describe('webhooks', () => {
     await service.start('notify')
     await until(() => received.length === 1, 'the delivery')
   })
+})
+
+test('what a name resolves to is checked when it is dialled', async (t) => {
+  const { server, received } = receiver(204)
+  const url = (await listen(t, server)).replace('127.0.0.1', 'localhost')
+  const [guarded, open] = [false, true].map((allow) => openGuardedAgent({ WEBHOOK_ALLOW_PRIVATE: allow }))
+  t.after(() => Promise.all([guarded!.close(), open!.close()]))
+  await assert.rejects(request(url, { dispatcher: guarded! }), /localhost resolves to a private address/)
+  assert.equal(received.length, 0)
+  assert.equal((await request(url, { dispatcher: open! })).statusCode, 204)
+})
+
+test('a private address that came past the first check is not dialled either', async (t) => {
+  const { server, received } = receiver(204)
+  const url = await listen(t, server)
+  const config = { WEBHOOK_ALLOW_PRIVATE: false }
+  const dispatcher = openGuardedAgent(config)
+  t.after(() => dispatcher.close())
+  const delivery = { eventId: 'evt_1-1', jobId: 'job_x', url, body: '{}' }
+  const attempt = await sendWebhook({ config, dispatcher, secret: SECRET }, delivery)
+  assert.equal(attempt.ok, false)
+  assert.equal(received.length, 0)
+})
+
+test('pauses follow the table, a receiver may ask for longer ones, but not for ever', () => {
+  const delays = retryDelays({ WEBHOOK_RETRY_SECONDS: '5,300' })
+  assert.deepEqual(
+    [1, 2, 3].map((failures) => delayBefore(delays, failures, 0, 0)),
+    [5000, 300_000, 300_000],
+  )
+  assert.equal(delayBefore(delays, 1, 0, 1), 5500)
+  assert.equal(delayBefore(delays, 1, parseRetryAfter('60'), 0), 60_000)
+  assert.equal(delayBefore(delays, 1, parseRetryAfter('999999999'), 0), 86_400_000)
+  const date = parseRetryAfter(new Date(Date.now() + 90_000).toUTCString())
+  assert.ok(date > 80_000 && date <= 90_000, String(date))
+  assert.deepEqual([parseRetryAfter(undefined), parseRetryAfter('soon'), parseRetryAfter('-5')], [0, 0, 0])
 })
 
 test('only public https addresses are acceptable unless the operator allows more', () => {
