@@ -1,0 +1,44 @@
+/** Raises a model to operator set 21, the first whose QuantizeLinear knows 16-bit types. */
+import { addNode, int } from '../ir/build.ts'
+import { type Attribute, type Model, type Node, sortedNodes } from '../ir/graph.ts'
+import { int64 } from '../ir/tensor.ts'
+import { QTYPES } from '../quant/math.ts'
+import type { CompatOptions } from './options.ts'
+
+const TARGET = 21
+
+export function raiseForWideTypes(model: Model, { activationType, weightType, domain }: CompatOptions): void {
+  const opset = model.opsets.get('') ?? 0
+  const isWide = QTYPES[activationType].bits === 16 || QTYPES[weightType].bits === 16
+  if (!isWide || domain !== '' || opset >= TARGET) return
+  for (const node of sortedNodes(model.graph))
+    for (const step of STEPS) if (opset < step.since && step.operators.includes(node.opType)) step.raise(model, node)
+  model.opsets.set('', TARGET)
+}
+
+/** `axes` became an input. */
+function axesToInput(model: Model, node: Node): void {
+  const axes = node.ints('axes')
+  node.attributes.delete('axes')
+  if (!axes) return
+  const value: Attribute = { kind: 'tensor', value: int64([axes.length], axes) }
+  const { graph } = model
+  node.setInput(1, addNode(model, graph, 'Constant', [], { output: `${node.name}_axes`, attributes: { value } }))
+}
+
+/** Split says how many parts it makes when their sizes are not given. */
+function countParts(_model: Model, node: Node): void {
+  if (!node.inputs[1]) node.attributes.set('num_outputs', int(node.outputs.length))
+}
+
+const STEPS: readonly { since: number; operators: readonly string[]; raise: (model: Model, node: Node) => void }[] = [
+  {
+    since: 18,
+    operators: [
+      ...['ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceL1', 'ReduceL2'],
+      ...['ReduceLogSum', 'ReduceLogSumExp', 'ReduceSumSquare'],
+    ],
+    raise: axesToInput,
+  },
+  { since: 18, operators: ['Split'], raise: countParts },
+]

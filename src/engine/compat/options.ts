@@ -1,0 +1,60 @@
+/** The options of onnxruntime.quantization that this folder understands, and their defaults. */
+import type { QType } from '../quant/math.ts'
+
+export interface CompatOptions {
+  activationType: QType
+  weightType: QType
+  perChannel: boolean
+  /** 7-bit weights */
+  reduceRange: boolean
+  activationSymmetric: boolean
+  /** default: signed types are symmetric */
+  weightSymmetric?: boolean
+  /** smallest rmax − rmin */
+  minimumRange?: number
+  quantizeBias: boolean
+  /** enlarge weight scales where an int32 bias would overflow */
+  widenForBias: boolean
+  /** keep float weights behind a Q/DQ pair */
+  pairOnWeights: boolean
+  /** one Q/DQ pair per reader */
+  dedicatedPairs: boolean
+  /** quantize movement operators although their input is float */
+  forceMovement: boolean
+  keepClamps: boolean
+  /** operators whose outputs stay float */
+  floatOutputsOf: readonly string[]
+  /** channel axis by operator */
+  channelAxes: Readonly<Record<string, number>>
+  /** default: every operator of the registry */
+  operators?: readonly string[]
+  /** default: every node */
+  onlyNodes?: readonly string[]
+  excludedNodes: readonly string[]
+  /** domain of QuantizeLinear and DequantizeLinear: '' or com.microsoft */
+  domain: string
+}
+
+const DEFAULTS: CompatOptions = {
+  activationType: 'int8',
+  weightType: 'int8',
+  perChannel: false,
+  reduceRange: false,
+  activationSymmetric: false,
+  quantizeBias: true,
+  widenForBias: true,
+  pairOnWeights: false,
+  dedicatedPairs: false,
+  forceMovement: false,
+  keepClamps: false,
+  floatOutputsOf: [],
+  channelAxes: {},
+  excludedNodes: [],
+  domain: '',
+}
+
+export const withDefaults = (options: Partial<CompatOptions>): CompatOptions => ({ ...DEFAULTS, ...options })
+
+/** Whether weights of this type are symmetric when nobody says otherwise. Source: BaseQuantizer.is_weight_symmetric. */
+export const isWeightSymmetric = ({ weightSymmetric }: CompatOptions, qtype: QType): boolean =>
+  weightSymmetric ?? qtype.startsWith('int')

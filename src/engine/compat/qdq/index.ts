@@ -1,0 +1,28 @@
+/** quantize_static of onnxruntime.quantization 1.30 in its QDQ format. */
+import { type Model, sortedNodes } from '../../ir/graph.ts'
+import { removeUnusedConstants } from '../clean.ts'
+import { raiseForWideTypes } from '../opset21.ts'
+import { type CompatOptions, withDefaults } from '../options.ts'
+import { activationParameters, type Ranges } from '../ranges.ts'
+import { STATIC_OPERATORS, selection } from '../selection.ts'
+import { insertPairs } from './insert.ts'
+import { Marks } from './marks.ts'
+import { markNode } from './rules.ts'
+import { weightParameters } from './weights.ts'
+
+/** Rewrites the model in place. `ranges` are the calibrated ranges by name. */
+export function quantizeQdqLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
+  const options = withDefaults(given)
+  raiseForWideTypes(model, options)
+  const selects = selection(options, STATIC_OPERATORS)
+  const marks = new Marks(model, options, activationParameters(model.graph, ranges, options, selects))
+  for (const node of sortedNodes(model.graph)) {
+    if (!selects(node)) continue
+    markNode(marks, node)
+    marks.read(node)
+  }
+  insertPairs(marks, weightParameters(marks))
+  for (const node of marks.removed) model.graph.removeNode(node)
+  removeUnusedConstants(model.graph)
+  if (options.domain !== '') model.opsets.set(options.domain, 1)
+}

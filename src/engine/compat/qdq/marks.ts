@@ -1,0 +1,107 @@
+/** What the operators of a graph ask to be quantized, before anything is inserted. */
+import { type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
+import type { ScaleZeroPoint } from '../../quant/math.ts'
+import { isFloatConstant } from '../constants.ts'
+import type { CompatOptions } from '../options.ts'
+
+export interface TensorMark {
+  role: 'activation' | 'weight'
+  axis: number | null
+  /** takes the parameters of this value */
+  sharedWith: Value | null
+}
+
+export interface BiasMark {
+  node: Node
+  input: Value
+  weight: Value
+  beta: number
+}
+
+export class Marks {
+  readonly model: Model
+  readonly options: CompatOptions
+  /** of calibrated values */
+  readonly parameters: ReadonlyMap<Value, ScaleZeroPoint>
+  readonly tensors = new Map<Value, TensorMark>()
+  readonly biases = new Map<Value, BiasMark>()
+  /** quantized nodes that read a value, one entry per input */
+  readonly readers = new Map<Value, Node[]>()
+  /** clamps that the quantizer behind them makes superfluous */
+  readonly removed = new Set<Node>()
+  /** values that the given model dequantizes itself */
+  readonly dequantized: ReadonlySet<Value>
+
+  constructor(model: Model, options: CompatOptions, parameters: ReadonlyMap<Value, ScaleZeroPoint>) {
+    this.model = model
+    this.options = options
+    this.parameters = parameters
+    this.dequantized = dequantizedValues(model.graph)
+  }
+
+  get graph(): Graph {
+    return this.model.graph
+  }
+
+  isFloat(value: Value): boolean {
+    return value.isConstant ? isFloatConstant(value) : value.dtype === 'float32' || this.parameters.has(value)
+  }
+
+  isMarked(value: Value | null | undefined): value is Value {
+    return !!value && (this.tensors.has(value) || this.biases.has(value))
+  }
+
+  activation(value: Value | null | undefined): void {
+    if (value && this.isFloat(value) && !this.tensors.has(value))
+      this.tensors.set(value, { role: 'activation', axis: null, sharedWith: null })
+  }
+
+  sameAs(value: Value | null | undefined, source: Value | null | undefined): void {
+    if (value && source && this.isFloat(value))
+      this.tensors.set(value, { role: 'activation', axis: null, sharedWith: source })
+  }
+
+  weight(value: Value | null | undefined, axis: number | null): void {
+    if (!value || !this.isFloat(value) || (axis === null && this.tensors.has(value))) return
+    this.tensors.set(value, { role: 'weight', axis, sharedWith: null })
+  }
+
+  /** A bias that two nodes read is copied, because its scale comes from the node's other inputs. */
+  bias(node: Node, index: number, beta = 1): void {
+    const [input, weight] = node.inputs
+    const bias = node.inputs[index]
+    if (!input || !weight || !isFloatConstant(bias)) return
+    const own = this.biases.has(bias) ? this.#copy(bias) : bias
+    if (own !== bias) node.setInput(index, own)
+    this.biases.set(own, { node, input, weight, beta })
+  }
+
+  #copy(bias: Value): Value {
+    const taken = [...this.graph.initializers].flatMap(({ name }) =>
+      name.startsWith(bias.name) && /^\d+$/.test(name.slice(bias.name.length)) ? [+name.slice(bias.name.length)] : [],
+    )
+    const name = `${bias.name}${Math.max(-1, ...taken) + 1}`
+    this.model.names.add(name)
+    return this.graph.addInitializer(new Value(name, undefined, undefined, bias.tensor))
+  }
+
+  /** The channel axis of a constant, or null for one scale. Source: QDQQuantizer.is_tensor_per_channel. */
+  channelAxis(value: Value | null | undefined, axis: number): number | null {
+    const rank = value?.tensor?.shape.length ?? 0
+    if (!this.options.perChannel || axis < -rank || axis >= rank) return null
+    return axis < 0 ? axis + rank : axis
+  }
+
+  read(node: Node): void {
+    for (const value of node.inputs) {
+      if (!value) continue
+      const readers = this.readers.get(value) ?? []
+      this.readers.set(value, [...readers, node])
+    }
+  }
+}
+
+function dequantizedValues(graph: Graph): Set<Value> {
+  const nodes = [...graph.nodes].filter(({ opType }) => opType === 'DequantizeLinear')
+  return new Set(nodes.flatMap(({ outputs }) => (outputs[0] ? [outputs[0]] : [])))
+}

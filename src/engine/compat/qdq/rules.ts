@@ -1,0 +1,138 @@
+/** Per operator: which of its tensors QDQQuantizer quantizes, and how. */
+import type { Node, Value } from '../../ir/graph.ts'
+import { view } from '../../ir/tensor.ts'
+import { readersOf } from '../selection.ts'
+import type { Marks } from './marks.ts'
+
+type Rule = (marks: Marks, node: Node) => void
+
+const quantizesOutput = ({ options }: Marks, { opType }: Node): boolean => !options.floatOutputsOf.includes(opType)
+
+function outputs(marks: Marks, node: Node): void {
+  if (quantizesOutput(marks, node)) for (const value of node.outputs) marks.activation(value)
+}
+
+const everything: Rule = (marks, node) => {
+  for (const value of node.inputs) marks.activation(value)
+  outputs(marks, node)
+}
+
+function weighted(axisOf: (node: Node) => number, betaOf: (node: Node) => number = () => 1): Rule {
+  return (marks, node) => {
+    marks.activation(node.inputs[0])
+    outputs(marks, node)
+    marks.weight(node.inputs[1], marks.channelAxis(node.inputs[1], axisOf(node)))
+    marks.bias(node, 2, betaOf(node))
+  }
+}
+
+const gemm = weighted(
+  (node) => (node.int('transB', 0) > 0 ? 0 : 1),
+  (node) => node.float('beta', 1),
+)
+
+/** Stacks of matrices have one scale: no integer kernel takes one per column of a stack. */
+const matmulAxis = (marks: Marks, value: Value): number | null =>
+  value.tensor?.shape.length === 2 ? marks.channelAxis(value, marks.options.channelAxes.MatMul ?? 1) : null
+
+const matmul: Rule = (marks, node) => {
+  for (const value of node.inputs) {
+    if (value?.isConstant) marks.weight(value, matmulAxis(marks, value))
+    else marks.activation(value)
+  }
+  outputs(marks, node)
+}
+
+const normalization: Rule = (marks, node) => {
+  const [input, scale] = node.inputs
+  marks.activation(input)
+  if (scale?.isConstant) marks.weight(scale, marks.channelAxis(scale, marks.options.channelAxes[node.opType] ?? 1))
+  else marks.activation(scale)
+  marks.bias(node, 2)
+  outputs(marks, node)
+}
+
+const clamp: Rule = (marks, node) => {
+  const [input] = node.inputs
+  if (!marks.isMarked(input)) return
+  if (becomesProducer(marks, node, input)) marks.removed.add(node)
+  else marks.activation(input)
+  outputs(marks, node)
+}
+
+/** Lets the clamp's producer write the clamp's output, where the quantizer behind it does the clamping. */
+function becomesProducer(marks: Marks, node: Node, input: Value): boolean {
+  const { graph, options, parameters, tensors } = marks
+  const [output] = node.outputs
+  const { producer } = input
+  if (options.activationSymmetric || options.keepClamps || !producer || !output) return false
+  if (!parameters.has(output) || readersOf(graph, input) !== 1 || graph.outputs.includes(input)) return false
+  producer.setOutput(producer.outputs.indexOf(input), output)
+  tensors.delete(input)
+  return true
+}
+
+const movement: Rule = (marks, node) => {
+  const [input] = node.inputs
+  if (marks.options.forceMovement) marks.activation(input)
+  else if (!marks.isMarked(input)) return
+  if (quantizesOutput(marks, node)) marks.sameAs(node.outputs[0], input)
+}
+
+const gather: Rule = (marks, node) => {
+  const [input] = node.inputs
+  if ((input?.isConstant && marks.isFloat(input)) || marks.options.forceMovement) marks.activation(input)
+  else if (!marks.isMarked(input)) return
+  marks.sameAs(node.outputs[0], input)
+}
+
+const split: Rule = (marks, node) => {
+  const [input] = node.inputs
+  if (!marks.isMarked(input)) marks.activation(input)
+  if (quantizesOutput(marks, node)) for (const value of node.outputs) marks.sameAs(value, input)
+}
+
+const pad: Rule = (marks, node) => {
+  for (const value of node.inputs) marks.activation(value)
+  if (!quantizesOutput(marks, node)) return
+  if (padsWithValuesOfInput(node)) marks.sameAs(node.outputs[0], node.inputs[0])
+  else marks.activation(node.outputs[0])
+}
+
+/** Every range holds 0. */
+function padsWithValuesOfInput(node: Node): boolean {
+  if (['reflect', 'edge', 'wrap'].includes(node.string('mode', 'constant'))) return true
+  const filler = node.inputs[2]
+  if (!filler) return true
+  return filler.tensor?.dtype === 'float32' && view(filler.tensor, 'float32')[0] === 0
+}
+
+const where: Rule = (marks, node) => {
+  const [, ...branches] = node.inputs
+  if (marks.options.forceMovement) for (const value of branches) marks.activation(value)
+  if (branches.every((value) => marks.isMarked(value))) outputs(marks, node)
+}
+
+/** Every operator that is not here quantizes all its inputs and outputs. Source: QDQRegistry. */
+const RULES: ReadonlyMap<string, Rule> = new Map([
+  ['Conv', weighted(() => 0)],
+  ['ConvTranspose', weighted(() => 1)],
+  ['Gemm', gemm],
+  ['MatMul', matmul],
+  ['Clip', clamp],
+  ['Relu', clamp],
+  ['Gather', gather],
+  ['GatherElements', gather],
+  ['Split', split],
+  ['Pad', pad],
+  ['Where', where],
+  ...['InstanceNormalization', 'LayerNormalization', 'BatchNormalization'].map(
+    (name) => [name, normalization] as const,
+  ),
+  ...['Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'Resize', 'MaxPool', 'AveragePool', 'Slice'].map(
+    (name) => [name, movement] as const,
+  ),
+  ['TopK', movement],
+])
+
+export const markNode: Rule = (marks, node) => (RULES.get(node.opType) ?? everything)(marks, node)

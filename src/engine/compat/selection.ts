@@ -1,0 +1,35 @@
+/** Which nodes onnxruntime.quantization looks at, by its registries of operators. */
+import type { Graph, Node } from '../ir/graph.ts'
+import type { CompatOptions } from './options.ts'
+
+const COMMON = ['Gather', 'Transpose', 'EmbedLayerNormalization']
+const INTEGER = [...COMMON, 'Conv', 'MatMul', 'Attention', 'LSTM']
+const QLINEAR = [
+  ...COMMON,
+  ...['ArgMax', 'Conv', 'Gemm', 'MatMul', 'Add', 'Mul', 'Relu', 'Clip', 'LeakyRelu', 'Sigmoid', 'MaxPool'],
+  ...['GlobalAveragePool', 'Split', 'Pad', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Resize', 'AveragePool'],
+  ...['Concat', 'Softmax', 'Where'],
+]
+const QDQ = [
+  ...['ConvTranspose', 'Slice', 'GatherElements', 'InstanceNormalization', 'LayerNormalization'],
+  ...['BatchNormalization', 'TopK', 'CumSum'],
+]
+
+/** Operators that quantize_static takes by default, in either format. */
+export const STATIC_OPERATORS: ReadonlySet<string> = new Set([...QLINEAR, ...QDQ])
+/** Operators that quantize_dynamic takes by default. */
+export const DYNAMIC_OPERATORS: ReadonlySet<string> = new Set(INTEGER)
+
+export type Selects = (node: Node) => boolean
+
+/** A rule that says which nodes are to be quantized. */
+export function selection(options: CompatOptions, defaults: ReadonlySet<string>): Selects {
+  const operators = options.operators ? new Set(options.operators) : defaults
+  const only = options.onlyNodes?.length ? new Set(options.onlyNodes) : null
+  const excluded = new Set(options.excludedNodes)
+  return ({ name, opType }) => operators.has(opType) && !excluded.has(name) && (!only || only.has(name))
+}
+
+/** How many inputs of the graph's own nodes read the value. */
+export const readersOf = (graph: Graph, value: { consumers: ReadonlyMap<Node, number> }): number =>
+  [...value.consumers].reduce((sum, [node, count]) => sum + (graph.nodes.has(node) ? count : 0), 0)

@@ -1,0 +1,120 @@
+/** The golden cases of ONNX Runtime's quantizers: what they were given and what they made of it. */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { CompatOptions } from '../../../src/engine/compat/options.ts'
+import type { Model } from '../../../src/engine/ir/graph.ts'
+import { decodeModel } from '../../../src/engine/onnx/index.ts'
+import { readGolden, sharedFile } from '../../kit/goldens.ts'
+
+const ROOT = sharedFile('goldens', 'ort-1.30', 'cases')
+
+export const CASES = ROOT ? readdirSync(ROOT).sort() : []
+export const skip = ROOT ? false : 'no golden cases here'
+
+export interface TensorEntry {
+  scaleHex: string | string[]
+  zeroPoint: number | number[]
+  axis: number | null
+  dtype: string
+  quantized?: { name: string; shape: number[]; sha256: string }
+}
+
+export interface Expected {
+  operators: Record<string, number>
+  opset: Record<string, number>
+  tensors: Record<string, TensorEntry & { scale: unknown }>
+  outputs?: Record<string, { shape: number[]; data: number[] }>
+  outputsNoOptimization?: Record<string, { shape: number[]; data: number[] }>
+  sqnrDbToFloat?: number
+  error?: { stage: string; message: string }
+}
+
+export interface GoldenCase {
+  name: string
+  set: string
+  model: Model
+  ranges: Map<string, { min: number; max: number }>
+  floatOutputs: Record<string, { shape: number[]; data: number[] }>
+  options: Partial<CompatOptions>
+  expected: Expected
+  /** path of the file that ONNX Runtime wrote */
+  file: string
+  input: string
+}
+
+const at = (...parts: string[]): string => join(ROOT ?? '', ...parts)
+
+export function openCase(name: string, set: string): GoldenCase {
+  const reference = readGolden(at(name, 'reference.json')) as unknown as {
+    ranges: Record<string, [number, number]>
+    floatOutputs: GoldenCase['floatOutputs']
+  }
+  const { optionSets } = readGolden(at(name, 'options.json')) as unknown as {
+    optionSets: Record<string, { arguments: Arguments }>
+  }
+  return {
+    name,
+    set,
+    model: decodeModel(at(name, 'model.onnx')).model,
+    ranges: new Map(Object.entries(reference.ranges).map(([key, [min, max]]) => [key, { min, max }])),
+    floatOutputs: reference.floatOutputs,
+    options: optionsOf(optionSets[set]!.arguments),
+    expected: readGolden(at(name, `expected.${set}.json`)) as unknown as Expected,
+    file: at(name, `expected.${set}.onnx`),
+    input: at(name, 'input.npz'),
+  }
+}
+
+/** Cases that have this option set. */
+export const casesWith = (set: string): string[] =>
+  CASES.filter((name) => sharedFile('goldens', 'ort-1.30', 'cases', name, `expected.${set}.json`))
+
+interface Arguments {
+  activation_type?: string
+  weight_type: string
+  per_channel: boolean
+  reduce_range?: boolean
+  op_types_to_quantize?: string[]
+  nodes_to_quantize?: string[]
+  nodes_to_exclude?: string[]
+  extra_options?: Record<string, unknown>
+}
+
+const TYPES = { QUInt8: 'uint8', QInt8: 'int8', QUInt16: 'uint16', QInt16: 'int16' } as const
+const typeOf = (name: string) => TYPES[name as keyof typeof TYPES]
+
+/** Their option → ours. */
+const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
+  ActivationSymmetric: (activationSymmetric: boolean) => ({ activationSymmetric }),
+  WeightSymmetric: (weightSymmetric: boolean) => ({ weightSymmetric }),
+  AddQDQPairToWeight: (pairOnWeights: boolean) => ({ pairOnWeights }),
+  OpTypesToExcludeOutputQuantization: (floatOutputsOf: string[]) => ({ floatOutputsOf }),
+  DedicatedQDQPair: (dedicatedPairs: boolean) => ({ dedicatedPairs }),
+  QDQOpTypePerChannelSupportToAxis: (channelAxes: Record<string, number>) => ({ channelAxes }),
+  QDQKeepRemovableActivations: (keepClamps: boolean) => ({ keepClamps }),
+  QuantizeBias: (quantizeBias: boolean) => ({ quantizeBias }),
+  ForceQuantizeNoInputCheck: (forceMovement: boolean) => ({ forceMovement }),
+  MinimumRealRange: (minimumRange: number) => ({ minimumRange }),
+  QDQDisableWeightAdjustForInt32Bias: (disable: boolean) => ({ widenForBias: !disable }),
+  UseQDQContribOps: (contrib: boolean) => ({ domain: contrib ? 'com.microsoft' : '' }),
+}
+
+function optionsOf(given: Arguments): Partial<CompatOptions> {
+  const extras = Object.entries(given.extra_options ?? {}).map(([name, value]) => {
+    const convert = EXTRA[name]
+    if (!convert) throw new Error(`the option ${name} is unknown here`)
+    return convert(value as never)
+  })
+  return Object.assign(
+    {
+      activationType: typeOf(given.activation_type ?? 'QUInt8'),
+      weightType: typeOf(given.weight_type),
+      perChannel: given.per_channel,
+      reduceRange: given.reduce_range ?? false,
+      ...(given.op_types_to_quantize && { operators: given.op_types_to_quantize }),
+      ...(given.nodes_to_quantize && { onlyNodes: given.nodes_to_quantize }),
+      ...(given.nodes_to_exclude && { excludedNodes: given.nodes_to_exclude }),
+    },
+    ...extras,
+  ) as Partial<CompatOptions>
+}
