@@ -14,6 +14,17 @@ export function histogram(model: Model): Record<string, number> {
   return counts
 }
 
+const namesOf = (values: readonly (Value | null)[]): string => values.map((value) => labelOf(value)).join(', ')
+/** Constant nodes are known by what they hold. */
+const labelOf = (value: Value | null): string =>
+  value?.producer?.opType === 'Constant' ? 'a constant' : (value?.name ?? '')
+
+/** One line per node of the graph, sorted. */
+export const edges = ({ graph }: Model): string[] =>
+  [...graph.nodes].map(({ opType, inputs, outputs }) => `${opType}(${namesOf(inputs)}) = ${namesOf(outputs)}`).sort()
+
+export const constantNames = ({ graph }: Model): string[] => [...graph.initializers].map(({ name }) => name).sort()
+
 const hexOf = (x: number): string => Buffer.from(new Uint8Array(Float32Array.of(x).buffer).reverse()).toString('hex')
 const numbers = (tensor: Tensor): number[] =>
   Array.from(view(tensor, tensor.dtype as Viewable) as Iterable<number>, Number)
