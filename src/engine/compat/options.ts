@@ -8,6 +8,8 @@ export interface CompatOptions {
   /** 7-bit weights */
   reduceRange: boolean
   activationSymmetric: boolean
+  /** uint8 zero points are 0 or 128 */
+  activationRestricted: boolean
   /** default: signed types are symmetric */
   weightSymmetric?: boolean
   /** smallest rmax − rmin */
@@ -41,6 +43,7 @@ const DEFAULTS: CompatOptions = {
   perChannel: false,
   reduceRange: false,
   activationSymmetric: false,
+  activationRestricted: false,
   quantizeBias: true,
   widenForBias: true,
   pairOnWeights: false,

@@ -3,6 +3,7 @@ import type { Graph, Node, Value } from '../ir/graph.ts'
 import { sortedNodes } from '../ir/graph.ts'
 import { type ScaleZeroPoint, scaleZeroPoint } from '../quant/math.ts'
 import type { CompatOptions } from './options.ts'
+import { restrictedParameters } from './restricted.ts'
 import { readersOf, type Selects } from './selection.ts'
 
 export interface Range {
@@ -21,11 +22,16 @@ export function activationParameters(
   options: CompatOptions,
   selects: Selects,
 ): Map<Value, ScaleZeroPoint> {
-  const rangeOptions = { symmetric: options.activationSymmetric, minimumRange: options.minimumRange }
   const parameters = new Map<Value, ScaleZeroPoint>()
-  for (const [value, { min, max }] of adjusted(graph, ranges, selects))
-    parameters.set(value, scaleZeroPoint(min, max, options.activationType, rangeOptions))
+  for (const [value, range] of adjusted(graph, ranges, selects)) parameters.set(value, parametersOf(range, options))
   return parameters
+}
+
+function parametersOf({ min, max }: Range, options: CompatOptions): ScaleZeroPoint {
+  const { activationType, activationSymmetric: symmetric, minimumRange } = options
+  if (options.activationRestricted && activationType === 'uint8' && !symmetric)
+    return restrictedParameters(min, max, minimumRange)
+  return scaleZeroPoint(min, max, activationType, { symmetric, minimumRange })
 }
 
 function adjusted(graph: Graph, ranges: Ranges, selects: Selects): Map<Value, Range> {

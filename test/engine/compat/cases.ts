@@ -49,8 +49,9 @@ export function openCase(name: string, set: string): GoldenCase {
     ranges: Record<string, [number, number]>
     floatOutputs: GoldenCase['floatOutputs']
   }
-  const { optionSets } = readGolden(at(name, 'options.json')) as unknown as {
-    optionSets: Record<string, { arguments: Arguments }>
+  const { optionSets, operators } = readGolden(at(name, 'options.json')) as unknown as {
+    optionSets: Record<string, { function: string; arguments: Arguments }>
+    operators: Record<string, number>
   }
   return {
     name,
@@ -58,7 +59,10 @@ export function openCase(name: string, set: string): GoldenCase {
     model: decodeModel(at(name, 'model.onnx')).model,
     ranges: new Map(Object.entries(reference.ranges).map(([key, [min, max]]) => [key, { min, max }])),
     floatOutputs: reference.floatOutputs,
-    options: optionsOf(optionSets[set]!.arguments),
+    options: {
+      ...optionsOf(optionSets[set]!.arguments),
+      ...(optionSets[set]!.function === 'get_qdq_config' && { operators: Object.keys(operators), forceMovement: true }),
+    },
     expected: readGolden(at(name, `expected.${set}.json`)) as unknown as Expected,
     file: at(name, `expected.${set}.onnx`),
     input: at(name, 'input.npz'),
@@ -74,6 +78,8 @@ interface Arguments {
   weight_type: string
   per_channel: boolean
   reduce_range?: boolean
+  keep_removable_activations?: boolean
+  min_real_range?: number
   op_types_to_quantize?: string[]
   nodes_to_quantize?: string[]
   nodes_to_exclude?: string[]
@@ -86,6 +92,7 @@ const typeOf = (name: string) => TYPES[name as keyof typeof TYPES]
 /** Their option → ours. */
 const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
   ActivationSymmetric: (activationSymmetric: boolean) => ({ activationSymmetric }),
+  ActivationRestrictedAsymmetric: (activationRestricted: boolean) => ({ activationRestricted }),
   WeightSymmetric: (weightSymmetric: boolean) => ({ weightSymmetric }),
   AddQDQPairToWeight: (pairOnWeights: boolean) => ({ pairOnWeights }),
   OpTypesToExcludeOutputQuantization: (floatOutputsOf: string[]) => ({ floatOutputsOf }),
@@ -111,6 +118,8 @@ function optionsOf(given: Arguments): Partial<CompatOptions> {
       weightType: typeOf(given.weight_type),
       perChannel: given.per_channel,
       reduceRange: given.reduce_range ?? false,
+      keepClamps: given.keep_removable_activations ?? false,
+      ...(given.min_real_range && { minimumRange: given.min_real_range }),
       ...(given.op_types_to_quantize && { operators: given.op_types_to_quantize }),
       ...(given.nodes_to_quantize && { onlyNodes: given.nodes_to_quantize }),
       ...(given.nodes_to_exclude && { excludedNodes: given.nodes_to_exclude }),

@@ -1,0 +1,37 @@
+/** Static quantization alone, without verification: prints seconds and peak memory as JSON. `ours.js <spec as JSON>`, in an empty directory. */
+import { readFileSync } from 'node:fs'
+import { METHODS } from '../../src/engine/methods/index.ts'
+import { runPasses } from '../../src/engine/passes/pass.ts'
+import { FINISH } from '../../src/engine/pipeline.ts'
+import { prepare } from '../../src/engine/prepare.ts'
+import { RunnerSpec } from '../../src/engine/recipe.ts'
+import { openRuntime } from '../../src/engine/runtime/ort.ts'
+import { calibrationBatches } from '../../src/engine/samples.ts'
+import { splitSamples } from '../../src/engine/split.ts'
+import { TARGETS } from '../../src/engine/targets/index.ts'
+import { openWorkspace } from '../../src/engine/workspace.ts'
+
+const spec = RunnerSpec.parse(JSON.parse(process.argv[2]!))
+const started = performance.now()
+const workspace = openWorkspace('.')
+const runtime = openRuntime(spec.threads)
+const target = TARGETS[spec.recipe.target]
+const prepared = await prepare(spec.model, target.min_opset, runtime, workspace)
+const { calibration } = await splitSamples(spec, prepared.inputs)
+const { model } = await METHODS[spec.recipe.method.type]({
+  prepared,
+  recipe: spec.recipe,
+  target,
+  runtime,
+  workspace,
+  batches: calibration && calibrationBatches(calibration, prepared.inputs, 4),
+  excludes: () => null,
+  progress: () => {},
+  now: () => performance.now(),
+})
+runPasses(model, FINISH)
+workspace.save(spec.output, model)
+const seconds = (performance.now() - started) / 1000
+// ru_maxrss would begin with the size of the process that started this one
+const peak = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
+console.log(JSON.stringify({ seconds, peakBytes: 1024 * Number(peak) }))
