@@ -1,60 +1,14 @@
 /** Static quantization as properties: planning, insertion and measurement on networks that the test makes. */
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { after, describe, test } from 'node:test'
-import { quantize } from '../../src/engine/index.ts'
+import { describe, test } from 'node:test'
 import { float } from '../../src/engine/ir/build.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
 import { print } from '../../src/engine/ir/print.ts'
 import { float32 } from '../../src/engine/ir/tensor.ts'
-import { decodeModel } from '../../src/engine/onnx/index.ts'
-import { type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
-import { type PlanDocument, Report } from '../../src/engine/report.ts'
 import { FewbitError } from '../../src/shared/errors.ts'
 import { randomData } from '../kit/data.ts'
+import { runEngine } from '../kit/engine.ts'
 import { buildModel, convNet, IMAGE, mlp } from '../kit/model.ts'
-
-const home = process.cwd()
-const root = mkdtempSync(join(tmpdir(), 'fewbit-static-'))
-after(() => {
-  process.chdir(home)
-  rmSync(root, { recursive: true })
-})
-
-interface Result {
-  report: Report
-  plan: PlanDocument
-  model: Model
-  messages: RunnerMessage[]
-}
-
-let runs = 0
-/** The engine as the runner calls it: in an empty directory, by relative paths. */
-async function run(model: Uint8Array, data: Buffer | null, recipe: Record<string, unknown> = {}): Promise<Result> {
-  const directory = join(root, String(runs++))
-  mkdirSync(join(directory, 'out'), { recursive: true })
-  process.chdir(directory)
-  writeFileSync('model.onnx', model)
-  if (data) writeFileSync('calibration.npz', data)
-  const messages: RunnerMessage[] = []
-  const spec = RunnerSpec.parse({
-    recipe: { target: 'cpu-int8', method: { type: 'static' }, ...recipe },
-    model: 'model.onnx',
-    ...(data && { calibration: { path: 'calibration.npz', spec: { arrays: {} } } }),
-    output: 'out',
-    threads: 1,
-  })
-  await quantize(spec, { emit: (message) => messages.push(message), now: () => performance.now(), machine: 'test' })
-  const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown
-  return {
-    report: Report.parse(read('report.json')),
-    plan: read('plan.json') as PlanDocument,
-    model: decodeModel(join('out', 'model.onnx')).model,
-    messages,
-  }
-}
 
 const linesOf = (model: Model, pattern: RegExp) =>
   print(model)
@@ -68,7 +22,7 @@ const codeOf = (work: Promise<unknown>) =>
 
 describe('static quantization', () => {
   test('folds BatchNormalization, absorbs Relu, and leaves integer kernels only', async () => {
-    const { report, model } = await run(convNet(), randomData(60, IMAGE))
+    const { report, model } = await runEngine(convNet(), randomData(60, IMAGE))
     assert.deepEqual(linesOf(model, /BatchNormalization|Relu/), [])
     assert.equal(report.metrics.coverage.macs_integer, 1)
     assert.ok(report.metrics.fidelity!.sqnr_db > 25)
@@ -76,7 +30,7 @@ describe('static quantization', () => {
   })
 
   test('weights are int8 with one scale per output channel, biases int32, activations uint8', async () => {
-    const { model } = await run(convNet(), randomData(60, IMAGE))
+    const { model } = await runEngine(convNet(), randomData(60, IMAGE))
     assert.match(linesOf(model, /^constant block\.weight_q:/)[0]!, /int8\[16,16,3,3\]/)
     assert.match(linesOf(model, /^constant block\.weight_scale:/)[0]!, /float32\[16\]/)
     assert.match(linesOf(model, /^constant block\.bias_q:/)[0]!, /int32\[16\]/)
@@ -85,20 +39,20 @@ describe('static quantization', () => {
 
   test('one scale per tensor when asked: never more faithful than per channel', async () => {
     const data = randomData(60, IMAGE)
-    const channel = await run(convNet({ seed: 4 }), data)
-    const tensor = await run(convNet({ seed: 4 }), data, { method: { type: 'static', per_channel: false } })
+    const channel = await runEngine(convNet({ seed: 4 }), data)
+    const tensor = await runEngine(convNet({ seed: 4 }), data, { method: { type: 'static', per_channel: false } })
     assert.match(linesOf(tensor.model, /^constant block\.weight_scale:/)[0] ?? 'shared', /float32\[\]|shared/)
     assert.ok(channel.report.metrics.fidelity!.sqnr_db >= tensor.report.metrics.fidelity!.sqnr_db - 0.5)
   })
 
   test('the same request gives the same bytes', async () => {
     const data = randomData(40, IMAGE)
-    const [a, b] = [await run(convNet(), data), await run(convNet(), data)]
+    const [a, b] = [await runEngine(convNet(), data), await runEngine(convNet(), data)]
     assert.equal(print(a.model), print(b.model))
   })
 
   test('progress only grows and ends at one; every node has a reason', async () => {
-    const { messages, plan } = await run(mlp(), randomData(40, [8]))
+    const { messages, plan } = await runEngine(mlp(), randomData(40, [8]))
     const fractions = messages.flatMap((message) => (message.type === 'progress' ? [message.fraction] : []))
     assert.deepEqual(
       fractions,
@@ -110,17 +64,17 @@ describe('static quantization', () => {
   })
 
   test('samples that calibrate do not judge', async () => {
-    const { report } = await run(mlp(), randomData(50, [8]), { calibration: { samples: 30 } })
+    const { report } = await runEngine(mlp(), randomData(50, [8]), { calibration: { samples: 30 } })
     assert.deepEqual([report.calibration?.samples, report.metrics.fidelity?.samples], [30, 20])
-    const all = await run(mlp(), randomData(50, [8]))
+    const all = await runEngine(mlp(), randomData(50, [8]))
     // 40 are left, of which 12 judge what is tried
     assert.deepEqual([all.report.calibration?.samples, all.report.metrics.fidelity?.samples], [28, 10])
-    const few = await run(mlp(), randomData(3, [8]))
+    const few = await runEngine(mlp(), randomData(3, [8]))
     assert.ok(few.report.warnings.some(({ code }) => code === 'no_held_out_samples'))
   })
 
   test('opset 7 is raised, and the model still follows its float self', async () => {
-    const { report } = await run(convNet({ opset: 9 }), randomData(40, IMAGE))
+    const { report } = await runEngine(convNet({ opset: 9 }), randomData(40, IMAGE))
     assert.deepEqual(report.opset, { float: 9, quantized: 13 })
     assert.ok(report.metrics.fidelity!.sqnr_db > 25)
   })
@@ -137,7 +91,7 @@ describe('static quantization', () => {
     )
     const hidden = m.node('Clip', [m.node('MatMul', [x, m.weight('good', [8, 8])], { name: 'ok' })], { name: 'clip' })
     m.output(m.node('MatMul', [hidden, bad], { name: 'wild' }), 'y', ['N', 8])
-    const { plan } = await run(m.bytes(), randomData(40, [8]))
+    const { plan } = await runEngine(m.bytes(), randomData(40, [8]))
     const wild = plan.nodes.find(({ node }) => node === 'wild')
     assert.equal(wild?.quantized, false)
     assert.match(wild!.reason, /"bad" spans more than float32 can say/)
@@ -149,29 +103,29 @@ describe('static quantization', () => {
       name: 'explode',
     })
     m.output(m.node('MatMul', [huge, m.weight('w', [8, 4])], { name: 'm' }), 'y', ['N', 4])
-    assert.equal(await codeOf(run(m.bytes(), randomData(40, [8]))), 'calibration_failed')
+    assert.equal(await codeOf(runEngine(m.bytes(), randomData(40, [8]))), 'calibration_failed')
   })
 
   test('a model without a multiplication has nothing to quantize; static without data needs data', async () => {
     const m = buildModel()
     m.output(m.node('LeakyRelu', [m.input('x', ['N', 8])], { attributes: { alpha: float(0.1) } }), 'y', ['N', 8])
-    assert.equal(await codeOf(run(m.bytes(), randomData(40, [8]))), 'nothing_to_quantize')
-    assert.equal(await codeOf(run(mlp(), null)), 'dataset_required')
+    assert.equal(await codeOf(runEngine(m.bytes(), randomData(40, [8]))), 'nothing_to_quantize')
+    assert.equal(await codeOf(runEngine(mlp(), null)), 'dataset_required')
   })
 })
 
 describe('the other methods', () => {
   test('dynamic: int8 weights, no data, results close', async () => {
-    const { model, report } = await run(mlp(), null, { method: { type: 'dynamic' } })
+    const { model, report } = await runEngine(mlp(), null, { method: { type: 'dynamic' } })
     assert.equal(linesOf(model, /= MatMulInteger\(/).length, 2)
     assert.ok(report.metrics.fidelity!.sqnr_db > 20)
   })
 
   test('float16: half of the bytes, float32 at the ends unless asked otherwise', async () => {
-    const kept = await run(convNet({ width: 32 }), null, { target: 'gpu-float16', method: { type: 'float16' } })
+    const kept = await runEngine(convNet({ width: 32 }), null, { target: 'gpu-float16', method: { type: 'float16' } })
     assert.match(print(kept.model), /^input x: float32/m)
     assert.match(print(kept.model), /^constant block\.weight\S*: float16/m)
-    const half = await run(convNet({ width: 32 }), null, {
+    const half = await runEngine(convNet({ width: 32 }), null, {
       target: 'gpu-float16',
       method: { type: 'float16', keep_io_types: false },
     })
@@ -182,7 +136,7 @@ describe('the other methods', () => {
 
 describe('what is tried', () => {
   test('every step is in the report with its score, and what was kept scored best', async () => {
-    const { report } = await run(convNet({ width: 24 }), randomData(80, IMAGE))
+    const { report } = await runEngine(convNet({ width: 24 }), randomData(80, IMAGE))
     const observers = report.search.filter(({ step }) => step.startsWith('observer'))
     assert.equal(observers.length, 3)
     const kept = observers.find((step) => step.kept)
@@ -195,7 +149,7 @@ describe('what is tried', () => {
 
   test('a named observer is used as it is', async () => {
     for (const observer of ['entropy', 'kmeans', 'moving_average']) {
-      const { report } = await run(convNet(), randomData(60, IMAGE), {
+      const { report } = await runEngine(convNet(), randomData(60, IMAGE), {
         method: { type: 'static', observer, bias_correction: false },
       })
       assert.deepEqual([report.calibration?.observer, report.search], [observer, []])
@@ -205,7 +159,7 @@ describe('what is tried', () => {
 
   test('bias correction moves the mean error of rounded weights out of the outputs', async () => {
     const coarse = { method: { type: 'static', observer: 'minmax', per_channel: true, bias_correction: 'auto' } }
-    const { report } = await run(convNet({ width: 64, seed: 9 }), randomData(120, IMAGE), coarse)
+    const { report } = await runEngine(convNet({ width: 64, seed: 9 }), randomData(120, IMAGE), coarse)
     const [without, corrected] = report.search
     assert.deepEqual([without?.step, corrected?.step], ['without bias correction', 'bias correction'])
     assert.equal(corrected!.kept, corrected!.sqnr_db > without!.sqnr_db + 0.05)
@@ -213,8 +167,8 @@ describe('what is tried', () => {
 
   test('mixed precision takes the worst values out of the integers while that helps, and names them', async () => {
     const data = randomData(120, IMAGE)
-    const plain = await run(convNet({ seed: 6 }), data)
-    const mixed = await run(convNet({ seed: 6 }), data, { method: { type: 'static', min_sqnr_db: 90 } })
+    const plain = await runEngine(convNet({ seed: 6 }), data)
+    const mixed = await runEngine(convNet({ seed: 6 }), data, { method: { type: 'static', min_sqnr_db: 90 } })
     const steps = mixed.report.search.filter(({ step }) => step.endsWith('nodes float'))
     assert.ok(steps.length > 0)
     assert.ok(mixed.report.metrics.fidelity!.sqnr_db >= plain.report.metrics.fidelity!.sqnr_db - 0.5)

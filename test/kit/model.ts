@@ -12,6 +12,8 @@ export interface Builder {
   constant(name: string, tensor: Tensor): Value
   /** normally distributed float32 weights */
   weight(name: string, shape: readonly number[], spread?: number): Value
+  /** a value that nobody has yet */
+  fresh(name: string): Value
   node(opType: string, inputs: (Value | null)[], options?: NodeOptions): Value
   output(value: Value, name: string, shape?: readonly Dim[], dtype?: DType): void
   bytes(): Uint8Array
@@ -50,6 +52,10 @@ export function buildModel(opset = 17, seed = 1): Builder {
           Float32Array.from({ length: count }, () => spread * normal()),
         ),
       )
+    },
+    fresh(name) {
+      model.names.add(name)
+      return new Value(name)
     },
     node: (opType, inputs, options = {}) => addNode(model, graph, opType, inputs, options),
     output(value, name, shape, dtype = 'float32') {

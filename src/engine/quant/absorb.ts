@@ -2,7 +2,7 @@
 import { type Graph, type Node, replaceUses } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
-import { QTYPES, type QType, quantizeTensor } from './math.ts'
+import { QTYPES, type QType, quantizeTensor, type ScaleZeroPoint } from './math.ts'
 
 /** Removes every clamp among `nodes` whose only reader is such a quantizer; results stay the same to the bit. */
 export function absorbClamps(graph: Graph, nodes: Iterable<Node>): void {
@@ -27,4 +27,21 @@ function saturates(quantizer: Node, [low, high]: readonly [number, number]): boo
   const [first, last] = QTYPES[qtype].full
   const [lowest, highest] = quantizeTensor(Float32Array.of(low, high), parameters, qtype)
   return lowest === first && highest === last
+}
+
+/** most of a scale that may be given up so that a clamp can go */
+const GIVEN_UP = 0.02
+
+/** Parameters of a clamp's result, narrowed a little where its quantizer then saturates at both bounds and replaces it. */
+export function saturateWith(clamp: Node | null, parameters: ScaleZeroPoint, qtype: QType): ScaleZeroPoint {
+  const bounds = clamp && opOf(clamp)?.bounds?.(clamp)
+  if (!bounds?.every(Number.isFinite)) return parameters
+  const [first, last] = QTYPES[qtype].full
+  const { scale, zeroPoint } = parameters
+  const [low, high] = bounds
+  const limits = [low / (first - zeroPoint + 0.5), high / (last - zeroPoint - 0.5)].filter(
+    (limit) => limit > 0 && Number.isFinite(limit),
+  )
+  const narrowed = Math.fround(Math.min(scale, ...limits) * (1 - 2 ** -22))
+  return limits.length > 0 && narrowed >= scale * (1 - GIVEN_UP) ? { scale: narrowed, zeroPoint } : parameters
 }

@@ -2,7 +2,7 @@
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
-import { absorbClamps } from './absorb.ts'
+import { absorbClamps, saturateWith } from './absorb.ts'
 import {
   extremes,
   type QType,
@@ -83,7 +83,8 @@ function parametersOf(
     return perTensor(planned.qtype, scaleZeroPoint(...planned.range, planned.qtype, { symmetric: false }))
   const range = ranges.get(value.name)
   if (!range) throw new Error(`value "${value.name}" was not calibrated`)
-  return perTensor(planned.qtype, scaleZeroPoint(range.min, range.max, planned.qtype, { symmetric: planned.symmetric }))
+  const found = scaleZeroPoint(range.min, range.max, planned.qtype, { symmetric: planned.symmetric })
+  return perTensor(planned.qtype, saturateWith(value.producer, found, planned.qtype))
 }
 
 function sharedParameters(context: Insertion, source: Value): Parameters {
