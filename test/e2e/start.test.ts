@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, type TestContext, test } from 'node:test'
 import { call, finished, startJob } from '../kit/client.ts'
-import { descendantsOf, isAlive } from '../kit/processes.ts'
+import { descendantsOf, isAlive, leashed } from '../kit/processes.ts'
 import { until } from '../kit/service.ts'
 
 const ENTRY = join(import.meta.dirname, '..', '..', 'workers', 'dev.js')
@@ -29,7 +29,9 @@ interface Start {
 }
 
 function start(t: TestContext, env: Record<string, string>): Start {
-  const child = spawn(process.execPath, [ENTRY], {
+  // another PATH would not find the leash
+  const [file, ...args] = env.PATH ? [process.execPath, ENTRY] : leashed([process.execPath, ENTRY])
+  const child = spawn(file!, args, {
     env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: directory, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { privateRedis } from '../../workers/private-redis.ts'
+import { leashed } from './processes.ts'
 
 export interface TestRedis {
   url: string
@@ -18,10 +19,10 @@ export interface TestRedis {
 export async function startRedis(): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'fewbit-test-'))
   const { url, command, ready } = await privateRedis(directory)
-  const [file, ...args] = command
+  const [file, ...args] = leashed(command)
   let server: ChildProcess | undefined
   const start = async () => {
-    server = spawn(file!, args, { stdio: 'ignore' })
+    server = spawn(file, args, { stdio: 'ignore' })
     await ready()
   }
   const kill = (signal: NodeJS.Signals) => endProcess(server, signal)

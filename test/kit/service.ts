@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { leashed } from './processes.ts'
 import { endProcess, startRedis, type TestRedis } from './redis.ts'
 
 export type ProcessName = 'api' | 'worker' | 'notify'
@@ -39,7 +40,8 @@ export async function startService(
   let written = ''
   let port = '0'
   const start = async (name: ProcessName) => {
-    const child = spawn(process.execPath, [join(DIST, ENTRIES[name])], {
+    const [file, ...args] = leashed([process.execPath, join(DIST, ENTRIES[name])])
+    const child = spawn(file, args, {
       env: {
         PATH: process.env.PATH,
         DATA_DIR: redis.directory,
