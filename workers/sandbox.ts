@@ -12,13 +12,26 @@ export interface Sandbox {
 interface Tools {
   prlimit: boolean
   setpriv: boolean
-  bwrap: boolean
+}
+
+interface Box {
+  /** how `/proc` is made inside */
+  proc: readonly string[]
+  readable: readonly string[]
 }
 
 const LIBRARIES = ['/usr/lib', '/usr/lib64', '/lib', '/lib64', '/usr/local/lib']
 /** ONNX Runtime reads the processor's topology there */
 const TOPOLOGY = ['/sys/devices/system/cpu', '/sys/devices/system/node']
 const NAMESPACES = ['--unshare-all', '--die-with-parent', '--new-session', '--cap-drop', 'ALL']
+/**
+ * Where a container hides parts of its /proc, no new one may be mounted. Then a few harmless files of it must do: the rest would show the
+ * environment of the worker.
+ */
+const PROCS: readonly (readonly string[])[] = [
+  ['--proc', '/proc'],
+  ['/proc/cpuinfo', '/proc/meminfo', '/proc/stat'].flatMap((path) => ['--ro-bind-try', path, path]),
+]
 const SCRATCH_BYTES = 64 << 20
 const PROBE_LIMITS: Limits = { seconds: 60, memoryBytes: 1 << 30, outputBytes: 1 << 20, threads: 1 }
 
@@ -27,25 +40,21 @@ export async function openSandbox(mode: Config['SANDBOX'], readable: readonly st
   const tools: Tools = {
     prlimit: await works(['prlimit', '--core=0', '--', 'true']),
     setpriv: await works(['setpriv', '--pdeathsig', 'KILL', 'true']),
-    bwrap: false,
   }
-  const boxed = sandboxOf({ ...tools, bwrap: true }, readable)
-  if (
-    mode !== 'off' &&
-    (await works(boxed.confine([process.execPath, '--version'], import.meta.dirname, PROBE_LIMITS)))
-  )
-    return boxed
+  const boxed = mode === 'off' ? [] : PROCS.map((proc) => sandboxOf(tools, { proc, readable }))
+  for (const sandbox of boxed)
+    if (await works(sandbox.confine([process.execPath, '--version'], import.meta.dirname, PROBE_LIMITS))) return sandbox
   if (mode === 'require') throw new Error('SANDBOX=require, but bubblewrap is missing or cannot make namespaces here')
-  return sandboxOf(tools, readable)
+  return sandboxOf(tools, null)
 }
 
-function sandboxOf(tools: Tools, readable: readonly string[]): Sandbox {
+function sandboxOf(tools: Tools, box: Box | null): Sandbox {
   return {
-    name: tools.bwrap ? 'bubblewrap' : 'rlimits',
+    name: box ? 'bubblewrap' : 'rlimits',
     confine: (command, directory, limits) => [
       ...(tools.prlimit ? prlimit(limits) : []),
       ...(tools.setpriv ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []),
-      ...(tools.bwrap ? bwrap(directory, readable) : []),
+      ...(box ? bwrap(directory, box) : []),
       ...command,
     ],
   }
@@ -67,13 +76,14 @@ function prlimit({ seconds, memoryBytes, outputBytes, threads }: Limits): string
   return ['prlimit', ...Object.entries(limits).map(([name, value]) => `--${name}=${value}`), '--']
 }
 
-function bwrap(directory: string, readable: readonly string[]): string[] {
+function bwrap(directory: string, { proc, readable }: Box): string[] {
   const shown = [...LIBRARIES, ...TOPOLOGY, process.execPath, ...readable]
   return [
     'bwrap',
     ...NAMESPACES,
     // first of all, because the program itself may lie below /tmp
-    ...['--proc', '/proc', '--dev', '/dev', '--size', String(SCRATCH_BYTES), '--tmpfs', '/tmp'],
+    ...proc,
+    ...['--dev', '/dev', '--size', String(SCRATCH_BYTES), '--tmpfs', '/tmp'],
     ...shown.flatMap((path) => ['--ro-bind-try', path, path]),
     ...['--bind', directory, directory, '--chdir', directory, '--'],
   ]

@@ -18,6 +18,9 @@ interface ComposeService {
   depends_on?: Record<string, unknown>
   healthcheck: { test: string[] }
   user?: string
+  read_only?: boolean
+  cap_drop?: string[]
+  security_opt?: string[]
 }
 interface Compose {
   services: Record<string, ComposeService>
@@ -72,6 +75,13 @@ test('volumes are declared, the files they bring exist, and nobody is root', () 
     if (name !== 'redis') assert.equal(user, 'node')
   }
   assert.match(dockerfile, /^USER node$/m)
+})
+
+test('no container of ours can gain rights or change its own files', () => {
+  for (const [name, { read_only, cap_drop, security_opt = [] }] of own) {
+    assert.deepEqual([read_only, cap_drop], [true, ['ALL']], name)
+    assert.ok(security_opt.includes('no-new-privileges:true'), name)
+  }
 })
 
 test('the image copies only what exists', () => {

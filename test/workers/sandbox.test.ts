@@ -1,12 +1,13 @@
 /** What the process that touches uploads can reach. */
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { withoutPaths } from '../../workers/last-words.ts'
 import { openSandbox } from '../../workers/sandbox.ts'
 
@@ -60,6 +61,30 @@ test('its own directory is writable, and the others of the machine are not', { s
     `const fs = require('fs'); fs.writeFileSync('mine', 'x'); try { fs.writeFileSync('/usr/lib/x', 'x'); console.log('wrote') } catch (e) { console.log(e.code) }`,
   )
   assert.equal(output, 'EROFS')
+})
+
+/** What Docker does to the /proc of a container, and a user without rights in it. */
+const CONTAINER = `mount -t proc proc /proc; mount --bind /dev/null /proc/version; mount --bind /proc/sys /proc/sys
+exec setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all "$@"`
+const inContainer = ['unshare', '-mpf', '--kill-child', '--propagation', 'private', 'sh', '-ec', CONTAINER, 'sh']
+const skipContainer = spawnSync(inContainer[0]!, [...inContainer.slice(1), 'true']).status === 0 ? skip : 'needs root'
+
+test('in a container that hides parts of /proc there are walls too, and no environment of others', {
+  skip: skipContainer,
+}, async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'fewbit-sandbox-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  await chmod(directory, 0o777)
+  const own = pathToFileURL(join(import.meta.dirname, '..', '..', 'workers', 'sandbox.js')).href
+  const inside = `console.log(require('os').cpus().length > 0, require('fs').readdirSync('/proc').sort().join())`
+  const outside = `const { openSandbox } = await import(${JSON.stringify(own)})
+    const { spawnSync } = await import('node:child_process')
+    const sandbox = await openSandbox('require', [])
+    const [file, ...args] = sandbox.confine([process.execPath, '-e', ${JSON.stringify(inside)}], ${JSON.stringify(directory)}, ${JSON.stringify(LIMITS)})
+    process.stdout.write(spawnSync(file, args, { cwd: ${JSON.stringify(directory)}, encoding: 'utf8' }).stdout)`
+  const command = [...inContainer, process.execPath, '--input-type=module', '-e', outside]
+  const output = execFileSync(command[0]!, command.slice(1), { cwd: directory, encoding: 'utf8' })
+  assert.equal(output.trim(), 'true cpuinfo,meminfo,stat')
 })
 
 test('without bubblewrap the limits still hold: no larger file than allowed', async () => {
