@@ -1,0 +1,75 @@
+/** Operators of QOperator models that have a kernel from integers to integers: QLinearAdd, QLinearSoftmax, … */
+import { int } from '../../ir/build.ts'
+import type { Node, Value } from '../../ir/graph.ts'
+import type { ParameterValues } from '../constants.ts'
+import { narrowedInput } from '../ranges.ts'
+import { MICROSOFT, type Quantized, type Rewriter, type Rule } from './rewriter.ts'
+
+export const triple = ({ integers, scale, zeroPoint }: Quantized): Value[] => [integers, scale, zeroPoint]
+export const pair = ({ scale, zeroPoint }: ParameterValues): Value[] => [scale, zeroPoint]
+
+const domain = MICROSOFT
+
+/** The first `count` inputs, then the parameters of the output. */
+const elementwise =
+  (count: number): Rule =>
+  (rewriter, node) => {
+    const output = rewriter.outputParameters(node.outputs[0])
+    const inputs = output && rewriter.activations(node.inputs.slice(0, count))
+    if (!inputs) return false
+    rewriter.replace(node, `QLinear${node.opType}`, [...inputs.flatMap(triple), ...pair(output)], output, { domain })
+    return true
+  }
+
+export const unary = elementwise(1)
+export const binary = elementwise(2)
+
+export const softmax: Rule = (rewriter, node) => {
+  const zeroPoint = rewriter.options.activationType === 'uint8' ? 0 : -128
+  const output = rewriter.outputParameters(node.outputs[0], { scale: 1 / 256, zeroPoint })
+  const input = output && rewriter.activation(node.inputs[0])
+  if (!input) return false
+  const attributes = new Map([...node.attributes, ['opset', int(rewriter.opset)]])
+  rewriter.replace(node, 'QLinearSoftmax', [...triple(input), ...pair(output)], output, { domain, attributes })
+  return true
+}
+
+export const globalAveragePool: Rule = (rewriter, node) => {
+  const [value] = node.inputs
+  const input = value && rewriter.written.get(value)
+  if (!input) return false
+  const output = rewriter.outputParameters(node.outputs[0]) ?? input
+  const attributes = new Map([...node.attributes, ['channels_last', int(0)]])
+  const inputs = [...triple(input), ...pair(output)]
+  rewriter.replace(node, 'QLinearGlobalAveragePool', inputs, pairOf(output), { domain, attributes })
+  return true
+}
+
+const pairOf = ({ scale, zeroPoint }: ParameterValues): ParameterValues => ({ scale, zeroPoint })
+
+export const concat: Rule = (rewriter, node) => {
+  const output = rewriter.outputParameters(node.outputs[0])
+  const inputs = output && rewriter.activations(node.inputs)
+  if (!inputs) return false
+  rewriter.replace(node, 'QLinearConcat', [...pair(output), ...inputs.flatMap(triple)], output, { domain })
+  return true
+}
+
+/** The values that clamps narrowed: their quantizers clamp already. */
+export function clampedValues({ graph }: Rewriter): Set<Value> {
+  const values = [...graph.nodes].flatMap((node: Node) => narrowedInput(graph, node) ?? [])
+  return new Set(values.filter((value) => value.producer && value.producer.opType !== 'Split'))
+}
+
+/** A clamp behind a quantizer of its own range disappears. */
+export const clamp =
+  (clamped: ReadonlySet<Value>): Rule =>
+  (rewriter, node) => {
+    const [input] = node.inputs
+    const [output] = node.outputs
+    const quantized = input && rewriter.written.get(input)
+    if (!quantized || !output || !clamped.has(input) || rewriter.options.activationSymmetric) return false
+    rewriter.graph.removeNode(node)
+    rewriter.written.set(output, quantized)
+    return true
+  }

@@ -1,0 +1,50 @@
+/** quantize_static of onnxruntime.quantization 1.30 in its QOperator format. */
+import type { Model } from '../../ir/graph.ts'
+import { type CompatOptions, withDefaults } from '../options.ts'
+import { activationParameters, type Ranges } from '../ranges.ts'
+import { STATIC_OPERATORS, selection } from '../selection.ts'
+import { attention, embedLayerNormalization } from './contrib.ts'
+import { conv, gemm, matmul } from './layers.ts'
+import { argMax, gather, maxPool, movement, pad, resize, split } from './movement.ts'
+import { binary, clamp, clampedValues, concat, globalAveragePool, softmax, unary } from './qlinear.ts'
+import { rewriteOperators } from './rewrite.ts'
+import { Rewriter, type Rule } from './rewriter.ts'
+
+/** Rewrites the model in place. `ranges` are the calibrated ranges by name. */
+export function quantizeQOperatorLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
+  const options = withDefaults(given)
+  const selects = selection(options, STATIC_OPERATORS)
+  const parameters = activationParameters(model.graph, ranges, options, selects)
+  const rewriter = new Rewriter(model, options, selects, parameters)
+  const clamps = clamp(clampedValues(rewriter))
+  rewriteOperators(rewriter, new Map([...RULES, ['Relu', clamps], ['Clip', clamps]]))
+}
+
+const onFloat =
+  (rule: Rule): Rule =>
+  (rewriter, node) =>
+    rewriter.isFloat(node.inputs[0]) && rule(rewriter, node)
+
+/** Source: QLinearOpsRegistry. Where is missing: theirs cannot be loaded. */
+const RULES: ReadonlyMap<string, Rule> = new Map([
+  ['ArgMax', argMax],
+  ['Conv', onFloat(conv)],
+  ['Gemm', gemm],
+  ['MatMul', matmul],
+  ['Add', onFloat(binary)],
+  ['Mul', onFloat(binary)],
+  ['LeakyRelu', onFloat(unary)],
+  ['Sigmoid', onFloat(unary)],
+  ['AveragePool', onFloat(unary)],
+  ['Softmax', onFloat(softmax)],
+  ['GlobalAveragePool', globalAveragePool],
+  ['Concat', onFloat(concat)],
+  ['Split', onFloat(split)],
+  ['Pad', pad],
+  ['Gather', gather],
+  ['MaxPool', maxPool],
+  ['Resize', resize],
+  ['Attention', attention],
+  ['EmbedLayerNormalization', embedLayerNormalization],
+  ...['Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'].map((name) => [name, movement] as const),
+])

@@ -1,0 +1,222 @@
+/** Replaces operators by their integer forms one after the other and knows which values exist in integers already. */
+import { addNode, int } from '../../ir/build.ts'
+import { type Attribute, freshName, type Graph, type Model, Node, Value } from '../../ir/graph.ts'
+import type { Tensor } from '../../ir/tensor.ts'
+import type { QType, ScaleZeroPoint } from '../../quant/math.ts'
+import {
+  addIntegers,
+  addParameters,
+  addScalarParameters,
+  constantParameters,
+  isFloatConstant,
+  type ParameterValues,
+  quantizeConstant,
+} from '../constants.ts'
+import { dequantizeNode, quantizedName, quantizeNode, scaleName, zeroPointName } from '../names.ts'
+import { type CompatOptions, isWeightSymmetric } from '../options.ts'
+import type { Selects } from '../selection.ts'
+
+export const MICROSOFT = 'com.microsoft'
+
+/** A value in integers. */
+export interface Quantized extends ParameterValues {
+  integers: Value
+  axis: number | null
+}
+
+export interface WeightForm {
+  qtype: QType
+  /** null: one scale */
+  axis: number | null
+  reduceRange: boolean
+}
+
+export class Rewriter {
+  readonly model: Model
+  readonly options: CompatOptions
+  readonly selects: Selects
+  /** of calibrated values; null: activations are quantized at run time */
+  readonly parameters: ReadonlyMap<Value, ScaleZeroPoint> | null
+  readonly written = new Map<Value, Quantized>()
+  readonly #outputs = new Map<Value, ParameterValues>()
+
+  constructor(
+    model: Model,
+    options: CompatOptions,
+    selects: Selects,
+    parameters: ReadonlyMap<Value, ScaleZeroPoint> | null,
+  ) {
+    this.model = model
+    this.options = options
+    this.selects = selects
+    this.parameters = parameters
+  }
+
+  get graph(): Graph {
+    return this.model.graph
+  }
+  get opset(): number {
+    return this.model.opsets.get('') ?? 0
+  }
+
+  isFloat(value: Value | null | undefined): boolean {
+    if (!value) return false
+    if (value.isConstant || value.dtype) return (value.tensor?.dtype ?? value.dtype) === 'float32'
+    return this.parameters === null || this.parameters.has(value)
+  }
+
+  #canQuantize(value: Value | null | undefined): value is Value {
+    if (!value) return false
+    if (this.written.has(value) || isFloatConstant(value)) return true
+    return this.parameters ? this.parameters.has(value) : this.isFloat(value)
+  }
+
+  /** All of these in integers, or null when one has no range. */
+  activations(values: readonly (Value | null | undefined)[]): Quantized[] | null {
+    const known = values.filter((value) => this.#canQuantize(value))
+    return known.length < values.length ? null : known.map((value) => this.#activation(value))
+  }
+
+  activation(value: Value | null | undefined): Quantized | null {
+    return this.activations([value])?.[0] ?? null
+  }
+
+  #activation(value: Value): Quantized {
+    const known = this.written.get(value)
+    if (known) return known
+    const { activationType, activationSymmetric } = this.options
+    const made = isFloatConstant(value)
+      ? this.#constant(value, { qtype: activationType, axis: null, reduceRange: false }, activationSymmetric)
+      : this.#computed(value)
+    this.written.set(value, made)
+    return made
+  }
+
+  #computed(value: Value): Quantized {
+    const values = this.outputParameters(value)
+    return values ? this.quantizeWith(value, values) : this.#dynamic(value)
+  }
+
+  /** One DynamicQuantizeLinear per value, shared by all its readers. */
+  #dynamic(value: Value): Quantized {
+    const { name } = value
+    const outputs = [quantizedName(name), scaleName(name), zeroPointName(name)].map((base) => this.fresh(base))
+    const node = new Node(freshName(this.model, quantizeNode(name)), 'DynamicQuantizeLinear', '', [value], outputs)
+    this.graph.addNode(node)
+    return { integers: outputs[0], scale: outputs[1], zeroPoint: outputs[2], axis: null }
+  }
+
+  quantizeWith(value: Value, { scale, zeroPoint }: ParameterValues): Quantized {
+    const { name } = value
+    const integers = addNode(this.model, this.graph, 'QuantizeLinear', [value, scale, zeroPoint], {
+      name: quantizeNode(name),
+      output: quantizedName(name),
+    })
+    return { integers, scale, zeroPoint, axis: null }
+  }
+
+  /** A weight; one that is computed is an activation like others. */
+  weight(value: Value | null | undefined, form: WeightForm): Quantized | null {
+    if (!isFloatConstant(value)) return this.activation(value)
+    const known = this.written.get(value)
+    if (known) return known
+    const { activationType, weightType, activationSymmetric } = this.options
+    const isActivation = form.qtype === activationType && form.qtype !== weightType
+    const made = this.#constant(
+      value,
+      form,
+      isActivation ? activationSymmetric : isWeightSymmetric(this.options, form.qtype),
+    )
+    this.written.set(value, made)
+    return made
+  }
+
+  #constant({ name, tensor }: Value & { tensor: Tensor }, form: WeightForm, symmetric: boolean): Quantized {
+    const { qtype, axis } = form
+    const { minimumRange } = this.options
+    const reduceRange = form.reduceRange && this.options.reduceRange
+    const parameters = constantParameters(tensor, qtype, axis, { symmetric, reduceRange, minimumRange })
+    const values = addParameters(this.model, name, parameters)
+    return { integers: addIntegers(this.model, name, quantizeConstant(tensor, parameters)), ...values, axis }
+  }
+
+  /** The calibrated parameters of a value as constants, made once. `fixed` takes the place of what was calibrated. */
+  outputParameters(value: Value | null | undefined, fixed?: ScaleZeroPoint): ParameterValues | null {
+    const calibrated = value && this.parameters?.get(value)
+    if (!value || !calibrated) return null
+    const known = this.#outputs.get(value)
+    if (known) return known
+    const made = addScalarParameters(this.model, value.name, this.options.activationType, fixed ?? calibrated)
+    this.#outputs.set(value, made)
+    return made
+  }
+
+  /** Puts an integer operator in the place of a node; its first output stands for the node's, in integers. */
+  replace(
+    node: Node,
+    opType: string,
+    inputs: readonly (Value | null)[],
+    output: ParameterValues,
+    more: Replacement = {},
+  ) {
+    const [float] = node.outputs
+    if (!float) return
+    const integers = this.fresh(quantizedName(float.name))
+    this.put(node, opType, inputs, [integers], more)
+    this.written.set(float, { integers, ...output, axis: null })
+  }
+
+  /** Puts another operator, which takes over the attributes, in the place of a node. */
+  put(
+    node: Node,
+    opType: string,
+    inputs: readonly (Value | null)[],
+    outputs: readonly (Value | null)[],
+    { domain = '', attributes = node.attributes }: Replacement = {},
+  ): void {
+    this.graph.removeNode(node)
+    const name = freshName(this.model, `${node.name}_quant`)
+    this.graph.addNode(new Node(name, opType, domain, inputs, outputs, new Map(attributes)))
+  }
+
+  /** The node stays as it is and computes on integers. */
+  moveToIntegers(node: Node, input: Quantized): void {
+    const [float] = node.outputs
+    if (!float) return
+    node.setInput(0, input.integers)
+    const integers = this.fresh(quantizedName(float.name))
+    node.setOutput(0, integers)
+    this.written.set(float, { ...input, integers })
+  }
+
+  /** The node stays float; what it reads is made float again. */
+  keep(node: Node): void {
+    for (const value of node.inputs) if (value) this.dequantize(value)
+  }
+
+  /** Computes a value whose operator became an integer one. */
+  dequantize(value: Value): void {
+    const quantized = this.written.get(value)
+    if (!quantized || value.producer || this.graph.inputs.includes(value)) return
+    this.graph.initializers.delete(value)
+    value.tensor = undefined
+    const { integers, scale, zeroPoint, axis } = quantized
+    addNode(this.model, this.graph, 'DequantizeLinear', [integers, scale, zeroPoint], {
+      name: dequantizeNode(value.name),
+      outputs: [value],
+      ...(axis !== null && { attributes: { axis: int(axis) } }),
+    })
+  }
+
+  fresh(name: string): Value {
+    return new Value(freshName(this.model, name))
+  }
+}
+
+export interface Replacement {
+  domain?: string
+  attributes?: ReadonlyMap<string, Attribute>
+}
+
+/** Rewrites the node and says true, or leaves it alone. */
+export type Rule = (rewriter: Rewriter, node: Node) => boolean
