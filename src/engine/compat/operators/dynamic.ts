@@ -2,6 +2,7 @@
 import type { Model } from '../../ir/graph.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { DYNAMIC_OPERATORS, selection } from '../selection.ts'
+import { constantNodesToInitializers } from './constant-nodes.ts'
 import { attention, embedLayerNormalization } from './contrib.ts'
 import { gemmToMatMul } from './gemm-to-matmul.ts'
 import { convInteger, matmulInteger } from './integer.ts'
@@ -13,6 +14,7 @@ import { Rewriter, type Rule } from './rewriter.ts'
 /** Rewrites the model in place; subgraphs stay float. */
 export function quantizeDynamicLikeOrt(model: Model, given: Partial<CompatOptions> = {}): void {
   const options = withDefaults({ ...given, activationType: 'uint8' })
+  constantNodesToInitializers(model)
   gemmToMatMul(model)
   rewriteOperators(new Rewriter(model, options, selection(options, DYNAMIC_OPERATORS), null), RULES)
 }

@@ -1,6 +1,6 @@
 /** Layers with weights in QOperator models: QLinearConv, QLinearMatMul and QGemm. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { view } from '../../ir/tensor.ts'
+import { float32, type Tensor, view } from '../../ir/tensor.ts'
 import { addIntegers, addParameters, type ConstantParameters, isFloatConstant, quantizeConstant } from '../constants.ts'
 import { addBias, biasFits, widenWeightScales } from '../int32-bias.ts'
 import { pair, triple } from './qlinear.ts'
@@ -96,12 +96,23 @@ function widened(rewriter: Rewriter, value: Value | null | undefined, { bias, in
   if (!isFloatConstant(value) || !bias.tensor || !parameters || !inputScale || !rewriter.options.widenForBias)
     return weight
   if (!widenWeightScales(parameters, bias.tensor, view(inputScale, 'float32')[0])) return weight
-  const { model, graph } = rewriter
-  if (weight.integers.consumers.size === 0)
-    for (const old of [weight.integers, weight.scale, weight.zeroPoint]) graph.initializers.delete(old)
-  const made = { ...addParameters(model, value.name, parameters), axis: weight.axis }
-  return { ...made, integers: addIntegers(model, value.name, quantizeConstant(value.tensor, parameters)) }
+  const integers = quantizeConstant(value.tensor, parameters)
+  if (weight.integers.consumers.size > 0) return secondForm(rewriter, value.name, parameters, integers)
+  weight.integers.tensor = integers
+  weight.scale.tensor = float32(weight.scale.tensor?.shape ?? [], parameters.scales)
+  return weight
 }
+
+const secondForm = (
+  { model }: Rewriter,
+  name: string,
+  parameters: ConstantParameters,
+  integers: Tensor,
+): Quantized => ({
+  ...addParameters(model, name, parameters),
+  integers: addIntegers(model, name, integers),
+  axis: parameters.axis,
+})
 
 function parametersOf({ scale, zeroPoint, axis }: Quantized): ConstantParameters | null {
   if (!scale.tensor || !zeroPoint.tensor) return null

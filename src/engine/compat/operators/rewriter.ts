@@ -84,9 +84,9 @@ export class Rewriter {
   #activation(value: Value): Quantized {
     const known = this.written.get(value)
     if (known) return known
-    const { activationType, activationSymmetric } = this.options
+    const { activationType: qtype } = this.options
     const made = isFloatConstant(value)
-      ? this.#constant(value, { qtype: activationType, axis: null, reduceRange: false }, activationSymmetric)
+      ? this.#constant(value, { qtype, axis: null, reduceRange: false })
       : this.#computed(value)
     this.written.set(value, made)
     return made
@@ -120,20 +120,16 @@ export class Rewriter {
     if (!isFloatConstant(value)) return this.activation(value)
     const known = this.written.get(value)
     if (known) return known
-    const { activationType, weightType, activationSymmetric } = this.options
-    const isActivation = form.qtype === activationType && form.qtype !== weightType
-    const made = this.#constant(
-      value,
-      form,
-      isActivation ? activationSymmetric : isWeightSymmetric(this.options, form.qtype),
-    )
+    const made = this.#constant(value, form)
     this.written.set(value, made)
     return made
   }
 
-  #constant({ name, tensor }: Value & { tensor: Tensor }, form: WeightForm, symmetric: boolean): Quantized {
+  #constant({ name, tensor }: Value & { tensor: Tensor }, form: WeightForm): Quantized {
     const { qtype, axis } = form
-    const { minimumRange } = this.options
+    const { minimumRange, weightType, activationSymmetric } = this.options
+    const symmetric =
+      qtype === weightType || axis !== null ? isWeightSymmetric(this.options, qtype) : activationSymmetric
     const reduceRange = form.reduceRange && this.options.reduceRange
     const parameters = constantParameters(tensor, qtype, axis, { symmetric, reduceRange, minimumRange })
     const values = addParameters(this.model, name, parameters)
