@@ -1,5 +1,6 @@
 /** Made-up inputs for models that came without data: they prove that the artifact runs, not that it is accurate. */
 import { FewbitError } from '../shared/errors.ts'
+import type { CalibrationBatches } from './methods/method.ts'
 import type { RunTensor, Session, ValueInfo } from './runtime/runner.ts'
 
 /** Sizes that are tried for dimensions that the model leaves open. */
@@ -58,3 +59,26 @@ function tensorFor({ dtype, shape }: ValueInfo, open: number, random: () => numb
   const count = dims.reduce((a, b) => a * b, 1)
   return count > 2 ** 28 ? null : { dtype, dims, data: make(count, random) }
 }
+
+/** Made-up calibration data: `count` runs of uniform numbers in the shapes of `feeds`. */
+export function syntheticBatches(
+  feeds: Readonly<Record<string, RunTensor>>,
+  seed: number,
+  count: number,
+): CalibrationBatches {
+  return {
+    samples: count,
+    length: count,
+    async *[Symbol.asyncIterator]() {
+      for (let i = 0; i < count; i++) {
+        const random = randomSource(seed + 1 + i)
+        yield Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, refilled(tensor, random)]))
+      }
+    },
+  }
+}
+
+const refilled = (tensor: RunTensor, random: () => number): RunTensor => ({
+  ...tensor,
+  data: MAKERS[tensor.dtype]?.(tensor.data.length, random) ?? tensor.data,
+})

@@ -33,7 +33,6 @@ const CHECKS: readonly Check[] = [
   existence('/calibration/dataset_id', 'calibration', ({ calibration }) => calibration?.dataset_id),
   existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
   methodOfTarget,
-  calibrationGiven,
   somethingToQuantize,
   fit('calibration'),
   fit('evaluation'),
@@ -58,12 +57,6 @@ function methodOfTarget({ request, target }: Subject): Violation[] {
   if (target.methods.includes(request.method.type)) return []
   const detail = `${target.id} supports ${target.methods.join(', ')}`
   return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
-}
-
-function calibrationGiven({ request }: Subject): Violation[] {
-  if (request.method.type !== 'static' || request.calibration) return []
-  const detail = 'static quantization reads the ranges of activations from a data set'
-  return [{ pointer: '/calibration', code: 'dataset_required', detail }]
 }
 
 function somethingToQuantize({ model, request, target }: Subject): Violation[] {

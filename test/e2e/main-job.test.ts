@@ -103,7 +103,8 @@ describe('the main job', () => {
   test('a dry run answers what would happen and makes no job', async () => {
     const model_id = await create(service.url, 'models', convNet())
     const before = await call<{ data: unknown[] }>(`${service.url}/v1/jobs?model_id=${model_id}&limit=100`)
-    const request = { model_id, target: 'cpu-int8', method: { type: 'static' } }
+    const dataset_id = await create(service.url, 'datasets', randomData(10, [7]))
+    const request = { model_id, target: 'cpu-int8', method: { type: 'static' }, calibration: { dataset_id } }
     const { status, body } = await post<{ valid: boolean; violations: { code: string; pointer: string }[] }>(
       `${service.url}/v1/jobs?dry_run=true`,
       request,
@@ -112,7 +113,7 @@ describe('the main job', () => {
     assert.equal(body.valid, false)
     assert.deepEqual(
       body.violations.map(({ code, pointer }) => [code, pointer]),
-      [['dataset_required', '/calibration']],
+      [['dataset_mismatch', '/calibration/dataset_id']],
     )
     const later = await call<{ data: unknown[] }>(`${service.url}/v1/jobs?model_id=${model_id}&limit=100`)
     assert.equal(later.body.data.length, before.body.data.length)

@@ -106,11 +106,17 @@ describe('static quantization', () => {
     assert.equal(await codeOf(runEngine(m.bytes(), randomData(40, [8]))), 'calibration_failed')
   })
 
-  test('a model without a multiplication has nothing to quantize; static without data needs data', async () => {
+  test('a model without a multiplication has nothing to quantize', async () => {
     const m = buildModel()
     m.output(m.node('LeakyRelu', [m.input('x', ['N', 8])], { attributes: { alpha: float(0.1) } }), 'y', ['N', 8])
     assert.equal(await codeOf(runEngine(m.bytes(), randomData(40, [8]))), 'nothing_to_quantize')
-    assert.equal(await codeOf(runEngine(mlp(), null)), 'dataset_required')
+  })
+
+  test('static without data calibrates on made-up inputs and says so loudly', async () => {
+    const { report, messages } = await runEngine(mlp(), null)
+    assert.ok(report.warnings.some(({ code, detail }) => code === 'synthetic_calibration' && /MADE-UP/.test(detail)))
+    assert.ok(messages.some((message) => message.type === 'warning' && message.code === 'synthetic_calibration'))
+    assert.ok(report.metrics.fidelity!.sqnr_db > 15)
   })
 })
 
