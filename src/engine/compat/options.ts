@@ -24,6 +24,8 @@ export interface CompatOptions {
   /** quantize movement operators although their input is float */
   forceMovement: boolean
   keepClamps: boolean
+  /** QOperator: outputs of Sigmoid have the scale 1/256 that NNAPI wants */
+  nnapiSigmoid: boolean
   /** operators whose outputs stay float */
   floatOutputsOf: readonly string[]
   /** channel axis by operator */
@@ -50,6 +52,7 @@ const DEFAULTS: CompatOptions = {
   dedicatedPairs: false,
   forceMovement: false,
   keepClamps: false,
+  nnapiSigmoid: false,
   floatOutputsOf: [],
   channelAxes: {},
   excludedNodes: [],

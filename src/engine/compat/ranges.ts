@@ -1,10 +1,11 @@
 /** Scales and zero points of activations from calibrated ranges, after the adjustments that make clamps free. */
-import type { Graph, Node, Value } from '../ir/graph.ts'
+import type { Graph, Value } from '../ir/graph.ts'
 import { sortedNodes } from '../ir/graph.ts'
 import { type ScaleZeroPoint, scaleZeroPoint } from '../quant/math.ts'
+import { narrowedInput } from './clamps.ts'
 import type { CompatOptions } from './options.ts'
 import { restrictedParameters } from './restricted.ts'
-import { readersOf, type Selects } from './selection.ts'
+import type { Selects } from './selection.ts'
 
 export interface Range {
   min: number
@@ -12,7 +13,6 @@ export interface Range {
 }
 export type Ranges = ReadonlyMap<string, Range>
 
-const CLAMPS = new Set(['Clip', 'Relu'])
 const PROBABILITIES: Range = { min: 0, max: 1 }
 
 /** Parameters by value. Source: BaseQuantizer.adjust_tensor_ranges and calc_graph_quant_params. */
@@ -55,10 +55,4 @@ function rangesByValue(graph: Graph, ranges: Ranges): Map<Value, Range> {
       return range ? [[value, range]] : []
     }),
   )
-}
-
-/** The input whose range a clamp narrows to its own output's: it has no other reader. */
-export function narrowedInput(graph: Graph, node: Node): Value | null {
-  const [source] = node.inputs
-  return source && CLAMPS.has(node.opType) && readersOf(graph, source) === 1 ? source : null
 }

@@ -1,5 +1,5 @@
 /** Which nodes onnxruntime.quantization looks at, by its registries of operators. */
-import type { Graph, Node } from '../ir/graph.ts'
+import type { Node } from '../ir/graph.ts'
 import type { CompatOptions } from './options.ts'
 
 const COMMON = ['Gather', 'Transpose', 'EmbedLayerNormalization']
@@ -29,7 +29,3 @@ export function selection(options: CompatOptions, defaults: ReadonlySet<string>)
   const excluded = new Set(options.excludedNodes)
   return ({ name, opType }) => operators.has(opType) && !excluded.has(name) && (!only || only.has(name))
 }
-
-/** How many inputs of the graph's own nodes read the value. */
-export const readersOf = (graph: Graph, value: { consumers: ReadonlyMap<Node, number> }): number =>
-  [...value.consumers].reduce((sum, [node, count]) => sum + (graph.nodes.has(node) ? count : 0), 0)

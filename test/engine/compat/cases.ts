@@ -57,7 +57,7 @@ export function openCase(name: string, set: string): GoldenCase {
     name,
     set,
     model: decodeModel(at(name, 'model.onnx')).model,
-    ranges: new Map(Object.entries(reference.ranges).map(([key, [min, max]]) => [key, { min, max }])),
+    ranges: rangesOf(reference.ranges, optionSets[set]!.arguments.extra_options?.CalibTensorRangeSymmetric === true),
     floatOutputs: reference.floatOutputs,
     options: {
       ...optionsOf(optionSets[set]!.arguments),
@@ -69,9 +69,20 @@ export function openCase(name: string, set: string): GoldenCase {
   }
 }
 
+export const setsOf = (name: string): string[] =>
+  Object.keys((readGolden(at(name, 'options.json')) as unknown as { optionSets: object }).optionSets)
+
 /** Cases that have this option set. */
 export const casesWith = (set: string): string[] =>
   CASES.filter((name) => sharedFile('goldens', 'ort-1.30', 'cases', name, `expected.${set}.json`))
+
+function rangesOf(ranges: Record<string, [number, number]>, symmetric: boolean): GoldenCase['ranges'] {
+  const rows = Object.entries(ranges).map(([name, [min, max]]) => {
+    const largest = Math.max(Math.abs(min), Math.abs(max))
+    return [name, symmetric ? { min: -largest, max: largest } : { min, max }] as const
+  })
+  return new Map(rows)
+}
 
 interface Arguments {
   activation_type?: string
@@ -103,6 +114,8 @@ const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
   ForceQuantizeNoInputCheck: (forceMovement: boolean) => ({ forceMovement }),
   MinimumRealRange: (minimumRange: number) => ({ minimumRange }),
   QDQDisableWeightAdjustForInt32Bias: (disable: boolean) => ({ widenForBias: !disable }),
+  'extra.Sigmoid.nnapi': (nnapiSigmoid: boolean) => ({ nnapiSigmoid }),
+  CalibTensorRangeSymmetric: () => ({}),
   UseQDQContribOps: (contrib: boolean) => ({ domain: contrib ? 'com.microsoft' : '' }),
 }
 

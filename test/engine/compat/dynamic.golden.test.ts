@@ -3,9 +3,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { quantizeDynamicLikeOrt } from '../../../src/engine/compat/operators/dynamic.ts'
 import { type Deviation, testParity } from './parity.ts'
+import { DYNAMIC_SETS } from './sets.ts'
 import { namedTensors } from './tables.ts'
-
-const SETS = ['dyn_s8_pt', 'dyn_s8_pc', 'dyn_u8_pt', 'dyn_s8_pc_rr', 'dyn_matmul_only']
 
 const DEVIATIONS: readonly Deviation[] = [
   {
@@ -28,7 +27,7 @@ const NOT_YET: readonly string[] = []
 test('nothing is missing', () => assert.equal(NOT_YET.length, 0))
 
 testParity({
-  sets: SETS,
+  sets: DYNAMIC_SETS,
   quantize: ({ model, options }) => quantizeDynamicLikeOrt(model, options),
   tensorsOf: namedTensors,
   deviations: DEVIATIONS,

@@ -1,8 +1,9 @@
 /** Operators of QOperator models that have a kernel from integers to integers: QLinearAdd, QLinearSoftmax, … */
 import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import type { ScaleZeroPoint } from '../../quant/math.ts'
+import { narrowedInput, quantizerClamps } from '../clamps.ts'
 import type { ParameterValues } from '../constants.ts'
-import { narrowedInput } from '../ranges.ts'
 import { MICROSOFT, type Quantized, type Rewriter, type Rule } from './rewriter.ts'
 
 export const triple = ({ integers, scale, zeroPoint }: Quantized): Value[] => [integers, scale, zeroPoint]
@@ -14,12 +15,15 @@ const domain = MICROSOFT
 const elementwise =
   (count: number): Rule =>
   (rewriter, node) => {
-    const output = rewriter.outputParameters(node.outputs[0])
+    const output = rewriter.outputParameters(node.outputs[0], fixedParameters(rewriter, node))
     const inputs = output && rewriter.activations(node.inputs.slice(0, count))
     if (!inputs) return false
     rewriter.replace(node, `QLinear${node.opType}`, [...inputs.flatMap(triple), ...pair(output)], output, { domain })
     return true
   }
+
+const fixedParameters = ({ options }: Rewriter, { opType }: Node): ScaleZeroPoint | undefined =>
+  opType === 'Sigmoid' && options.nnapiSigmoid ? { scale: 1 / 256, zeroPoint: 0 } : undefined
 
 export const unary = elementwise(1)
 export const binary = elementwise(2)
@@ -55,21 +59,24 @@ export const concat: Rule = (rewriter, node) => {
   return true
 }
 
-/** The values that clamps narrowed: their quantizers clamp already. */
-export function clampedValues({ graph }: Rewriter): Set<Value> {
-  const values = [...graph.nodes].flatMap((node: Node) => narrowedInput(graph, node) ?? [])
-  return new Set(values.filter((value) => value.producer && value.producer.opType !== 'Split'))
+/** Clamps that are alone in reading their input. */
+export function loneClamps({ graph }: Rewriter): Set<Node> {
+  return new Set([...graph.nodes].filter((node) => narrowedInput(graph, node)))
 }
 
-/** A clamp behind a quantizer of its own range disappears. */
+/** A clamp behind a quantizer that has its range disappears; one behind the parameters of another value does not. */
 export const clamp =
-  (clamped: ReadonlySet<Value>): Rule =>
+  (lone: ReadonlySet<Node>): Rule =>
   (rewriter, node) => {
+    const { graph, options, parameters, written } = rewriter
     const [input] = node.inputs
     const [output] = node.outputs
-    const quantized = input && rewriter.written.get(input)
-    if (!quantized || !output || !clamped.has(input) || rewriter.options.activationSymmetric) return false
-    rewriter.graph.removeNode(node)
-    rewriter.written.set(output, quantized)
+    const quantized = input && written.get(input)
+    const calibrated = input && parameters?.get(input)
+    if (!quantized || !calibrated || !output || !lone.has(node) || options.activationSymmetric) return false
+    if (rewriter.outputParameters(input)?.scale !== quantized.scale) return false
+    if (!quantizerClamps(node, calibrated, options.activationType)) return false
+    graph.removeNode(node)
+    written.set(output, quantized)
     return true
   }

@@ -7,7 +7,7 @@ import { constantNodesToInitializers } from './constant-nodes.ts'
 import { attention, embedLayerNormalization } from './contrib.ts'
 import { conv, gemm, matmul } from './layers.ts'
 import { argMax, gather, maxPool, movement, pad, resize, split } from './movement.ts'
-import { binary, clamp, clampedValues, concat, globalAveragePool, softmax, unary } from './qlinear.ts'
+import { binary, clamp, concat, globalAveragePool, loneClamps, softmax, unary } from './qlinear.ts'
 import { rewriteOperators } from './rewrite.ts'
 import { Rewriter, type Rule } from './rewriter.ts'
 
@@ -18,7 +18,7 @@ export function quantizeQOperatorLikeOrt(model: Model, ranges: Ranges, given: Pa
   const selects = selection(options, STATIC_OPERATORS)
   const parameters = activationParameters(model.graph, ranges, options, selects)
   const rewriter = new Rewriter(model, options, selects, parameters)
-  const clamps = clamp(clampedValues(rewriter))
+  const clamps = clamp(loneClamps(rewriter))
   rewriteOperators(rewriter, new Map([...RULES, ['Relu', clamps], ['Clip', clamps]]))
 }
 

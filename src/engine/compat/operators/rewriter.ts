@@ -1,6 +1,6 @@
 /** Replaces operators by their integer forms one after the other and knows which values exist in integers already. */
 import { addNode, int } from '../../ir/build.ts'
-import { type Attribute, freshName, type Graph, type Model, Node, Value } from '../../ir/graph.ts'
+import { type Attribute, capturedValues, freshName, type Graph, type Model, Node, Value } from '../../ir/graph.ts'
 import type { Tensor } from '../../ir/tensor.ts'
 import type { QType, ScaleZeroPoint } from '../../quant/math.ts'
 import {
@@ -188,6 +188,7 @@ export class Rewriter {
   /** The node stays float; what it reads is made float again. */
   keep(node: Node): void {
     for (const value of node.inputs) if (value) this.dequantize(value)
+    for (const value of capturedValues(node)) this.dequantize(value)
   }
 
   /** Computes a value whose operator became an integer one. */

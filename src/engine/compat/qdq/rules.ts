@@ -1,7 +1,7 @@
 /** Per operator: which of its tensors QDQQuantizer quantizes, and how. */
 import type { Node, Value } from '../../ir/graph.ts'
 import { view } from '../../ir/tensor.ts'
-import { readersOf } from '../selection.ts'
+import { narrowedInput, quantizerClamps } from '../clamps.ts'
 import type { Marks } from './marks.ts'
 
 type Rule = (marks: Marks, node: Node) => void
@@ -66,7 +66,9 @@ function becomesProducer(marks: Marks, node: Node, input: Value): boolean {
   const [output] = node.outputs
   const { producer } = input
   if (options.activationSymmetric || options.keepClamps || !producer || !output) return false
-  if (!parameters.has(output) || readersOf(graph, input) !== 1 || graph.outputs.includes(input)) return false
+  const quantizer = parameters.get(output)
+  if (!quantizer || !narrowedInput(graph, node) || !quantizerClamps(node, quantizer, options.activationType))
+    return false
   producer.setOutput(producer.outputs.indexOf(input), output)
   tensors.delete(input)
   return true
