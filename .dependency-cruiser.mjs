@@ -61,6 +61,10 @@ export default {
     wall('quant-below-methods', 'methods use quant, not the other way', '^src/engine/quant/', {
       path: '^src/engine/(methods|verify|pipeline|prepare|data)',
     }),
+    wall('compat-is-a-branch', 'parity with ONNX Runtime knows graphs and arithmetic', '^src/engine/compat/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/(compat|ir|ops|onnx/index\\.ts|quant/math\\.ts)',
+    }),
     wall('methods-below-pipeline', 'only the pipeline knows the order of the stages', '^src/engine/(methods|verify)/', {
       path: '^src/engine/(pipeline|index)\\.ts',
     }),
