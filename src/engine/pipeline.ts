@@ -10,7 +10,7 @@ import { forgetTypes } from './passes/forget-types.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { shareInitializers } from './passes/share-initializers.ts'
-import { type Prepared, prepare } from './prepare.ts'
+import { PREPARE, PREPARE_COMPAT, type Prepared, prepare } from './prepare.ts'
 import { createProgressMeter, type ProgressMeter } from './progress.ts'
 import type { Recipe, RunnerMessage, RunnerSpec } from './recipe.ts'
 import { type Metrics, Report, type Warning } from './report.ts'
@@ -69,12 +69,14 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     warnings: [],
   }
   run.progress.report('preparing', 0, 1)
-  const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace)
+  const { method } = spec.recipe
+  const passes = 'compat' in method && method.compat ? PREPARE_COMPAT : PREPARE
+  const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace, passes)
   const split = await splitSamples(spec, prepared.inputs)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
   const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches))
-  runPasses(output.model, FINISH)
+  if (!output.keepAsIs) runPasses(output.model, FINISH)
   const path = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, path)
   run.progress.report('packaging', 0, 1)

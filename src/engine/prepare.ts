@@ -21,6 +21,9 @@ export const PREPARE: readonly Pass[] = [
   removeUnused,
 ]
 
+/** what onnxruntime.quantization's own preparation leaves to do after ONNX Runtime's folding */
+export const PREPARE_COMPAT: readonly Pass[] = [removeUnused]
+
 const CONTRIB = 'com.microsoft'
 
 export interface Prepared {
@@ -41,6 +44,7 @@ export async function prepare(
   minOpset: number,
   runtime: Runtime,
   workspace: Workspace,
+  passes: readonly Pass[] = PREPARE,
 ): Promise<Prepared> {
   const original = decodeModel(path)
   const floatOpset = original.model.opsets.get('') ?? 0
@@ -52,7 +56,7 @@ export async function prepare(
   await session.release()
   const load = () => typed(foldedPath, runtime, workspace)
   const { model, problems } = await raise(load, minOpset)
-  runPasses(model, PREPARE)
+  runPasses(model, passes)
   return {
     floatPath,
     floatOpset,

@@ -11,6 +11,11 @@ export type ObserverName = (typeof OBSERVER_NAMES)[number]
 export type TargetName = (typeof TARGET_NAMES)[number]
 export type MetricName = (typeof METRIC_NAMES)[number]
 
+const Compat = z
+  .literal('onnxruntime')
+  .optional()
+  .describe('quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)')
+
 export const StaticMethod = z.strictObject({
   type: z.literal('static'),
   observer: z
@@ -30,12 +35,15 @@ export const StaticMethod = z.strictObject({
     .describe(
       'mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more',
     ),
+  compat: Compat,
 })
 export type StaticMethod = z.infer<typeof StaticMethod>
 export const DynamicMethod = z.strictObject({
   type: z.literal('dynamic'),
   per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+  compat: Compat,
 })
+export type DynamicMethod = z.infer<typeof DynamicMethod>
 export const Float16Method = z.strictObject({
   type: z.literal('float16'),
   keep_io_types: z.boolean().default(true).describe('keep float32 inputs and outputs and convert inside'),

@@ -185,3 +185,21 @@ describe('what is tried', () => {
     )
   })
 })
+
+describe('compat: onnxruntime', () => {
+  test('static: the names and the graph that quantize_static writes, verified like every artifact', async () => {
+    const { report, model, plan } = await runEngine(convNet(), randomData(40, IMAGE), {
+      method: { type: 'static', compat: 'onnxruntime' },
+    })
+    assert.match(print(model), /x_QuantizeLinear_Output = QuantizeLinear\(x, x_scale, x_zero_point\)/)
+    assert.equal((report.options.method as { compat: string }).compat, 'onnxruntime')
+    assert.ok(report.metrics.fidelity!.sqnr_db > 15)
+    assert.ok(plan.nodes.every(({ reason }) => reason.includes('onnxruntime')))
+  })
+
+  test('dynamic: MatMulInteger behind DynamicQuantizeLinear', async () => {
+    const { report, model } = await runEngine(mlp(), null, { method: { type: 'dynamic', compat: 'onnxruntime' } })
+    assert.equal(linesOf(model, /= MatMulInteger\(/).length, 2)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 20)
+  })
+})

@@ -480,6 +480,11 @@ export interface components {
              * @default true
              */
             per_channel?: boolean;
+            /**
+             * @description quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)
+             * @constant
+             */
+            compat?: "onnxruntime";
         };
         Float16MethodInput: {
             /**
@@ -566,6 +571,11 @@ export interface components {
             bias_correction?: "auto" | boolean;
             /** @description mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more */
             min_sqnr_db?: number;
+            /**
+             * @description quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)
+             * @constant
+             */
+            compat?: "onnxruntime";
         };
         Artifact: {
             id: string;
@@ -657,6 +667,11 @@ export interface components {
              * @default true
              */
             per_channel: boolean;
+            /**
+             * @description quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)
+             * @constant
+             */
+            compat?: "onnxruntime";
         };
         Event: {
             /** @description evt_…; pass it as Last-Event-ID or ?after= */
@@ -1047,6 +1062,11 @@ export interface components {
             bias_correction: "auto" | boolean;
             /** @description mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more */
             min_sqnr_db?: number;
+            /**
+             * @description quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)
+             * @constant
+             */
+            compat?: "onnxruntime";
         };
         /** @description a hardware profile, whole: dtypes, granularity, zero-point and scale rules, operators */
         Target: {

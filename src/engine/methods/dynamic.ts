@@ -9,6 +9,7 @@ import { elementCount, float32, scalar, type Tensor, tensorOf, view } from '../i
 import { describeNode } from '../quant/describe.ts'
 import { quantizePerChannel, quantizeTensor, scaleZeroPointOf } from '../quant/math.ts'
 import { DynamicMethod } from '../recipe.ts'
+import { compatDynamic } from './compat.ts'
 import type { Method } from './method.ts'
 import { shareOfMacs } from './static.ts'
 
@@ -31,7 +32,9 @@ interface QuantizedWeight {
 }
 
 export const dynamicMethod: Method = async (input) => {
-  const { per_channel } = DynamicMethod.parse(input.recipe.method)
+  const options = DynamicMethod.parse(input.recipe.method)
+  if (options.compat) return compatDynamic(input, options)
+  const { per_channel } = options
   const { model, quantizeDomain } = input.prepared
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
   const judged = nodes.map(({ graph, node }) => ({ graph, node, reason: input.excludes(node) ?? refusal(node) }))

@@ -34,6 +34,8 @@ export interface MethodOutput {
   macsInteger: number | null
   calibration: Report['calibration']
   options: Record<string, unknown>
+  /** nothing is to be changed after this method */
+  keepAsIs?: boolean
   /** variants that were tried */
   search?: Report['search']
 }

@@ -19,6 +19,7 @@ import { rankValues, type Sensitivity } from '../quant/sensitivity.ts'
 import { StaticMethod } from '../recipe.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import type { IntegerTarget } from '../targets/target.ts'
+import { compatStatic } from './compat.ts'
 import type { CalibrationBatches, Method, MethodInput } from './method.ts'
 import { openSearch, type Search } from './search.ts'
 import { buildVariant, type Variant, type VariantInput } from './variant.ts'
@@ -26,6 +27,7 @@ import { buildVariant, type Variant, type VariantInput } from './variant.ts'
 export const staticMethod: Method = async (input) => {
   const options = StaticMethod.parse(input.recipe.method)
   const target = input.target as IntegerTarget
+  if (options.compat) return compatStatic(input, options, requireBatches(input.batches))
   const { model, quantizeDomain } = input.prepared
   const plan = planRegions(model.graph, target, { perChannel: options.per_channel, excludes: input.excludes })
   if (plan.nodes.size === 0) throw nothingToQuantize(plan)

@@ -1,0 +1,103 @@
+/** Static and dynamic quantization exactly as onnxruntime.quantization 1.30 does them: the same operators, names, scales and integers. */
+import { quantizeDynamicLikeOrt } from '../compat/operators/dynamic.ts'
+import { quantizeQdqLikeOrt } from '../compat/qdq/index.ts'
+import { allGraphs, type Model, type Node, sortedNodes } from '../ir/graph.ts'
+import { decodeModel } from '../onnx/index.ts'
+import { addExtremes, measureExtremes } from '../quant/calibrate.ts'
+import { describeNode } from '../quant/describe.ts'
+import { minmax } from '../quant/observers/minmax.ts'
+import type { DynamicMethod, StaticMethod } from '../recipe.ts'
+import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
+
+const WEIGHTS = 'int8'
+const ACTIVATIONS = 'uint8'
+
+/** Min/max calibration, Q/DQ around every operator of the registry. */
+export async function compatStatic(
+  input: MethodInput,
+  { per_channel }: StaticMethod,
+  batches: CalibrationBatches,
+): Promise<MethodOutput> {
+  const { model, quantizeDomain } = input.prepared
+  const started = input.now()
+  const ranges = await rangesOfAll(input, batches)
+  const seconds = (input.now() - started) / 1000
+  input.progress('quantizing', 0, 1)
+  const options = {
+    activationType: ACTIVATIONS,
+    weightType: WEIGHTS,
+    perChannel: per_channel,
+    domain: quantizeDomain,
+  } as const
+  const excludedNodes = excludedIn(model, input)
+  quantizeQdqLikeOrt(model, ranges, { ...options, excludedNodes })
+  return {
+    ...describe(input, model, 'static'),
+    calibration: {
+      samples: batches.samples,
+      observer: minmax.name,
+      samples_per_second: batches.samples / Math.max(seconds, 1e-6),
+      values: ranges.size,
+    },
+    options: { type: 'static', compat: 'onnxruntime', observer: minmax.name, per_channel },
+  }
+}
+
+export function compatDynamic(input: MethodInput, { per_channel }: DynamicMethod): MethodOutput {
+  const { model } = input.prepared
+  quantizeDynamicLikeOrt(model, {
+    weightType: WEIGHTS,
+    perChannel: per_channel,
+    excludedNodes: excludedIn(model, input),
+  })
+  return {
+    ...describe(input, model, 'dynamic'),
+    calibration: null,
+    options: { type: 'dynamic', compat: 'onnxruntime', per_channel },
+  }
+}
+
+const excludedIn = ({ graph }: Model, { excludes }: MethodInput): string[] =>
+  [...graph.nodes].filter((node) => excludes(node) !== null).map(({ name }) => name)
+
+/** Ranges of every float value of the main graph. */
+async function rangesOfAll({ runtime, workspace, prepared, progress }: MethodInput, batches: CalibrationBatches) {
+  const path = workspace.save('prepared.onnx', prepared.model)
+  const probe = decodeModel(path).model
+  const produced = [...probe.graph.nodes].flatMap((node) => [...node.outputs])
+  const names = [...probe.graph.inputs, ...produced].flatMap((value) =>
+    value?.dtype === 'float32' ? [value.name] : [],
+  )
+  const outputs = addExtremes(probe, names)
+  const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
+  let done = 0
+  const onBatch = () => progress('calibrating', ++done, batches.length)
+  const { statistics } = await measureExtremes({ session, outputs, means: new Map(), batches, onBatch })
+  await session.release()
+  return statistics
+}
+
+const CONVERSION = /^(Dynamic)?(Quantize|Dequantize)Linear$/
+
+function describe({ recipe }: MethodInput, model: Model, method: string) {
+  const nodes = [...allGraphs(model.graph)].flatMap(sortedNodes).filter(({ opType }) => !CONVERSION.test(opType))
+  const quantized = new Set(nodes.filter(isQuantized))
+  const reason = (node: Node) =>
+    quantized.has(node) ? 'as onnxruntime.quantization does' : 'onnxruntime.quantization leaves it float'
+  return {
+    model,
+    keepAsIs: true,
+    plan: {
+      target: recipe.target,
+      method,
+      nodes: nodes.map((node) => describeNode(node, quantized.has(node), reason(node))),
+      values: [],
+    },
+    quantizedNodes: quantized.size,
+    macsInteger: null,
+  }
+}
+
+const isQuantized = (node: Node): boolean =>
+  /Integer$|^DynamicQuantize|^QLinear/.test(node.opType) ||
+  node.inputs.some((value) => value?.producer?.opType === 'DequantizeLinear')
