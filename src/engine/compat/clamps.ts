@@ -34,5 +34,6 @@ function boundsOf(node: Node): readonly [number, number] {
 function bound(node: Node, index: number, attribute: string, otherwise: number): number {
   const value = node.inputs[index]
   if (!value) return node.float(attribute, otherwise)
-  return value.tensor?.dtype === 'float32' ? view(value.tensor, 'float32')[0] : Number.NaN
+  const tensor = value.tensor ?? value.producer?.tensor('value')
+  return tensor?.dtype === 'float32' ? view(tensor, 'float32')[0] : Number.NaN
 }

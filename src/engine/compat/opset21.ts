@@ -6,11 +6,14 @@ import { QTYPES } from '../quant/math.ts'
 import type { CompatOptions } from './options.ts'
 
 const TARGET = 21
+/** older operators changed their meaning on the way */
+const OLDEST = 13
 
 export function raiseForWideTypes(model: Model, { activationType, weightType, domain }: CompatOptions): void {
   const opset = model.opsets.get('') ?? 0
   const isWide = QTYPES[activationType].bits === 16 || QTYPES[weightType].bits === 16
   if (!isWide || domain !== '' || opset >= TARGET) return
+  if (opset < OLDEST) throw new Error(`16-bit types need operator set ${OLDEST}, the model has ${opset}`)
   for (const node of sortedNodes(model.graph))
     for (const step of STEPS) if (opset < step.since && step.operators.includes(node.opType)) step.raise(model, node)
   model.opsets.set('', TARGET)

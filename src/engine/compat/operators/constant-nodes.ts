@@ -1,11 +1,13 @@
-/** Weights in Constant nodes become weights like others. */
-import { type Model, sortedNodes } from '../../ir/graph.ts'
+/** Weights in Constant nodes become weights like others, which make ONNX Runtime's quantizer fail. */
+import { type Model, sortedNodes, type Value } from '../../ir/graph.ts'
 
-export function constantNodesToInitializers({ graph }: Model): void {
+const LAYERS = new Set(['Conv', 'Gemm', 'MatMul', 'LSTM', 'Gather'])
+
+export function weightsToInitializers({ graph }: Model): void {
   for (const node of sortedNodes(graph)) {
     const tensor = node.opType === 'Constant' ? node.tensor('value') : undefined
     const [value] = node.outputs
-    if (!tensor || !value || graph.outputs.includes(value)) continue
+    if (tensor?.dtype !== 'float32' || !value || !isWeight(value) || graph.outputs.includes(value)) continue
     graph.removeNode(node)
     value.tensor = tensor
     value.dtype = tensor.dtype
@@ -13,3 +15,5 @@ export function constantNodesToInitializers({ graph }: Model): void {
     graph.addInitializer(value)
   }
 }
+
+const isWeight = ({ consumers }: Value): boolean => [...consumers.keys()].some(({ opType }) => LAYERS.has(opType))

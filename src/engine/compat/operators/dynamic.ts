@@ -2,7 +2,7 @@
 import type { Model } from '../../ir/graph.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { DYNAMIC_OPERATORS, selection } from '../selection.ts'
-import { constantNodesToInitializers } from './constant-nodes.ts'
+import { weightsToInitializers } from './constant-nodes.ts'
 import { attention, embedLayerNormalization } from './contrib.ts'
 import { gemmToMatMul } from './gemm-to-matmul.ts'
 import { convInteger, matmulInteger } from './integer.ts'
@@ -11,10 +11,15 @@ import { gather, movement } from './movement.ts'
 import { rewriteOperators } from './rewrite.ts'
 import { Rewriter, type Rule } from './rewriter.ts'
 
+/** the first with DynamicQuantizeLinear */
+const OLDEST = 11
+
 /** Rewrites the model in place; subgraphs stay float. */
 export function quantizeDynamicLikeOrt(model: Model, given: Partial<CompatOptions> = {}): void {
   const options = withDefaults({ ...given, activationType: 'uint8' })
-  constantNodesToInitializers(model)
+  const opset = model.opsets.get('') ?? 0
+  if (opset < OLDEST) throw new Error(`dynamic quantization needs operator set ${OLDEST}, the model has ${opset}`)
+  weightsToInitializers(model)
   gemmToMatMul(model)
   rewriteOperators(new Rewriter(model, options, selection(options, DYNAMIC_OPERATORS), null), RULES)
 }

@@ -3,7 +3,7 @@ import type { Model } from '../../ir/graph.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { activationParameters, type Ranges } from '../ranges.ts'
 import { STATIC_OPERATORS, selection } from '../selection.ts'
-import { constantNodesToInitializers } from './constant-nodes.ts'
+import { weightsToInitializers } from './constant-nodes.ts'
 import { attention, embedLayerNormalization } from './contrib.ts'
 import { conv, gemm, matmul } from './layers.ts'
 import { argMax, gather, maxPool, movement, pad, resize, split } from './movement.ts'
@@ -14,7 +14,7 @@ import { Rewriter, type Rule } from './rewriter.ts'
 /** Rewrites the model in place. `ranges` are the calibrated ranges by name. */
 export function quantizeQOperatorLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
   const options = withDefaults(given)
-  constantNodesToInitializers(model)
+  weightsToInitializers(model)
   const selects = selection(options, STATIC_OPERATORS)
   const parameters = activationParameters(model.graph, ranges, options, selects)
   const rewriter = new Rewriter(model, options, selects, parameters)

@@ -81,6 +81,13 @@ const movement: Rule = (marks, node) => {
   if (quantizesOutput(marks, node)) marks.sameAs(node.outputs[0], input)
 }
 
+/** Older versions of the operator know no integers. */
+const movementFrom =
+  (opset: number): Rule =>
+  (marks, node) => {
+    if ((marks.model.opsets.get('') ?? 0) >= opset) movement(marks, node)
+  }
+
 const gather: Rule = (marks, node) => {
   const [input] = node.inputs
   if ((input?.isConstant && marks.isFloat(input)) || marks.options.forceMovement) marks.activation(input)
@@ -131,10 +138,12 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ...['InstanceNormalization', 'LayerNormalization', 'BatchNormalization'].map(
     (name) => [name, normalization] as const,
   ),
-  ...['Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'Resize', 'MaxPool', 'AveragePool', 'Slice'].map(
+  ...['Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'AveragePool', 'Slice'].map(
     (name) => [name, movement] as const,
   ),
   ['TopK', movement],
+  ['MaxPool', movementFrom(12)],
+  ['Resize', movementFrom(11)],
 ])
 
 export const markNode: Rule = (marks, node) => (RULES.get(node.opType) ?? everything)(marks, node)
