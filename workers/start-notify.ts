@@ -1,7 +1,7 @@
 /** The webhook process's work: sweeps the outbox onto the queue and delivers what is on it. */
 import { UnrecoverableError, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
-import { patientOptions } from '../src/queue/connection.ts'
+import { isThere, patientOptions } from '../src/queue/connection.ts'
 import { type Delivery, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { openGuardedAgent } from '../src/webhooks/guarded-agent.ts'
@@ -55,7 +55,8 @@ export async function startNotify(deps: Deps): Promise<RunningNotify> {
     async close() {
       await stopSweeping()
       changes.close()
-      await worker.close()
+      // a polite end would wait until Redis is back
+      await worker.close(!(await isThere(deps.redis)))
       await dispatcher.close()
     },
   }

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Job, WaitingError, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
 import { reconcileJobs } from '../src/jobs/reconcile-jobs.ts'
-import { patientOptions } from '../src/queue/connection.ts'
+import { isThere, patientOptions } from '../src/queue/connection.ts'
 import { type JobTicket, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { every, repeat } from './repeat.ts'
@@ -49,6 +49,7 @@ export function startWorker(deps: Deps, host: RunnerHost, timing: WorkerTiming =
   return {
     async close() {
       await stopReconciling()
+      if (!(await isThere(deps.redis))) return abandon(worker)
       await worker.pause(true)
       const finished = worker.close()
       await Promise.race([finished, delay(timing.graceMs, undefined, { ref: false })])
@@ -56,6 +57,12 @@ export function startWorker(deps: Deps, host: RunnerHost, timing: WorkerTiming =
       await finished
     },
   }
+}
+
+/** Without Redis no job can be given back, and a polite end would wait until Redis is back. */
+async function abandon(worker: Worker): Promise<void> {
+  worker.cancelAllJobs(reason('shutdown'))
+  await worker.close(true)
 }
 
 async function process(

@@ -1,6 +1,6 @@
 /** Wake-ups: one subscriber per process tells whoever waits that a job changed; a hint, never the truth. */
 import type { Redis } from 'ioredis'
-import { connectPatient } from './connection.ts'
+import { connectSubscriber } from './connection.ts'
 
 export interface Watch {
   /** Resolves at the next change (at once when one happened since the last call), after `timeoutMs`, or on abort. */
@@ -27,11 +27,11 @@ export function openChanges(redisUrl: string, channel: string): Changes {
     for (const wakes of watched.values()) for (const each of wakes) each()
   }
   const subscribe = () => {
-    subscriber = connectPatient(redisUrl)
+    subscriber = connectSubscriber(redisUrl)
     subscriber.on('error', () => {})
     subscriber.on('message', (_channel, jobId) => wake(jobId))
-    // what changed before the subscription stood was told to nobody
-    subscriber.subscribe(channel).then(wakeAll, () => {})
+    // what changed while the subscription did not stand was told to nobody
+    subscriber.on('ready', () => subscriber?.subscribe(channel).then(wakeAll, () => {}))
   }
   return {
     watch(jobId) {

@@ -56,7 +56,15 @@ export function patientOptions(url: string): PatientOptions {
   return { ...parseRedisUrl(url), maxRetriesPerRequest: null, retryStrategy }
 }
 
-export const connectPatient = (url: string): Redis => new Redis(patientOptions(url))
+/** Whoever subscribes does so again at each `ready`: what ioredis repeats by itself fails as an unhandled rejection. */
+export const connectSubscriber = (url: string): Redis => new Redis({ ...patientOptions(url), autoResubscribe: false })
+
+/** Whether Redis answers within 2 s. */
+export const isThere = (redis: Redis): Promise<boolean> =>
+  redis.ping().then(
+    () => true,
+    () => false,
+  )
 
 /** Waits until a fresh connection is usable, but never longer than `timeoutMs`; a Redis that is away is no error here. */
 export async function settled(redis: Redis, timeoutMs = COMMAND_TIMEOUT_MS): Promise<void> {

@@ -114,6 +114,23 @@ describe('when processes die', () => {
     }
   })
 
+  test('without Redis the worker stops at once too, with its runner; the job runs again later', async (t) => {
+    const id = await startEndlessJob()
+    await reaches(id, 'verifying')
+    const left = await runners()
+    await service.redis.kill('SIGKILL')
+    const asked = performance.now()
+    await service.kill('worker', 'SIGTERM')
+    t.diagnostic(`the worker ended after ${seconds(asked)}`)
+    assert.ok(performance.now() - asked < 8000, seconds(asked))
+    await noneIsLeft(left)
+    await service.redis.start()
+    await service.start('worker')
+    await until(async () => (await getJob(service.url, id)).attempt === 2, 'it does not run again', 60_000)
+    assert.equal((await post(`${service.url}/v1/jobs/${id}/cancel`, {})).status, 202)
+    assert.equal((await finished(service.url, id)).status, 'canceled')
+  })
+
   test('cancel ends a job inside a native call within 2 s', async (t) => {
     const id = await startEndlessJob()
     await reaches(id, 'verifying')
