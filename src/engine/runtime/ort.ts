@@ -11,7 +11,20 @@ const FATAL_ONLY = 4
 /** ONNX Runtime on the CPU with `threads` intra-op threads. */
 export function openRuntime(threads: number): Runtime {
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
+  keepHalvesInUint16()
   return { name: 'onnxruntime', version, threads, load: (path, options) => load(path, options, threads) }
+}
+
+/**
+ * At its first tensor the library looks for Float16Array, which Node has from 24 on, and keeps float16 in it; but its native part reads
+ * no bytes of such an array (microsoft/onnxruntime#32323). So it must not find one.
+ */
+function keepHalvesInUint16(): void {
+  const found = Object.getOwnPropertyDescriptor(globalThis, 'Float16Array')
+  if (!found) return
+  Reflect.deleteProperty(globalThis, 'Float16Array')
+  new ort.Tensor('bool', [false], [1])
+  Object.defineProperty(globalThis, 'Float16Array', found)
 }
 
 async function load(path: string, { optimization, saveTo }: LoadOptions, threads: number): Promise<Session> {
