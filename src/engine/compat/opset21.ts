@@ -3,6 +3,7 @@ import { addNode, int } from '../ir/build.ts'
 import { type Attribute, type Model, type Node, sortedNodes } from '../ir/graph.ts'
 import { int64 } from '../ir/tensor.ts'
 import { QTYPES } from '../quant/math.ts'
+import { opsetOf, requireOpset } from './opset.ts'
 import type { CompatOptions } from './options.ts'
 
 const TARGET = 21
@@ -10,10 +11,10 @@ const TARGET = 21
 const OLDEST = 13
 
 export function raiseForWideTypes(model: Model, { activationType, weightType, domain }: CompatOptions): void {
-  const opset = model.opsets.get('') ?? 0
+  const opset = opsetOf(model)
   const isWide = QTYPES[activationType].bits === 16 || QTYPES[weightType].bits === 16
   if (!isWide || domain !== '' || opset >= TARGET) return
-  if (opset < OLDEST) throw new Error(`16-bit types need operator set ${OLDEST}, the model has ${opset}`)
+  requireOpset(model, OLDEST)
   for (const node of sortedNodes(model.graph))
     for (const step of STEPS) if (opset < step.since && step.operators.includes(node.opType)) step.raise(model, node)
   model.opsets.set('', TARGET)

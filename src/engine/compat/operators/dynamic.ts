@@ -1,5 +1,6 @@
 /** quantize_dynamic of onnxruntime.quantization 1.30: int8 weights, activations quantized at run time. */
 import type { Model } from '../../ir/graph.ts'
+import { DYNAMIC, requireOpset } from '../opset.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { DYNAMIC_OPERATORS, selection } from '../selection.ts'
 import { weightsToInitializers } from './constant-nodes.ts'
@@ -11,14 +12,10 @@ import { gather, movement } from './movement.ts'
 import { rewriteOperators } from './rewrite.ts'
 import { Rewriter, type Rule } from './rewriter.ts'
 
-/** the first with DynamicQuantizeLinear */
-const OLDEST = 11
-
 /** Rewrites the model in place; subgraphs stay float. */
 export function quantizeDynamicLikeOrt(model: Model, given: Partial<CompatOptions> = {}): void {
   const options = withDefaults({ ...given, activationType: 'uint8' })
-  const opset = model.opsets.get('') ?? 0
-  if (opset < OLDEST) throw new Error(`dynamic quantization needs operator set ${OLDEST}, the model has ${opset}`)
+  requireOpset(model, DYNAMIC)
   weightsToInitializers(model)
   gemmToMatMul(model)
   rewriteOperators(new Rewriter(model, options, selection(options, DYNAMIC_OPERATORS), null), RULES)

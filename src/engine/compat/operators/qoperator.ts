@@ -1,5 +1,6 @@
 /** quantize_static of onnxruntime.quantization 1.30 in its QOperator format. */
 import type { Model } from '../../ir/graph.ts'
+import { LINEAR, requireOpset } from '../opset.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { activationParameters, type Ranges } from '../ranges.ts'
 import { STATIC_OPERATORS, selection } from '../selection.ts'
@@ -11,9 +12,10 @@ import { binary, clamp, concat, globalAveragePool, loneClamps, softmax, unary } 
 import { rewriteOperators } from './rewrite.ts'
 import { Rewriter, type Rule } from './rewriter.ts'
 
-/** Rewrites the model in place. `ranges` are the calibrated ranges by name. */
+/** Rewrites a float32 model in place. `ranges` are the calibrated ranges by name. */
 export function quantizeQOperatorLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
   const options = withDefaults(given)
+  requireOpset(model, LINEAR)
   weightsToInitializers(model)
   const selects = selection(options, STATIC_OPERATORS)
   const parameters = activationParameters(model.graph, ranges, options, selects)

@@ -13,6 +13,7 @@ import {
   quantizeConstant,
 } from '../constants.ts'
 import { dequantizeNode, quantizedName, quantizeNode, scaleName, zeroPointName } from '../names.ts'
+import { opsetOf } from '../opset.ts'
 import { type CompatOptions, isWeightSymmetric } from '../options.ts'
 import type { Selects } from '../selection.ts'
 
@@ -56,7 +57,7 @@ export class Rewriter {
     return this.model.graph
   }
   get opset(): number {
-    return this.model.opsets.get('') ?? 0
+    return opsetOf(this.model)
   }
 
   isFloat(value: Value | null | undefined): boolean {

@@ -1,6 +1,7 @@
 /** quantize_static of onnxruntime.quantization 1.30 in its QDQ format. */
 import { type Model, sortedNodes } from '../../ir/graph.ts'
 import { removeUnusedConstants } from '../clean.ts'
+import { LINEAR, requireOpset } from '../opset.ts'
 import { raiseForWideTypes } from '../opset21.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { activationParameters, type Ranges } from '../ranges.ts'
@@ -10,9 +11,10 @@ import { Marks } from './marks.ts'
 import { markNode } from './rules.ts'
 import { weightParameters } from './weights.ts'
 
-/** Rewrites the model in place. `ranges` are the calibrated ranges by name. */
+/** Rewrites a float32 model in place. `ranges` are the calibrated ranges by name. */
 export function quantizeQdqLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
   const options = withDefaults(given)
+  requireOpset(model, LINEAR)
   raiseForWideTypes(model, options)
   const selects = selection(options, STATIC_OPERATORS)
   const marks = new Marks(model, options, activationParameters(model.graph, ranges, options, selects))

@@ -1,5 +1,5 @@
 /** What the operators of a graph ask to be quantized, before anything is inserted. */
-import { type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
+import { freshName, type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
 import type { ScaleZeroPoint } from '../../quant/math.ts'
 import { isFloatConstant } from '../constants.ts'
 import type { CompatOptions } from '../options.ts'
@@ -43,8 +43,10 @@ export class Marks {
     return this.model.graph
   }
 
+  /** Computed values of unknown type count as float32 when they were calibrated. */
   isFloat(value: Value): boolean {
-    return value.isConstant ? isFloatConstant(value) : value.dtype === 'float32' || this.parameters.has(value)
+    const dtype = value.tensor?.dtype ?? value.dtype
+    return dtype ? dtype === 'float32' : this.parameters.has(value)
   }
 
   isMarked(value: Value | null | undefined): value is Value {
@@ -80,8 +82,7 @@ export class Marks {
     const taken = [...this.graph.initializers].flatMap(({ name }) =>
       name.startsWith(bias.name) && /^\d+$/.test(name.slice(bias.name.length)) ? [+name.slice(bias.name.length)] : [],
     )
-    const name = `${bias.name}${Math.max(-1, ...taken) + 1}`
-    this.model.names.add(name)
+    const name = freshName(this.model, `${bias.name}${Math.max(-1, ...taken) + 1}`)
     return this.graph.addInitializer(new Value(name, undefined, undefined, bias.tensor))
   }
 

@@ -2,6 +2,7 @@
 import type { Node, Value } from '../../ir/graph.ts'
 import { view } from '../../ir/tensor.ts'
 import { narrowedInput, quantizerClamps } from '../clamps.ts'
+import { opsetOf } from '../opset.ts'
 import type { Marks } from './marks.ts'
 
 type Rule = (marks: Marks, node: Node) => void
@@ -85,7 +86,7 @@ const movement: Rule = (marks, node) => {
 const movementFrom =
   (opset: number): Rule =>
   (marks, node) => {
-    if ((marks.model.opsets.get('') ?? 0) >= opset) movement(marks, node)
+    if (opsetOf(marks.model) >= opset) movement(marks, node)
   }
 
 const gather: Rule = (marks, node) => {
