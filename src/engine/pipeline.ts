@@ -221,7 +221,7 @@ function metricsOf(
     coverage: {
       nodes: output.plan.nodes.length,
       nodes_quantized: output.quantizedNodes,
-      integer_kernels: target.kind === 'integer' ? kernels.integer : null,
+      integer_kernels: target.kind === 'float' ? null : kernels.integer,
       conversions: kernels.conversions,
       macs_integer: output.macsInteger,
     },
@@ -232,7 +232,7 @@ function metricsOf(
 /** What a user must not overlook in the figures. */
 function judge(target: Target, { size_bytes, latency_ms, target_conformance }: Metrics): Warning[] {
   // A float target is other hardware than the processor that was measured.
-  const slower = target.kind === 'integer' && latency_ms && latency_ms.speedup < 0.95
+  const slower = target.kind !== 'float' && latency_ms && latency_ms.speedup < 0.95
   return [
     ...(slower
       ? [

@@ -1,9 +1,9 @@
 /** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
 import { z } from 'zod'
 
-export const METHOD_NAMES = ['static', 'dynamic', 'float16'] as const
+export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16'] as const
 export const OBSERVER_NAMES = ['minmax', 'moving_average', 'percentile', 'entropy', 'mse', 'kmeans'] as const
-export const TARGET_NAMES = ['cpu-int8', 'gpu-float16'] as const
+export const TARGET_NAMES = ['cpu-int8', 'cpu-int4', 'gpu-float16'] as const
 export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
 
 export type MethodName = (typeof METHOD_NAMES)[number]
@@ -48,8 +48,24 @@ export const Float16Method = z.strictObject({
   type: z.literal('float16'),
   keep_io_types: z.boolean().default(true).describe('keep float32 inputs and outputs and convert inside'),
 })
+export const WeightOnlyMethod = z.strictObject({
+  type: z.literal('weight_only'),
+  bits: z.union([z.literal(4), z.literal(8)]).default(4),
+  block_size: z
+    .union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)])
+    .default(32)
+    .describe('weights that share a scale'),
+  symmetric: z.boolean().default(true).describe('without a zero point per block'),
+  search: z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe(
+      'look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest',
+    ),
+})
+export type WeightOnlyMethod = z.infer<typeof WeightOnlyMethod>
 export const Method = z
-  .discriminatedUnion('type', [StaticMethod, DynamicMethod, Float16Method])
+  .discriminatedUnion('type', [StaticMethod, DynamicMethod, WeightOnlyMethod, Float16Method])
   .describe('how the numbers are reduced')
 export type Method = z.infer<typeof Method>
 

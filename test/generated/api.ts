@@ -501,7 +501,7 @@ export interface components {
         JobRequestInput: {
             model_id: string;
             /** @enum {string} */
-            target: "cpu-int8" | "gpu-float16";
+            target: "cpu-int8" | "cpu-int4" | "gpu-float16";
             method: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
@@ -546,7 +546,7 @@ export interface components {
             };
         };
         /** @description how the numbers are reduced */
-        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["Float16MethodInput"];
+        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["WeightOnlyMethodInput"] | components["schemas"]["Float16MethodInput"];
         StaticMethodInput: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -576,6 +576,30 @@ export interface components {
              * @constant
              */
             compat?: "onnxruntime";
+        };
+        WeightOnlyMethodInput: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "weight_only";
+            /** @default 4 */
+            bits?: 4 | 8;
+            /**
+             * @description weights that share a scale
+             * @default 32
+             */
+            block_size?: 16 | 32 | 64 | 128 | 256;
+            /**
+             * @description without a zero point per block
+             * @default true
+             */
+            symmetric?: boolean;
+            /**
+             * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
+             * @default auto
+             */
+            search?: "auto" | boolean;
         };
         Artifact: {
             id: string;
@@ -779,7 +803,7 @@ export interface components {
         JobRequest: {
             model_id: string;
             /** @enum {string} */
-            target: "cpu-int8" | "gpu-float16";
+            target: "cpu-int8" | "cpu-int4" | "gpu-float16";
             method: components["schemas"]["Method"];
             calibration?: {
                 dataset_id: string;
@@ -824,7 +848,7 @@ export interface components {
             };
         };
         /** @description how the numbers are reduced */
-        Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["Float16Method"];
+        Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["WeightOnlyMethod"] | components["schemas"]["Float16Method"];
         Metrics: {
             size_bytes: {
                 float: number;
@@ -972,7 +996,7 @@ export interface components {
         };
         Recipe: {
             /** @enum {string} */
-            target: "cpu-int8" | "gpu-float16";
+            target: "cpu-int8" | "cpu-int4" | "gpu-float16";
             method: components["schemas"]["Method"];
             /**
              * @default {
@@ -1086,6 +1110,30 @@ export interface components {
         Warning: {
             code: string;
             detail: string;
+        };
+        WeightOnlyMethod: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "weight_only";
+            /** @default 4 */
+            bits: 4 | 8;
+            /**
+             * @description weights that share a scale
+             * @default 32
+             */
+            block_size: 16 | 32 | 64 | 128 | 256;
+            /**
+             * @description without a zero point per block
+             * @default true
+             */
+            symmetric: boolean;
+            /**
+             * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
+             * @default auto
+             */
+            search: "auto" | boolean;
         };
     };
     responses: {
@@ -1595,8 +1643,8 @@ export interface operations {
                 after?: string;
                 status?: "queued" | "running" | "canceling" | "succeeded" | "failed" | "canceled" | "expired";
                 model_id?: string;
-                target?: "cpu-int8" | "gpu-float16";
-                method?: "static" | "dynamic" | "float16";
+                target?: "cpu-int8" | "cpu-int4" | "gpu-float16";
+                method?: "static" | "dynamic" | "weight_only" | "float16";
                 created_after?: string;
             };
             header?: never;

@@ -107,7 +107,7 @@ describe('conventions', () => {
     const { body } = await call<{ data: { id: string; operators?: object; sources: string[] }[] }>(
       `${api.url}/v1/targets`,
     )
-    assert.deepEqual(body.data.map(({ id }) => id).toSorted(), ['cpu-int8', 'gpu-float16'])
+    assert.deepEqual(body.data.map(({ id }) => id).toSorted(), ['cpu-int4', 'cpu-int8', 'gpu-float16'])
     const one = await call<{ id: string; operators: Record<string, unknown> }>(`${api.url}/v1/targets/cpu-int8`)
     assert.ok(one.body.operators.Conv)
   })

@@ -4,9 +4,11 @@ import { dynamicMethod } from './dynamic.ts'
 import { float16Method } from './float16.ts'
 import type { Method } from './method.ts'
 import { staticMethod } from './static.ts'
+import { weightOnlyMethod } from './weight-only.ts'
 
 export const METHODS = {
   static: staticMethod,
   dynamic: dynamicMethod,
+  weight_only: weightOnlyMethod,
   float16: float16Method,
 } as const satisfies Record<MethodName, Method>

@@ -38,4 +38,10 @@ export interface FloatTarget extends TargetBase {
   float_inputs: Readonly<Record<string, readonly number[]>>
 }
 
-export type Target = IntegerTarget | FloatTarget
+export interface WeightOnlyTarget extends TargetBase {
+  kind: 'weight-only'
+  weight: { bits: readonly number[]; block_sizes: readonly number[]; symmetric: readonly boolean[] }
+  format: 'MatMulNBits'
+}
+
+export type Target = IntegerTarget | FloatTarget | WeightOnlyTarget

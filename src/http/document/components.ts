@@ -1,6 +1,14 @@
 /** Which schemas the OpenAPI document names. */
 import { z } from 'zod'
-import { DatasetSpec, DynamicMethod, Float16Method, Method, Recipe, StaticMethod } from '../../engine/recipe.ts'
+import {
+  DatasetSpec,
+  DynamicMethod,
+  Float16Method,
+  Method,
+  Recipe,
+  StaticMethod,
+  WeightOnlyMethod,
+} from '../../engine/recipe.ts'
 import { Metrics, Report, Warning } from '../../engine/report.ts'
 import { ArtifactSummary, JobError, JobEvent, JobRequest } from '../../jobs/job.ts'
 import { Model, Port } from '../../models/model.ts'
@@ -40,6 +48,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Target,
   TargetList,
   Warning,
+  WeightOnlyMethod,
 }
 
 /** A registry of the named schemas on top of the descriptions that the schemas carry themselves. */
