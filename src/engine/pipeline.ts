@@ -193,7 +193,8 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     options: { ...spec.recipe, method: output.options },
     opset: { float: prepared.floatOpset, quantized: output.model.opsets.get('') ?? 0 },
     calibration: output.calibration,
-    search: output.search ?? [],
+    // JSON has no infinity: a variant whose outputs could not be compared has no score
+    search: output.search?.filter(({ sqnr_db }) => Number.isFinite(sqnr_db)) ?? [],
     metrics,
     warnings: run.warnings,
     stages: progress.stages(),

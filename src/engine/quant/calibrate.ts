@@ -150,7 +150,7 @@ export async function measureHistograms({
   const available = new Set(session.outputs.map(({ name }) => name))
   const fetch = [...histograms.keys()].filter((name) => available.has(name))
   for await (const feeds of batches) {
-    const results = await session.run(feeds, fetch)
+    const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
     for (const [name, histogram] of histograms) {
       const data = (results[name] ?? feeds[name])?.data
       if (data instanceof Float32Array) addTo(histogram, data)
