@@ -1,8 +1,9 @@
 /** Stored elements → the element type of a model's input. */
 import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, type DType } from '../ir/dtype.ts'
-import { float16Bits, fromFloat16 } from '../ir/float16.ts'
+import { float16Bits, fromFloat16Bits } from '../ir/float16.ts'
 import type { ElementArray } from '../runtime/runner.ts'
+import { requireFit } from './fit.ts'
 
 type Constructor = new (buffer: ArrayBufferLike, offset: number, length: number) => ElementArray
 
@@ -26,7 +27,7 @@ export function viewAs(bytes: Uint8Array, dtype: DType): ElementArray {
   const View = ARRAYS[dtype]
   if (!View) throw new FewbitError('dataset_mismatch', `data of type ${dtype} cannot feed a model`)
   const width = bitsOf(dtype) / 8
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice()
+  const aligned = bytes.byteOffset % width === 0 ? bytes : Uint8Array.from(bytes)
   return new View(aligned.buffer, aligned.byteOffset, aligned.byteLength / width)
 }
 
@@ -54,13 +55,14 @@ const TARGETS: Partial<Record<DType, Make>> = {
   bool: (length) => new Uint8Array(length),
 }
 
-/** Elements of `from` as elements of `to`. */
+/** Elements of `from` as elements of `to`. Throws dataset_mismatch for a number that `to` cannot hold. */
 export function convert(elements: ElementArray, from: DType, to: DType, affine: Affine): ElementArray {
   if (from === to && affine.scale === 1 && affine.offset === 0) return elements
   const make = TARGETS[to]
   if (!make) throw new FewbitError('dataset_mismatch', `the model takes ${to}, which a data set cannot hold`)
   const out = make(elements.length)
   const numbers = numbersIn(elements, from)
+  requireFit(numbers, affine, to)
   if (out instanceof BigInt64Array || out instanceof BigUint64Array) fillIntegers(out, numbers, affine)
   else fillNumbers(out, numbers, to, affine)
   return out
@@ -81,8 +83,26 @@ function fillIntegers(
 }
 
 function numbersIn(elements: ElementArray, from: DType): ArrayLike<number> {
-  if (from === 'float16') return fromFloat16(elements as Uint16Array)
-  if (elements instanceof BigInt64Array || elements instanceof BigUint64Array)
-    return Float64Array.from(elements, Number)
+  if (from === 'float16') return fromHalves(elements as Uint16Array)
+  if (elements instanceof BigInt64Array) return fromWords(elements, Int32Array)
+  if (elements instanceof BigUint64Array) return fromWords(elements, Uint32Array)
   return elements
+}
+
+function fromHalves(halves: Uint16Array): Float32Array {
+  const out = new Float32Array(halves.length)
+  for (let i = 0; i < out.length; i++) out[i] = fromFloat16Bits(halves[i]!)
+  return out
+}
+
+/** 64-bit integers as the nearest doubles, without a bigint each: the high word has the sign, the low word has none. */
+function fromWords(
+  { buffer, byteOffset, length }: BigInt64Array | BigUint64Array,
+  High: typeof Int32Array | typeof Uint32Array,
+): Float64Array {
+  const low = new Uint32Array(buffer, byteOffset, 2 * length)
+  const high = new High(buffer as ArrayBuffer, byteOffset, 2 * length)
+  const out = new Float64Array(length)
+  for (let i = 0; i < length; i++) out[i] = high[2 * i + 1]! * 2 ** 32 + low[2 * i]!
+  return out
 }

@@ -25,9 +25,18 @@ export interface Dataset {
 
 const LABELS = 'labels'
 
-/** Opens the .npz at `path`. Throws dataset_not_npz or dataset_array_invalid. */
+/** Opens the .npz at `path`, which stays open as long as the data set is read. Throws dataset_not_npz or dataset_array_invalid. */
 export async function openDataset(path: string, spec: DatasetSpec): Promise<Dataset> {
   const archive = await openNpz(path)
+  try {
+    return await datasetOf(archive, spec)
+  } catch (error) {
+    archive.close()
+    throw error
+  }
+}
+
+async function datasetOf(archive: Archive, spec: DatasetSpec): Promise<Dataset> {
   const arrays = new Map<string, StoredArray>()
   for (const member of archive.members) arrays.set(member.name, await storedArray(archive, member))
   const labels = arrays.get(LABELS)

@@ -2,7 +2,6 @@
 import { crc32 } from 'node:zlib'
 import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, type DType } from '../ir/dtype.ts'
-import { viewAs } from './convert.ts'
 import { toLittleEndian } from './layout.ts'
 import { invalidArray } from './npy.ts'
 import { type Member, openNpz } from './npz.ts'
@@ -30,13 +29,14 @@ export async function inspectNpz(path: string): Promise<DatasetSummary> {
     const samples = countSamples(arrays)
     requireLabels(labels, samples)
     for (const member of archive.members) await readThrough(member)
-    return { samples, arrays: arrays.map(summaryOf), labels: labels ? summaryOf(labels) : null }
+    return { samples, arrays: arrays.map(summaryOf), labels: labels ? kindOf(labels) : null }
   } finally {
     archive.close()
   }
 }
 
-const summaryOf = ({ name, header }: Member): ArraySummary => ({ name, dtype: header.dtype, shape: [...header.shape] })
+const kindOf = ({ header }: Member) => ({ dtype: header.dtype, shape: [...header.shape] })
+const summaryOf = (member: Member): ArraySummary => ({ name: member.name, ...kindOf(member) })
 
 /** All arrays have the same first axis, and something in it. */
 function countSamples(arrays: readonly Member[]): number {
@@ -73,10 +73,10 @@ async function readThrough(member: Member): Promise<void> {
   let skip = header.offset
   let seen = 0
   let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of await member.open()) {
-    crc = crc32(chunk as Buffer, crc)
-    const body = (chunk as Buffer).subarray(Math.min(skip, (chunk as Buffer).length))
-    skip -= (chunk as Buffer).length - body.length
+  for await (const chunk of member.chunks()) {
+    crc = crc32(chunk, crc)
+    const body = chunk.subarray(Math.min(skip, chunk.length))
+    skip -= chunk.length - body.length
     const bytes = Buffer.concat([rest, body])
     const whole = bytes.length - (bytes.length % width)
     requireFinite(member, bytes.subarray(0, whole), seen)
@@ -87,29 +87,36 @@ async function readThrough(member: Member): Promise<void> {
     throw new FewbitError('dataset_not_npz', `the checksum of "${name}" is wrong: the archive is damaged`)
 }
 
-const CHECKS: Partial<Record<DType, (elements: ArrayLike<number>) => number>> = {
-  float16: (elements) => indexOf(elements, (bits) => (bits & 0x7c00) === 0x7c00),
-  float32: (elements) => indexOf(elements, (value) => !Number.isFinite(value)),
-  float64: (elements) => indexOf(elements, (value) => !Number.isFinite(value)),
+/** The bits of the exponent, all of them set in NaN and infinity, and where in an element they lie. */
+interface Exponent {
+  words: typeof Uint16Array | typeof Uint32Array
+  mask: number
+  first: number
+  step: number
 }
 
-function indexOf(elements: ArrayLike<number>, matches: (value: number) => boolean): number {
-  for (let i = 0; i < elements.length; i++) if (matches(elements[i]!)) return i
-  return -1
+const EXPONENTS: Partial<Record<DType, Exponent>> = {
+  float16: { words: Uint16Array, mask: 0x7c00, first: 0, step: 1 },
+  float32: { words: Uint32Array, mask: 0x7f800000, first: 0, step: 1 },
+  float64: { words: Uint32Array, mask: 0x7ff00000, first: 1, step: 2 },
 }
 
+function firstNotFinite(bytes: Uint8Array, { words: Words, mask, first, step }: Exponent): number | null {
+  const words = new Words(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.length / Words.BYTES_PER_ELEMENT)
+  for (let i = first; i < words.length; i += step) if ((words[i]! & mask) === mask) return (i - first) / step
+  return null
+}
+
+/** `bytes` are whole elements in memory of their own, `before` of them came earlier. */
 function requireFinite({ name, header }: Member, bytes: Buffer, before: number): void {
-  const check = CHECKS[header.dtype]
-  if (!check || bytes.length === 0) return
-  const copy = header.bigEndian ? Uint8Array.from(bytes) : bytes
-  const at = check(viewAs(toLittleEndian(copy, header), header.dtype) as ArrayLike<number>)
-  if (at < 0) return
-  const detail = `array "${name}" holds NaN or infinity${placeOf(header, before + at)}`
+  const exponent = EXPONENTS[header.dtype]
+  const at = exponent ? firstNotFinite(toLittleEndian(bytes, header), exponent) : null
+  if (at === null) return
+  const detail = `array "${name}" holds NaN or infinity in sample ${sampleOf(header, before + at)}`
   throw new FewbitError('dataset_not_finite', detail, { hint: 'leave the sample out, or check the preprocessing' })
 }
 
-function placeOf({ shape, fortran }: Member['header'], index: number): string {
-  if (fortran) return ''
-  const perSample = shape.slice(1).reduce((a, b) => a * b, 1)
-  return ` in sample ${Math.floor(index / perSample)}`
+function sampleOf({ shape, fortran }: Member['header'], index: number): number {
+  const samples = shape[0] ?? 1
+  return fortran ? index % samples : Math.floor((index * samples) / shape.reduce((a, b) => a * b, 1))
 }

@@ -13,6 +13,8 @@ const EXPANDED_BYTES = 16 * 1024 ** 3
 /** an archive may expand this much before the ratio counts */
 const UNSUSPICIOUS_BYTES = 128 * 1024 ** 2
 const RATIO = 200
+/** bytes of an array that has to be in memory as a whole, because it is compressed or column-major */
+const WHOLE_BYTES = 4 * 1024 ** 3
 const STORED = 0
 
 export interface Member {
@@ -24,8 +26,8 @@ export interface Member {
   crc32: number
   /** where the elements lie in the file when they are not compressed; else null */
   stored: number | null
-  /** the whole member, header included */
-  open(): Promise<Readable>
+  /** the whole member, header included. Throws dataset_not_npz where it cannot be expanded */
+  chunks(): AsyncIterable<Buffer>
 }
 
 export interface Archive {
@@ -87,8 +89,8 @@ async function readMember(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Membe
   if (entry.isEncrypted()) throw notNpz(`the member "${name}" is encrypted`)
   if (!entry.canDecodeFileData())
     throw notNpz(`the member "${name}" is compressed with method ${entry.compressionMethod}`)
-  const open = () => zip.openReadStreamPromise(entry)
-  const header = parseHeader(name, await firstBytes(name, await open()))
+  const chunks = () => chunksOf(name, zip.openReadStreamPromise(entry))
+  const header = parseHeader(name, await firstBytes(name, chunks()))
   const size = entry.uncompressedSize - header.offset
   const expected = byteLength(header.dtype, elementCount(header.shape))
   if (size !== expected) {
@@ -99,14 +101,32 @@ async function readMember(zip: yauzl.ZipFile, entry: yauzl.Entry): Promise<Membe
   }
   const { fileDataStart } = await zip.readLocalFileHeaderPromise(entry, { minimal: true })
   const stored = entry.compressionMethod === STORED ? fileDataStart + header.offset : null
-  return { name, header, size, crc32: entry.crc32, stored, open }
+  if (stored === null || header.fortran) requireRoom(name, size)
+  return { name, header, size, crc32: entry.crc32, stored, chunks }
 }
 
-/** Preamble and header; the rest of the stream is dropped. */
-async function firstBytes(name: string, stream: Readable): Promise<Buffer> {
+function requireRoom(name: string, size: number): void {
+  if (size <= WHOLE_BYTES) return
+  throw invalidArray(
+    name,
+    `is compressed or in Fortran order and has ${size} bytes; at most ${WHOLE_BYTES} are expanded`,
+    'write it with numpy.savez in C order, so that it can be read sample by sample',
+  )
+}
+
+async function* chunksOf(name: string, opened: Promise<Readable>): AsyncGenerator<Buffer> {
+  try {
+    yield* (await opened) as AsyncIterable<Buffer>
+  } catch (error) {
+    throw notNpz(`the member "${name}" is damaged: ${messageOf(error)}`, error)
+  }
+}
+
+/** Preamble and header; the rest is dropped. */
+async function firstBytes(name: string, chunks: AsyncIterable<Buffer>): Promise<Buffer> {
   let bytes: Buffer = Buffer.alloc(0)
-  for await (const chunk of stream) {
-    bytes = Buffer.concat([bytes, chunk as Buffer])
+  for await (const chunk of chunks) {
+    bytes = Buffer.concat([bytes, chunk])
     if (bytes.length >= HEADER_LIMIT) break
     if (bytes.length >= PREAMBLE && bytes.length >= headerEnd(name, bytes)) break
   }
@@ -118,8 +138,7 @@ async function firstBytes(name: string, stream: Readable): Promise<Buffer> {
 export async function readElements(member: Member): Promise<Uint8Array> {
   const bytes = new Uint8Array(member.size)
   let at = -member.header.offset
-  for await (const chunk of await member.open()) {
-    const part = chunk as Buffer
+  for await (const part of member.chunks()) {
     const skipped = Math.max(0, Math.min(part.length, -at))
     bytes.set(part.subarray(skipped), at + skipped)
     at += part.length
