@@ -32,7 +32,7 @@ function start(t: TestContext, env: Record<string, string>): Start {
   // another PATH would not find the leash
   const [file, ...args] = env.PATH ? [process.execPath, ENTRY] : leashed([process.execPath, ENTRY])
   const child = spawn(file!, args, {
-    env: { PATH: process.env.PATH, PORT: '0', DATA_DIR: directory, ...env },
+    env: { PATH: process.env.PATH, TMPDIR: directory, PORT: '0', DATA_DIR: directory, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let said = ''
