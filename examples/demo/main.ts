@@ -9,7 +9,7 @@ import { progressLine, table } from './show.ts'
 
 const OUT = join('data', 'demo')
 const CALIBRATION = { lines: 64, seed: 1 }
-const EVALUATION = { lines: 160, seed: 2 }
+const EVALUATION = { lines: 200, seed: 2 }
 
 console.log('Starting Fewbit …')
 const service = await startService(join(OUT, 'service'))

@@ -63,6 +63,7 @@ function rowsOf({ size_bytes, latency_ms, accuracy, fidelity, coverage }: Metric
       ? ([
           ['output SQNR', '', `${fidelity.sqnr_db.toFixed(1)} dB`, 'signal to quantization noise, worst output'],
           ['output cosine', '', fidelity.cosine.toFixed(5), ''],
+          ...agreementRow(fidelity.agreement),
         ] as const)
       : []),
     [
@@ -73,6 +74,9 @@ function rowsOf({ size_bytes, latency_ms, accuracy, fidelity, coverage }: Metric
     ],
   ]
 }
+
+const agreementRow = (share: number | null): Row[] =>
+  share === null ? [] : [['agreement', '', percent(share), 'samples with the same largest output']]
 
 /** The table of a finished job. */
 export function table(metrics: Metrics): string {
