@@ -5,7 +5,8 @@ import type { Phase, RunnerMessage } from './recipe.ts'
 const SHARES: Record<Phase, number> = {
   preparing: 0.1,
   planning: 0.02,
-  calibrating: 0.4,
+  calibrating: 0.2,
+  training: 0.2,
   quantizing: 0.08,
   verifying: 0.25,
   measuring: 0.12,
@@ -16,6 +17,7 @@ const MESSAGES: Record<Phase, string> = {
   preparing: 'folding constants and finding shapes',
   planning: 'choosing what to quantize',
   calibrating: 'reading ranges of activations',
+  training: 'training under quantization',
   quantizing: 'writing integers',
   verifying: 'comparing both models on held-out samples',
   measuring: 'measuring latency',

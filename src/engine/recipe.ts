@@ -1,7 +1,9 @@
 /** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
 import { z } from 'zod'
 
-export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16'] as const
+export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
+export const LOSS_NAMES = ['distillation', 'cross_entropy', 'blend'] as const
+export const OPTIMIZER_NAMES = ['sgd', 'adamw'] as const
 export const OBSERVER_NAMES = ['minmax', 'moving_average', 'percentile', 'entropy', 'mse', 'kmeans'] as const
 export const TARGET_NAMES = ['cpu-int8', 'cpu-int4', 'gpu-float16'] as const
 export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
@@ -64,8 +66,38 @@ export const WeightOnlyMethod = z.strictObject({
     ),
 })
 export type WeightOnlyMethod = z.infer<typeof WeightOnlyMethod>
+/** How a quantized model is trained; how much, and on what, is said by `Training`. */
+export const QatMethod = z.strictObject({
+  type: z.literal('qat'),
+  observer: z
+    .enum(['auto', ...OBSERVER_NAMES])
+    .default('auto')
+    .describe('ranges of the post-training quantization that training starts from'),
+  per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+  loss: z
+    .enum(['auto', ...LOSS_NAMES])
+    .default('auto')
+    .describe(
+      'distillation: learn the outputs of the float model, no labels needed; cross_entropy: learn the labels; blend: both; auto: blend where the training data has labels',
+    ),
+  temperature: z.number().positive().max(100).default(2).describe('softens both distributions of a distillation'),
+  label_weight: z.number().min(0).max(1).default(0.5).describe('share of cross-entropy in a blend'),
+  optimizer: z.enum(['auto', ...OPTIMIZER_NAMES]).default('auto'),
+  schedule: z.enum(['cosine', 'constant']).default('cosine').describe('of the learning rate'),
+  warmup: z.number().min(0).max(1).default(0.05).describe('share of the steps in which the learning rate rises'),
+  weight_decay: z.number().min(0).max(1).default(0),
+  max_gradient_norm: z.number().positive().default(1).describe('gradients longer than this are shortened to it'),
+  learn_scales: z.boolean().default(true).describe('learned step size: scales are trained like weights'),
+  freeze_observers: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.33)
+    .describe('share of the steps after which ranges no longer follow the data'),
+})
+export type QatMethod = z.infer<typeof QatMethod>
 export const Method = z
-  .discriminatedUnion('type', [StaticMethod, DynamicMethod, WeightOnlyMethod, Float16Method])
+  .discriminatedUnion('type', [StaticMethod, DynamicMethod, WeightOnlyMethod, Float16Method, QatMethod])
   .describe('how the numbers are reduced')
 export type Method = z.infer<typeof Method>
 
@@ -81,11 +113,25 @@ export const Exclude = z.strictObject({
   op_types: z.array(z.string().min(1).max(100)).max(100).default([]).describe('operators that stay float'),
 })
 
+/** How much quantization-aware training, and its pace. */
+export const Training = z.strictObject({
+  samples: z.number().int().positive().optional().describe('the first so many; all by default'),
+  epochs: z.number().positive().max(10_000).optional().describe('passes over the data; not together with steps'),
+  steps: z.number().int().positive().max(10_000_000).optional().describe('updates; not together with epochs'),
+  batch_size: z.union([z.literal('auto'), z.number().int().positive().max(4096)]).default('auto'),
+  learning_rate: z
+    .union([z.literal('auto'), z.number().positive().max(10)])
+    .default('auto')
+    .describe('its peak'),
+})
+export type Training = z.infer<typeof Training>
+
 export const Recipe = z.strictObject({
   target: z.enum(TARGET_NAMES),
   method: Method,
   exclude: Exclude.default({ nodes: [], op_types: [] }),
   calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
+  training: Training.optional(),
   evaluation: z
     .strictObject({ metric: z.enum(METRIC_NAMES), samples: z.number().int().positive().optional() })
     .optional(),
@@ -106,6 +152,9 @@ export const RunnerSpec = z.strictObject({
   recipe: Recipe,
   model: z.string(),
   calibration: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  training: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  /** where training writes its state, and finds it again when an earlier attempt was interrupted */
+  checkpoint: z.string().optional(),
   evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
   output: z.string(),
   threads: z.number().int().positive(),
@@ -116,6 +165,7 @@ export const PHASES = [
   'preparing',
   'planning',
   'calibrating',
+  'training',
   'quantizing',
   'verifying',
   'measuring',
@@ -127,6 +177,18 @@ export type Phase = (typeof PHASES)[number]
 export type RunnerMessage =
   | { type: 'progress'; phase: Phase; fraction: number; step: number; total_steps: number; message: string }
   | { type: 'warning'; code: string; detail: string }
+  | {
+      type: 'training'
+      step: number
+      total_steps: number
+      epoch: number
+      loss: number
+      learning_rate: number
+      samples_per_second: number
+      seconds_left: number
+    }
+  /** the state of training lies, complete, at `path` */
+  | { type: 'checkpoint'; path: string; step: number }
   | { type: 'result'; files: { name: string; content_type: string }[] }
   | { type: 'error'; code: string; stage: string; detail: string; param?: string; hint?: string }
 

@@ -3,6 +3,7 @@ import type { MethodName } from '../recipe.ts'
 import { dynamicMethod } from './dynamic.ts'
 import { float16Method } from './float16.ts'
 import type { Method } from './method.ts'
+import { qatMethod } from './qat.ts'
 import { staticMethod } from './static.ts'
 import { weightOnlyMethod } from './weight-only.ts'
 
@@ -11,4 +12,5 @@ export const METHODS = {
   dynamic: dynamicMethod,
   weight_only: weightOnlyMethod,
   float16: float16Method,
+  qat: qatMethod,
 } as const satisfies Record<MethodName, Method>
