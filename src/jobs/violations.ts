@@ -54,8 +54,9 @@ function existence(
 }
 
 function methodOfTarget({ request, target }: Subject): Violation[] {
-  if (target.methods.includes(request.method.type)) return []
-  const detail = `${target.id} supports ${target.methods.join(', ')}`
+  const methods: readonly string[] = target.methods
+  if (methods.includes(request.method.type)) return []
+  const detail = `${target.id} supports ${methods.join(', ')}`
   return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
 }
 
@@ -63,7 +64,8 @@ function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   if (!model || target.kind !== 'integer') return []
   const excluded = request.exclude?.op_types ?? []
   const left = Object.keys(model.op_types).filter((op) => !excluded.includes(op))
-  if (left.some((op) => op in target.operators)) return []
+  const listed = Object.keys(target.operators)
+  if (listed.length === 0 || left.some((op) => listed.includes(op))) return []
   const detail = `no operator is left that ${target.id} computes in integers`
   return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
 }

@@ -3,6 +3,7 @@ import { FewbitError } from '../../shared/errors.ts'
 import type { Graph, Node } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { opOf } from '../ops/index.ts'
+import { activationSpec } from '../quant/assign.ts'
 import {
   addExtremes,
   addInputMeans,
@@ -14,7 +15,7 @@ import {
 import { describePlan } from '../quant/describe.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Observer } from '../quant/observers/observer.ts'
-import { type Plan, planRegions } from '../quant/plan.ts'
+import { type Plan, planGraph } from '../quant/plan.ts'
 import { rankValues, type Sensitivity } from '../quant/sensitivity.ts'
 import { StaticMethod } from '../recipe.ts'
 import type { RunTensor } from '../runtime/runner.ts'
@@ -29,7 +30,7 @@ export const staticMethod: Method = async (input) => {
   const target = input.target as IntegerTarget
   if (options.compat) return compatStatic(input, options, requireBatches(input.batches))
   const { model, quantizeDomain } = input.prepared
-  const plan = planRegions(model.graph, target, { perChannel: options.per_channel, excludes: input.excludes })
+  const plan = planGraph(model.graph, target, { perChannel: options.per_channel, excludes: input.excludes })
   if (plan.nodes.size === 0) throw nothingToQuantize(plan)
   const batches = requireBatches(input.batches)
   const observers = observersFor(options.observer)
@@ -88,11 +89,7 @@ async function mixPrecision(
   search: Search,
 ): Promise<Variant> {
   if (min_sqnr_db === undefined || !search.canJudge) return start
-  const { activation } = common.target
-  const ranked = rankValues(common.statistics, start.observer, {
-    qtype: activation.dtype,
-    symmetric: activation.symmetric,
-  })
+  const ranked = rankValues(common.statistics, start.observer, activationSpec(common.target))
   const { graph } = decodeModel(common.path).model
   let best = start
   for (const count of FLOAT_COUNTS) {

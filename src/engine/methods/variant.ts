@@ -1,10 +1,11 @@
 /** One way to quantize a prepared model statically, built from its file so that many can be tried. */
 import type { Model, Node, Value } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
+import { activationSpec } from '../quant/assign.ts'
 import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
 import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
-import { type Plan, planRegions } from '../quant/plan.ts'
+import { type Plan, planGraph } from '../quant/plan.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 
 /** What all variants have in common. */
@@ -49,7 +50,7 @@ function planMeasured(
 ): Plan {
   const reasons = new Map(float)
   for (;;) {
-    const plan = planRegions(model.graph, target, {
+    const plan = planGraph(model.graph, target, {
       perChannel,
       excludes: (node) => reasons.get(node.name) ?? excludes(node),
     })
@@ -66,7 +67,7 @@ function planMeasured(
 }
 
 function rangesOf({ statistics, target }: VariantInput, plan: Plan, observer: Observer): Map<string, Range> {
-  const levels = { qtype: target.activation.dtype, symmetric: target.activation.symmetric }
+  const levels = activationSpec(target)
   const ranges = new Map<string, Range>()
   for (const { name } of plan.values.keys()) {
     const found = statistics.get(name)

@@ -2,7 +2,7 @@
 import { type Graph, type Node, replaceUses } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
-import { QTYPES, type QType, quantizeTensor, type ScaleZeroPoint } from './math.ts'
+import { clippingRange, QTYPES, type QType, type QuantSpec, quantizeTensor, type ScaleZeroPoint } from './math.ts'
 
 /** Removes every clamp among `nodes` whose only reader is such a quantizer; results stay the same to the bit. */
 export function absorbClamps(graph: Graph, nodes: Iterable<Node>): void {
@@ -33,10 +33,10 @@ function saturates(quantizer: Node, [low, high]: readonly [number, number]): boo
 const GIVEN_UP = 0.02
 
 /** Parameters of a clamp's result, narrowed a little where its quantizer then saturates at both bounds and replaces it. */
-export function saturateWith(clamp: Node | null, parameters: ScaleZeroPoint, qtype: QType): ScaleZeroPoint {
+export function saturateWith(clamp: Node | null, parameters: ScaleZeroPoint, spec: QuantSpec): ScaleZeroPoint {
   const bounds = clamp && opOf(clamp)?.bounds?.(clamp)
-  if (!bounds?.every(Number.isFinite)) return parameters
-  const [first, last] = QTYPES[qtype].full
+  if (!bounds?.every(Number.isFinite) || spec.powerOfTwo) return parameters
+  const [first, last] = clippingRange(spec.qtype, spec)
   const { scale, zeroPoint } = parameters
   const [low, high] = bounds
   const limits = [low / (first - zeroPoint + 0.5), high / (last - zeroPoint - 0.5)].filter(

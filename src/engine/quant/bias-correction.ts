@@ -40,13 +40,13 @@ function replaceBias(model: Model, node: Node, bias: Value, tensor: Tensor): Val
 /** Mean of (Ŵ − W)·x per output channel. */
 function outputError(
   node: Node,
-  { value, axis, qtype, symmetric }: ConstantPlan,
+  { value, axis, qtype, ...spec }: ConstantPlan,
   mean: Float32Array,
 ): Float32Array | null {
   const tensor = value.tensor
   if (tensor?.dtype !== 'float32' || axis === null) return null
   const weights = view(tensor, 'float32')
-  const { quantized, scales } = quantizePerChannel(weights, tensor.shape, axis, qtype, { symmetric })
+  const { quantized, scales } = quantizePerChannel(weights, tensor.shape, axis, qtype, spec)
   const inputOf = opOf(node)?.inputChannels?.of(node, tensor.shape)
   if (!inputOf) return null
   const { outer, channels, inner } = channelLayout(tensor.shape, axis)

@@ -45,6 +45,7 @@ export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap
 const REASONS = {
   own: 'calibrated range',
   fixed: 'range fixed by the operator',
+  given: 'parameters prescribed by the target',
   shared: 'same numbers as its source',
 } as const
 

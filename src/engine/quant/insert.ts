@@ -2,24 +2,28 @@
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
-import { absorbClamps, saturateWith } from './absorb.ts'
+import { absorbClamps } from './absorb.ts'
 import {
+  clippingRange,
   extremes,
+  QTYPES,
   type QType,
+  type QuantSpec,
   quantizeBias,
   quantizePerChannel,
   quantizeTensor,
   type ScaleZeroPoint,
-  scaleZeroPoint,
   scaleZeroPointOf,
   weightScaleForBias,
 } from './math.ts'
 import type { Range } from './observers/observer.ts'
-import type { BiasPlan, ConstantPlan, Plan, ValuePlan } from './plan.ts'
+import { type GroupParameters, groupParameters } from './parameters.ts'
+import type { BiasPlan, ConstantPlan, Plan } from './plan.ts'
 
 /** Scale(s) and zero point of one tensor as they were written. */
 export interface Parameters {
   qtype: QType
+  spec: QuantSpec
   scales: Float32Array
   zeroPoint: number
   axis: number | null
@@ -56,50 +60,29 @@ export function insertQuantization(
     constants: new Map(),
     uses: new Map(),
   }
-  for (const [value, planned] of plan.values)
-    if (planned.kind !== 'shared') context.parameters.set(value, parametersOf(value, planned, ranges))
-  for (const constant of plan.constants) insertConstant(context, constant)
-  for (const [value, planned] of plan.values)
-    if (planned.kind === 'shared') context.parameters.set(value, sharedParameters(context, planned.with))
+  const grouped = groupParameters(plan, ranges)
+  for (const value of plan.values.keys()) context.parameters.set(value, perTensor(grouped.get(value)!))
+  for (const constant of plan.constants) insertConstant(context, constant, grouped.get(constant.value))
   for (const [node, bias] of plan.biases) insertBias(context, node, bias)
   for (const value of plan.values.keys()) insertPair(context, value)
-  absorbClamps(model.graph, plan.nodes)
+  for (const { node, index, value, as } of plan.converts) insertConversion(context, node, index, value, as)
+  absorbClamps(model.graph, plan.writers)
   return context.parameters
 }
 
-const perTensor = (qtype: QType, { scale, zeroPoint }: ScaleZeroPoint): Parameters => ({
-  qtype,
+const perTensor = ({ scale, zeroPoint, spec }: GroupParameters): Parameters => ({
+  qtype: spec.qtype,
+  spec,
   scales: Float32Array.of(scale),
   zeroPoint,
   axis: null,
 })
 
-function parametersOf(
-  value: Value,
-  planned: Exclude<ValuePlan, { kind: 'shared' }>,
-  ranges: ReadonlyMap<string, Range>,
-): Parameters {
-  if (planned.kind === 'fixed')
-    return perTensor(planned.qtype, scaleZeroPoint(...planned.range, planned.qtype, { symmetric: false }))
-  const range = ranges.get(value.name)
-  if (!range) throw new Error(`value "${value.name}" was not calibrated`)
-  const found = scaleZeroPoint(range.min, range.max, planned.qtype, { symmetric: planned.symmetric })
-  return perTensor(planned.qtype, saturateWith(value.producer, found, planned.qtype))
-}
-
-function sharedParameters(context: Insertion, source: Value): Parameters {
-  const planned = context.plan.values.get(source)
-  const own = context.parameters.get(source)
-  if (own) return own
-  if (planned?.kind === 'shared') return sharedParameters(context, planned.with)
-  throw new Error(`value "${source.name}" has no parameters to share`)
-}
-
 /** The constant's integers with a DequantizeLinear behind them, made once per form; widened scales make a form of their own. */
-function insertConstant(context: Insertion, constant: ConstantPlan): void {
+function insertConstant(context: Insertion, constant: ConstantPlan, tied: ScaleZeroPoint | undefined): void {
   const { node, index, value } = constant
   const widen = constant.role === 'weight' ? wideningFor(context, constant) : null
-  const plain = formOf(context, constant, null)
+  const plain = formOf(context, constant, null, tied)
   const fits = widen === null || plain.parameters.scales.every((scale, channel) => widen(channel, scale) === scale)
   const { output, parameters } = fits ? plain : formOf(context, constant, widen)
   if (constant.role === 'activation') context.parameters.set(value, parameters)
@@ -111,19 +94,25 @@ function formOf(
   context: Insertion,
   constant: ConstantPlan,
   widen: Widen | null,
+  tied?: ScaleZeroPoint,
 ): { output: Value; parameters: Parameters } {
-  const { value, qtype, axis, symmetric, node } = constant
-  const key = [value.name, qtype, axis, symmetric, widen && node.name].join('\0')
-  const form = context.constants.get(key) ?? dequantizedConstant(context, constant, widen)
+  const { value, qtype, bits, axis, symmetric, node } = constant
+  const key = [value.name, qtype, bits, axis, symmetric, widen && node.name, tied?.scale].join('\0')
+  const form = context.constants.get(key) ?? dequantizedConstant(context, constant, widen, tied)
   context.constants.set(key, form)
   return form
 }
 
-function dequantizedConstant(context: Insertion, constant: ConstantPlan, widen: Widen | null) {
+function dequantizedConstant(
+  context: Insertion,
+  constant: ConstantPlan,
+  widen: Widen | null,
+  tied: ScaleZeroPoint | undefined,
+) {
   const { model, graph } = context
   const { tensor, name } = constant.value
   if (!tensor) throw new Error(`"${name}" is not a constant`)
-  const { integers, parameters, zeroPoints } = quantizeConstant(tensor, constant, widen)
+  const { integers, parameters, zeroPoints } = quantizeConstant(tensor, constant, widen, tied)
   const quantized = addInitializer(model, graph, `${name}_q`, tensorOf(constant.qtype, tensor.shape, integers))
   const shape = parameters.axis === null ? [] : [parameters.scales.length]
   const scale = addInitializer(model, graph, `${name}_scale`, float32(shape, parameters.scales))
@@ -134,23 +123,27 @@ function dequantizedConstant(context: Insertion, constant: ConstantPlan, widen: 
 
 type Widen = (channel: number, scale: number) => number
 
-function quantizeConstant(tensor: Tensor, { qtype, axis, symmetric }: ConstantPlan, widen: Widen | null) {
+function quantizeConstant(tensor: Tensor, spec: ConstantPlan, widen: Widen | null, tied: ScaleZeroPoint | undefined) {
   const values = view(tensor, 'float32')
+  const { qtype, axis } = spec
   if (axis === null) {
-    const found = scaleZeroPointOf(values, qtype, { symmetric })
-    const parameters = { ...found, scale: widen?.(0, found.scale) ?? found.scale }
-    const zeroPoints = quantizeTensor(Float32Array.of(0), parameters, qtype)
-    return { integers: quantizeTensor(values, parameters, qtype), zeroPoints, parameters: perTensor(qtype, parameters) }
+    const found = tied ?? scaleZeroPointOf(values, qtype, spec)
+    const parameters = { ...found, scale: widen?.(0, found.scale) ?? found.scale, spec }
+    return {
+      integers: quantizeTensor(values, parameters, qtype, clippingRange(qtype, spec)),
+      zeroPoints: quantizeTensor(Float32Array.of(0), parameters, qtype),
+      parameters: perTensor(parameters),
+    }
   }
   const { quantized, scales, zeroPoints } = quantizePerChannel(
     values,
     tensor.shape,
     axis,
     qtype,
-    { symmetric },
+    spec,
     widen ?? undefined,
   )
-  return { integers: quantized, zeroPoints, parameters: { qtype, scales, zeroPoint: zeroPoints[0] ?? 0, axis } }
+  return { integers: quantized, zeroPoints, parameters: { qtype, spec, scales, zeroPoint: zeroPoints[0] ?? 0, axis } }
 }
 
 /** A rule that widens weight scales where the int32 bias of this node would overflow; null without a bias. */
@@ -178,38 +171,79 @@ function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): 
   node.setInput(index, dequantize(context, bias.name, [integers, scale], weight.axis === null ? null : 0))
 }
 
+const CONTRIB = 'com.microsoft'
+/** from this operator set on the standard Q/DQ operators know 16-bit integers */
+const WIDE_OPSET = 21
+
+/** Domain of the Q/DQ operators of a type; the standard ones learnt 16 bits late. */
+function domainFor({ model, domain }: Insertion, qtype: string): string {
+  if (!qtype.endsWith('16') || (model.opsets.get('') ?? 0) >= WIDE_OPSET) return domain
+  model.opsets.set(CONTRIB, 1)
+  return CONTRIB
+}
+
 function dequantize(context: Insertion, name: string, inputs: Value[], axis: number | null): Value {
   return addNode(context.model, context.graph, 'DequantizeLinear', inputs, {
     output: `${name}_dq`,
-    domain: context.domain,
+    domain: domainFor(context, inputs[0]?.dtype ?? ''),
     attributes: axis === null ? {} : { axis: int(axis) },
   })
 }
 
 /**
- * value → Q → DQ → readers. Behind an integer kernel every reader takes the dequantized value (the kernel exists only then);
+ * value → Q → DQ → readers. Behind a node that writes integers every reader takes the dequantized value (its kernel exists only then);
  * behind a float producer only the quantized readers do. A graph output keeps its name behind the DQ.
  */
 function insertPair(context: Insertion, value: Value): void {
-  const { model, graph, plan, domain } = context
+  const { model, graph, plan } = context
   const parameters = context.parameters.get(value)
   if (!parameters || value.isConstant) return
-  const fromInteger = value.producer !== null && plan.nodes.has(value.producer)
-  const readers = new Set([...value.consumers.keys()].filter((node) => fromInteger || plan.nodes.has(node)))
-  const isOutput = fromInteger && graph.outputs.includes(value)
+  const written = value.producer !== null && plan.writers.has(value.producer)
+  const reads = (node: Node) => written || (plan.nodes.has(node) && !plan.unread.get(node)?.has(value))
+  const readers = new Set([...value.consumers.keys()].filter(reads))
+  const isOutput = written && graph.outputs.includes(value)
   const source = isOutput ? detach(model, value) : value
-  const scale = addInitializer(model, graph, `${value.name}_scale`, scalar(parameters.scales[0]))
-  const zeroPoint = addInitializer(model, graph, `${value.name}_zero_point`, zeroPointTensor(parameters))
-  const quantized = addNode(model, graph, 'QuantizeLinear', [source, scale, zeroPoint], {
-    output: `${value.name}_q`,
-    domain,
-  })
   const output = isOutput ? value : new Value(freshName(model, `${value.name}_dq`))
-  addNode(model, graph, 'DequantizeLinear', [quantized, scale, zeroPoint], {
-    outputs: [output],
-    domain,
-  })
+  addPair(context, source, output, value.name, parameters)
   if (!isOutput) replaceUses(value, output, (node) => readers.has(node))
+}
+
+/** source → Q → DQ → output. */
+function addPair(context: Insertion, source: Value, output: Value, name: string, parameters: Parameters): void {
+  const { model, graph } = context
+  const domain = domainFor(context, parameters.qtype)
+  const scale = addInitializer(model, graph, `${name}_scale`, scalar(parameters.scales[0]))
+  const zeroPoint = addInitializer(model, graph, `${name}_zero_point`, zeroPointTensor(parameters))
+  const quantized = addNode(
+    model,
+    graph,
+    'QuantizeLinear',
+    [saturated(context, source, name, parameters), scale, zeroPoint],
+    {
+      output: `${name}_q`,
+      domain,
+    },
+  )
+  addNode(model, graph, 'DequantizeLinear', [quantized, scale, zeroPoint], { outputs: [output], domain })
+}
+
+/** The value, clamped where its type holds more integers than may be used. */
+function saturated({ model, graph }: Insertion, value: Value, name: string, parameters: Parameters): Value {
+  const { qtype, spec, scales, zeroPoint } = parameters
+  if (spec.bits === undefined || spec.bits >= QTYPES[qtype].bits) return value
+  const bounds = clippingRange(qtype, spec).map((q, i) =>
+    addInitializer(model, graph, `${name}_${i === 0 ? 'lowest' : 'highest'}`, scalar((q - zeroPoint) * scales[0]!)),
+  )
+  return addNode(model, graph, 'Clip', [value, ...bounds], { output: `${name}_saturated` })
+}
+
+function insertConversion(context: Insertion, node: Node, index: number, value: Value, as: Value): void {
+  const parameters = context.parameters.get(as)
+  const read = node.inputs[index]
+  if (!parameters || !read) return
+  const output = new Value(freshName(context.model, `${value.name}_converted`), 'float32', value.shape)
+  addPair(context, read, output, `${value.name}_as_${as.name}`, parameters)
+  node.setInput(index, output)
 }
 
 const zeroPointTensor = ({ qtype, zeroPoint }: Parameters): Tensor =>

@@ -11,6 +11,10 @@ export type Integers = Uint8Array | Int8Array | Uint16Array | Int16Array
 
 export interface RangeOptions {
   symmetric: boolean
+  /** fewer bits than the type holds; the type is then only a container */
+  bits?: number
+  /** scales are powers of two */
+  powerOfTwo?: boolean
   /** 7-bit (15-bit) weights for processors whose 16-bit accumulators saturate */
   reduceRange?: boolean
   /** smallest rmax − rmin */
@@ -34,12 +38,36 @@ export function roundHalfEven(x: number): number {
   return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
 }
 
-/** The integers that a type may use: full, symmetric (s8: −127…127) or reduced. */
+/** How one tensor becomes integers. */
+export interface QuantSpec extends RangeOptions {
+  qtype: QType
+}
+
+/** The integers that a type may use: full, symmetric (s8: −127…127) or reduced; with fewer bits accordingly. */
 export function integerRange(qtype: QType, options: RangeOptions): readonly [number, number] {
   const row = QTYPES[qtype]
+  if (options.bits !== undefined && options.bits < row.bits) return rangeOfBits(options.bits, row.signed, options)
   if (options.reduceRange) return row.reduced
   return options.symmetric ? row.symmetric : row.full
 }
+
+function rangeOfBits(bits: number, signed: boolean, { symmetric }: RangeOptions): readonly [number, number] {
+  const half = 2 ** (bits - 1)
+  if (!signed) return [0, 2 * half - 1]
+  return [symmetric ? 1 - half : -half, half - 1]
+}
+
+/** How many integers a format tells apart. */
+export function integerCount(spec: QuantSpec): number {
+  const [first, last] = integerRange(spec.qtype, spec)
+  return last - first + 1
+}
+
+/** The integers at which values saturate: a whole type is used to its ends even where its scale is symmetric. */
+export const clippingRange = (qtype: QType, { bits, symmetric }: Pick<RangeOptions, 'bits' | 'symmetric'>) =>
+  bits !== undefined && bits < QTYPES[qtype].bits
+    ? rangeOfBits(bits, QTYPES[qtype].signed, { symmetric })
+    : QTYPES[qtype].full
 
 /**
  * Scale (float32) and zero point of a real range. The range is widened to hold 0; rmax − rmin is rounded to float32
@@ -54,10 +82,17 @@ export function scaleZeroPoint(rmin: number, rmax: number, qtype: QType, options
     high = Math.max(Math.abs(low), Math.abs(high))
     low = -high
   }
-  const scale = f32(high - low) / (qmax - qmin)
-  if (scale < FLOAT32_TINY) return { scale: 1, zeroPoint: 0 }
+  const exact = f32(high - low) / (qmax - qmin)
+  if (exact < FLOAT32_TINY) return { scale: 1, zeroPoint: 0 }
+  const scale = options.powerOfTwo ? nextPowerOfTwo(exact) : exact
   const zeroPoint = options.symmetric ? roundHalfEven((qmin + qmax) / 2) : roundHalfEven(qmin - low / scale)
   return { scale: f32(scale), zeroPoint: zeroPoint + 0 }
+}
+
+/** The smallest power of two that is not below x. */
+export function nextPowerOfTwo(x: number): number {
+  const power = 2 ** Math.ceil(Math.log2(x))
+  return power / 2 >= x ? power / 2 : power
 }
 
 /** The same for the elements of a tensor; an empty one gets scale 1. */
@@ -92,7 +127,7 @@ const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16:
 
 export const allocate = (qtype: QType, length: number): Integers => new ARRAYS[qtype](length)
 
-/** Quantizes values[start … start + count) in place of out. Division in float32, round half to even, clipped to the type's full range. */
+/** Quantizes values[start … start + count) in place of out. Division in float32, round half to even, clipped to the type's full range or `clip`. */
 export function quantizeInto(
   out: Integers,
   values: Float32Array,
@@ -100,17 +135,23 @@ export function quantizeInto(
   count: number,
   { scale, zeroPoint }: ScaleZeroPoint,
   qtype: QType,
+  clip: readonly [number, number] = QTYPES[qtype].full,
 ): void {
-  const [low, high] = QTYPES[qtype].full
+  const [low, high] = clip
   for (let i = start; i < start + count; i++) {
     const q = roundHalfEven(f32(values[i] / scale)) + zeroPoint
     out[i] = Math.min(Math.max(q, low), high)
   }
 }
 
-export function quantizeTensor(values: Float32Array, parameters: ScaleZeroPoint, qtype: QType): Integers {
+export function quantizeTensor(
+  values: Float32Array,
+  parameters: ScaleZeroPoint,
+  qtype: QType,
+  clip: readonly [number, number] = QTYPES[qtype].full,
+): Integers {
   const out = allocate(qtype, values.length)
-  quantizeInto(out, values, 0, values.length, parameters, qtype)
+  quantizeInto(out, values, 0, values.length, parameters, qtype, clip)
   return out
 }
 
@@ -136,12 +177,13 @@ export function quantizePerChannel(
   const quantized = allocate(qtype, values.length)
   const scales = new Float32Array(channels)
   const zeroPoints = allocate(qtype, channels)
+  const clip = clippingRange(qtype, options)
   for (let c = 0; c < channels; c++) {
     const starts = Array.from({ length: outer }, (_, o) => (o * channels + c) * inner)
     const [low, high] = extremesOfBlocks(values, starts, inner)
     const found = scaleZeroPoint(low, high, qtype, options)
     const parameters = { ...found, scale: adjust(c, found.scale) }
-    for (const start of starts) quantizeInto(quantized, values, start, inner, parameters, qtype)
+    for (const start of starts) quantizeInto(quantized, values, start, inner, parameters, qtype, clip)
     scales[c] = parameters.scale
     zeroPoints[c] = parameters.zeroPoint
   }

@@ -1,10 +1,6 @@
 /** A hardware target, as data: what it can do, never how we do it. */
 import type { MethodName } from '../recipe.ts'
-
-/** required = the integer kernel exists only when the output is quantized too; optional = it can also write float32 */
-export interface OperatorSupport {
-  output: 'required' | 'optional'
-}
+import type { IntegerTarget } from './profile.ts'
 
 interface TargetBase {
   id: string
@@ -16,17 +12,6 @@ interface TargetBase {
   default_method: MethodName
   min_opset: number
   sources: readonly string[]
-}
-
-export interface IntegerTarget extends TargetBase {
-  kind: 'integer'
-  activation: { dtype: 'uint8'; symmetric: boolean; granularity: 'tensor' }
-  weight: { dtype: 'int8'; symmetric: boolean; granularity: 'channel' | 'tensor' }
-  bias: { dtype: 'int32' }
-  format: 'QDQ'
-  /** `regions`: quantize only where neighbouring operators stay in integers; `all`: every listed operator */
-  placement: 'regions'
-  operators: Readonly<Record<string, OperatorSupport>>
 }
 
 export interface FloatTarget extends TargetBase {
@@ -44,4 +29,5 @@ export interface WeightOnlyTarget extends TargetBase {
   format: 'MatMulNBits'
 }
 
+export type { IntegerTarget, OperatorSupport } from './profile.ts'
 export type Target = IntegerTarget | FloatTarget | WeightOnlyTarget

@@ -4,27 +4,31 @@
  * searched, so that one-sided and skewed values are served too.
  */
 import type { Histogram } from '../histogram.ts'
+import { integerCount } from '../math.ts'
 import type { Observer, Range } from './observer.ts'
 
-const LEVELS = 256
 const STEPS = 32
 
 export const entropy: Observer = {
   name: 'entropy',
   needsHistogram: true,
-  range: ({ histogram, min, max }) =>
-    histogram && histogram.width > 0 ? search(histogram, { min, max }) : { min, max },
+  range: ({ histogram, min, max }, levels) => {
+    const integers = integerCount(levels)
+    return histogram && histogram.width > 0 && integers <= histogram.counts.length / 2
+      ? search(histogram, { min, max }, integers)
+      : { min, max }
+  },
 }
 
-function search(histogram: Histogram, { min, max }: Range): Range {
+function search(histogram: Histogram, { min, max }: Range, integers: number): Range {
   const bins = histogram.counts.length
   const zero = Math.max(0, Math.min(bins, Math.round(-histogram.low / histogram.width)))
   const top = (share: number) => (max <= 0 ? bins : Math.round(zero + (bins - zero) * share))
   const bottom = (share: number) => (min >= 0 ? 0 : Math.round(zero * (1 - share)))
-  let best = { from: 0, to: bins, loss: divergence(histogram.counts, 0, bins) }
+  let best = { from: 0, to: bins, loss: divergence(histogram.counts, 0, bins, integers) }
   const consider = (from: number, to: number) => {
-    if (to - from < LEVELS / 2) return
-    const loss = divergence(histogram.counts, from, to)
+    if (to - from < integers / 2) return
+    const loss = divergence(histogram.counts, from, to, integers)
     if (loss < best.loss) best = { from, to, loss }
   }
   for (let i = 1; i <= STEPS; i++) {
@@ -38,11 +42,11 @@ function search(histogram: Histogram, { min, max }: Range): Range {
 }
 
 /** KL(P ‖ Q) of bins [from, to), the tails added to the ends of P. */
-function divergence(counts: Float64Array, from: number, to: number): number {
+function divergence(counts: Float64Array, from: number, to: number, integers: number): number {
   const reference = counts.slice(from, to)
   for (let i = 0; i < from; i++) reference[0]! += counts[i]!
   for (let i = to; i < counts.length; i++) reference[reference.length - 1]! += counts[i]!
-  const merged = mergeAndExpand(counts.subarray(from, to))
+  const merged = mergeAndExpand(counts.subarray(from, to), integers)
   const [p, q] = [sum(reference), sum(merged)]
   if (p === 0 || q === 0) return Number.POSITIVE_INFINITY
   let loss = 0
@@ -53,12 +57,12 @@ function divergence(counts: Float64Array, from: number, to: number): number {
 }
 
 /** Every group of bins that becomes one integer, spread evenly over its bins that hold something. */
-function mergeAndExpand(counts: Float64Array): Float64Array {
+function mergeAndExpand(counts: Float64Array, integers: number): Float64Array {
   const out = new Float64Array(counts.length)
-  const perLevel = counts.length / LEVELS
-  for (let level = 0; level < LEVELS; level++) {
+  const perLevel = counts.length / integers
+  for (let level = 0; level < integers; level++) {
     const from = Math.floor(level * perLevel)
-    const to = level === LEVELS - 1 ? counts.length : Math.floor((level + 1) * perLevel)
+    const to = level === integers - 1 ? counts.length : Math.floor((level + 1) * perLevel)
     const group = counts.subarray(from, to)
     const used = group.reduce((number, count) => number + (count > 0 ? 1 : 0), 0)
     const mean = used > 0 ? sum(group) / used : 0

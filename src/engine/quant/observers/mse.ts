@@ -1,9 +1,12 @@
 /** The range with the smallest expected squared error: bounds are pulled in turn by turn while that helps. */
 import { expectedError, type Histogram } from '../histogram.ts'
-import { integerRange } from '../math.ts'
+import { integerRange, scaleZeroPoint } from '../math.ts'
 import type { Levels, Observer, Range } from './observer.ts'
 
 const FRACTIONS = Array.from({ length: 64 }, (_, i) => 1 - i / 80)
+/** a few bits want far narrower ranges */
+const FEW_BITS = 5
+const NARROW_FRACTIONS = Array.from({ length: 64 }, (_, i) => 1 - i / 66)
 const ROUNDS = 3
 
 export const mse: Observer = {
@@ -24,14 +27,20 @@ function search(histogram: Histogram, whole: Range, levels: Levels): Range {
     const error = errorOf(range)
     if (error < least) [best, least] = [range, error]
   }
+  const fractions = last - first < 2 ** FEW_BITS ? NARROW_FRACTIONS : FRACTIONS
   for (let round = 0; round < ROUNDS; round++) {
-    for (const fraction of FRACTIONS) consider({ min: best.min, max: whole.max * fraction })
-    for (const fraction of FRACTIONS) consider({ min: whole.min * fraction, max: best.max })
+    for (const fraction of fractions) consider({ min: best.min, max: whole.max * fraction })
+    for (const fraction of fractions) consider({ min: whole.min * fraction, max: best.max })
   }
   return best
 }
 
-function widened({ min, max }: Range, { symmetric }: Levels): Range {
+/** What the integers can say when their scale is chosen for `range`. */
+function widened({ min, max }: Range, levels: Levels): Range {
   const largest = Math.max(-min, max)
-  return symmetric ? { min: -largest, max: largest } : { min, max }
+  const wished = levels.symmetric ? { min: -largest, max: largest } : { min, max }
+  if (!levels.powerOfTwo) return wished
+  const [first, last] = integerRange(levels.qtype, levels)
+  const { scale, zeroPoint } = scaleZeroPoint(wished.min, wished.max, levels.qtype, levels)
+  return { min: (first - zeroPoint) * scale, max: (last - zeroPoint) * scale }
 }

@@ -1,7 +1,7 @@
 /** Observer: what calibration saw of one value in, range out. */
 
 import type { Histogram } from '../histogram.ts'
-import type { QType } from '../math.ts'
+import type { QuantSpec } from '../math.ts'
 
 export interface Range {
   min: number
@@ -17,10 +17,7 @@ export interface Statistics extends Range {
   histogram: Histogram | null
 }
 
-export interface Levels {
-  qtype: QType
-  symmetric: boolean
-}
+export type Levels = QuantSpec
 
 export interface Observer {
   name: string
