@@ -23,6 +23,8 @@ export interface OpDef {
   inputs: readonly string[]
   outputs: readonly string[]
   quant: Readonly<Record<string, Role>>
+  /** values of attributes that a node does not state, where a target may care */
+  defaults?: Readonly<Record<string, string | number>>
   /** a reason why this node cannot be quantized, or null */
   refuses?: (node: Node) => string | null
   /** of a clamp: the range that it enforces, or null when it is computed at run time */

@@ -4,10 +4,11 @@ import { CONVOLUTION } from './convolution.ts'
 import type { OpDef } from './define.ts'
 import { LINEAR } from './linear.ts'
 import { MOVEMENT } from './movement.ts'
+import { NORMALIZATION } from './normalization.ts'
 import { POINTWISE } from './pointwise.ts'
 
 export const OPS: ReadonlyMap<string, OpDef> = new Map(
-  [...CONVOLUTION, ...LINEAR, ...POINTWISE, ...MOVEMENT].map((def) => [def.name, def]),
+  [...CONVOLUTION, ...LINEAR, ...POINTWISE, ...NORMALIZATION, ...MOVEMENT].map((def) => [def.name, def]),
 )
 
 /** The definition of a node's operator; undefined for operators that simply stay float. */

@@ -1,24 +1,51 @@
 /** Arithmetic on elements, clamps and pooling. */
 import type { Node } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
-import { activation, defineOps, fixed } from './define.ts'
+import { activation, defineOps, fixed, float as none } from './define.ts'
 
 const unary = { class: 'pointwise', inputs: ['X'], outputs: ['Y'] } as const
 
+/** Functions of one number, or means of some. */
+const UNARY = [
+  ...[
+    'Sigmoid',
+    'HardSigmoid',
+    'HardSwish',
+    'Tanh',
+    'Gelu',
+    'Erf',
+    'Elu',
+    'Selu',
+    'Celu',
+    'Softplus',
+    'Mish',
+    'LeakyRelu',
+  ],
+  ...['Abs', 'Neg', 'Sqrt', 'Exp', 'Log', 'Reciprocal', 'Sin', 'Cos', 'Floor', 'Ceil', 'Round', 'Sign'],
+  ...['AveragePool', 'GlobalAveragePool', 'LogSoftmax'],
+]
+
 export const POINTWISE = [
-  ...defineOps(['Add', 'Mul'], {
+  ...defineOps(['Add', 'Mul', 'Sub', 'Div', 'Pow', 'PRelu'], {
     class: 'pointwise',
     inputs: ['A', 'B'],
     outputs: ['C'],
     quant: { A: activation, B: activation, C: activation },
   }),
-  ...defineOps(['Sigmoid'], { ...unary, quant: { X: activation, Y: activation } }),
-  ...defineOps(['Softmax'], { ...unary, quant: { X: activation, Y: fixed(0, 1) } }),
-  ...defineOps(['AveragePool', 'GlobalAveragePool', 'LeakyRelu'], {
+  ...defineOps(UNARY, { ...unary, quant: { X: activation, Y: activation } }),
+  ...defineOps(['ReduceMean', 'ReduceSum', 'ReduceL2', 'ReduceProd', 'CumSum'], {
     ...unary,
+    inputs: ['X', 'axes?'],
     quant: { X: activation, Y: activation },
   }),
-  ...defineOps(['Concat'], { ...unary, inputs: ['X*'], quant: { X: activation, Y: activation } }),
+  ...defineOps(['Equal', 'Greater', 'GreaterOrEqual', 'Less', 'LessOrEqual'], {
+    ...unary,
+    inputs: ['A', 'B'],
+    quant: { A: activation, B: activation, Y: none },
+  }),
+  ...defineOps(['ArgMax', 'ArgMin'], { ...unary, quant: { X: activation, Y: none } }),
+  ...defineOps(['Softmax'], { ...unary, quant: { X: activation, Y: fixed(0, 1) } }),
+  ...defineOps(['Concat', 'Max', 'Min'], { ...unary, inputs: ['X*'], quant: { X: activation, Y: activation } }),
   ...defineOps(['Relu'], {
     ...unary,
     class: 'clamp',

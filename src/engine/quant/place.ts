@@ -7,7 +7,7 @@ import { opOf } from '../ops/index.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import { scaleProblem } from './math.ts'
 import type { PlanOptions } from './plan.ts'
-import { supportOf } from './support.ts'
+import { lackOf } from './support.ts'
 
 export interface Placed {
   nodes: Set<Node>
@@ -47,7 +47,9 @@ export const PLACEMENTS = { regions: inRegions, all: everywhere, inputs: everywh
 
 function refusal(node: Node, target: IntegerTarget, options: PlanOptions): string | null {
   const def = opOf(node)
-  if (!def || !supportOf(target, node)) return `${target.id} has no integer form of ${node.opType}`
+  if (!def || node.domain !== '') return `${target.id} has no integer form of ${node.opType}`
+  const lack = lackOf(target, node)
+  if (lack) return lack
   const excluded = options.excludes(node)
   if (excluded) return excluded
   const dtype = node.inputs.find((_, index) => inputRole(def, index).kind === 'activation')?.dtype

@@ -31,6 +31,10 @@ export const OperatorSupport = z.strictObject({
       'required: its output must be quantized too; optional: it can also write float32; float: it always writes float32',
     ),
   weight_granularity: z.enum(['tensor', 'channel']).optional().describe('overrides the weights of the profile'),
+  attributes: z
+    .record(z.string(), z.array(z.union([z.string(), z.number()])))
+    .optional()
+    .describe('the only values of attributes that it computes in integers'),
   same_scale: z.boolean().optional().describe('inputs and output have one scale and zero point'),
   fixed_output: z
     .strictObject({ scale: z.number().positive(), zero_point: z.number().int() })
@@ -70,6 +74,7 @@ export const IntegerProfile = z.strictObject({
     .default({ dtype: 'int32' })
     .describe('int32: scale(input) · scale(weight), zero point 0'),
   format: z.literal('QDQ').default('QDQ'),
+  hardware: z.enum(['cpu', 'other']).default('other').describe('cpu: latency is measured where the job runs'),
   placement: z
     .enum(['regions', 'all', 'inputs'])
     .default('all')
