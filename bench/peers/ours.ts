@@ -8,14 +8,14 @@ import { RunnerSpec } from '../../src/engine/recipe.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
 import { calibrationBatches } from '../../src/engine/samples.ts'
 import { splitSamples } from '../../src/engine/split.ts'
-import { TARGETS } from '../../src/engine/targets/index.ts'
+import { targetOf } from '../../src/engine/targets/index.ts'
 import { openWorkspace } from '../../src/engine/workspace.ts'
 
 const spec = RunnerSpec.parse(JSON.parse(process.argv[2]!))
 const started = performance.now()
 const workspace = openWorkspace('.')
 const runtime = openRuntime(spec.threads)
-const target = TARGETS[spec.recipe.target]
+const target = targetOf(spec.recipe.target)
 const prepared = await prepare(spec.model, target.min_opset, runtime, workspace)
 const { calibration } = await splitSamples(spec, prepared.inputs)
 const { model } = await METHODS[spec.recipe.method.type]({

@@ -1,6 +1,7 @@
 /** The stages of a quantization, and the only place that knows their order. */
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { FewbitError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
 import { check } from './ir/check.ts'
 import type { Model, Node } from './ir/graph.ts'
@@ -19,7 +20,7 @@ import type { RunTensor, Runtime, Session } from './runtime/runner.ts'
 import { batchesOf, calibrationBatches, type Samples } from './samples.ts'
 import { type Split, splitSamples } from './split.ts'
 import { findFeeds, syntheticBatches } from './synthetic.ts'
-import { TARGETS } from './targets/index.ts'
+import { targetOf, widened } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
 import { violationsOf } from './verify/conformance.ts'
 import { type Verification, verify } from './verify/verify.ts'
@@ -62,16 +63,19 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   const run: Run = {
     spec,
     host,
-    target: TARGETS[spec.recipe.target],
+    target: targetFor(spec.recipe),
     runtime: openRuntime(spec.threads),
     workspace: openWorkspace('.'),
     progress: createProgressMeter(host.emit, host.now),
     warnings: [],
   }
   run.progress.report('preparing', 0, 1)
-  const { method } = spec.recipe
-  const passes = 'compat' in method && method.compat ? PREPARE_COMPAT : PREPARE
-  const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace, passes)
+  const { method, input_shapes } = spec.recipe
+  const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace, {
+    passes: 'compat' in method && method.compat ? PREPARE_COMPAT : PREPARE,
+    shapes: input_shapes,
+    fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
+  })
   const split = await splitSamples(spec, prepared.inputs)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
@@ -82,6 +86,17 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   run.progress.report('packaging', 0, 1)
   writeDocuments(run, prepared, output, verification)
   host.emit({ type: 'result', files: FILES })
+}
+
+/** The target with the activations that the method asks for. */
+function targetFor({ target, method }: Recipe): Target {
+  const found = targetOf(target)
+  if (method.type !== 'static' || method.activation_bits === 8 || found.kind !== 'integer') return found
+  const wide = widened(found)
+  if (wide) return wide
+  throw new FewbitError('target_method_mismatch', `${found.id} has no 16-bit activations`, {
+    param: '/method/activation_bits',
+  })
 }
 
 function warn({ warnings, host }: Run, warning: Warning): void {
@@ -188,7 +203,7 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
   const report: Report = Report.parse({
     fewbit: VERSION,
     onnxruntime: runtime.version,
-    target: spec.recipe.target,
+    target: run.target.id,
     method: spec.recipe.method.type,
     options: { ...spec.recipe, method: output.options },
     opset: { float: prepared.floatOpset, quantized: output.model.opsets.get('') ?? 0 },

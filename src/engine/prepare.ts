@@ -2,6 +2,7 @@
 import type { Model, Value } from './ir/graph.ts'
 import { decodeModel } from './onnx/index.ts'
 import { constantArithmetic } from './passes/constant-arithmetic.ts'
+import { fixShapes } from './passes/fix-shapes.ts'
 import { foldAffine } from './passes/fold-affine.ts'
 import { meanToPool } from './passes/mean-to-pool.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
@@ -26,6 +27,14 @@ export const PREPARE_COMPAT: readonly Pass[] = [removeUnused]
 
 const CONTRIB = 'com.microsoft'
 
+export interface PrepareOptions {
+  passes?: readonly Pass[]
+  /** shapes of inputs by name */
+  shapes?: Readonly<Record<string, readonly number[]>>
+  /** whether no dimension may stay free */
+  fixed?: boolean
+}
+
 export interface Prepared {
   /** the upload, re-encoded as one file: the float reference of every measurement */
   floatPath: string
@@ -44,9 +53,10 @@ export async function prepare(
   minOpset: number,
   runtime: Runtime,
   workspace: Workspace,
-  passes: readonly Pass[] = PREPARE,
+  { passes = PREPARE, shapes = {}, fixed = false }: PrepareOptions = {},
 ): Promise<Prepared> {
   const original = decodeModel(path)
+  const fixedInputs = fixShapes(original.model, shapes, fixed)
   const floatOpset = original.model.opsets.get('') ?? 0
   const floatPath = workspace.save('float.onnx', original.model)
   const foldedPath = workspace.path('folded.onnx')
@@ -64,7 +74,11 @@ export async function prepare(
     quantizeDomain: problems.length > 0 ? CONTRIB : '',
     inputs,
     outputs,
-    warnings: [...original.warnings.map((detail) => ({ code: 'model', detail })), ...problems.map(notRaised)],
+    warnings: [
+      ...original.warnings.map((detail) => ({ code: 'model', detail })),
+      ...problems.map(notRaised),
+      ...fixedInputs.map((detail) => ({ code: 'shape_fixed', detail })),
+    ],
   }
 }
 

@@ -1,11 +1,23 @@
 /** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
 import { z } from 'zod'
+import { IntegerProfile } from './targets/profile.ts'
 
 export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
 export const LOSS_NAMES = ['distillation', 'cross_entropy', 'blend'] as const
 export const OPTIMIZER_NAMES = ['sgd', 'adamw'] as const
 export const OBSERVER_NAMES = ['minmax', 'moving_average', 'percentile', 'entropy', 'mse', 'kmeans'] as const
-export const TARGET_NAMES = ['cpu-int8', 'cpu-int4', 'gpu-float16'] as const
+export const TARGET_NAMES = [
+  'cpu-int8',
+  'cpu-int8-avx2',
+  'cpu-int4',
+  'gpu-float16',
+  'gpu-tensorrt-int8',
+  'edge-npu',
+  'npu-qnn-htp',
+  'npu-vitis-ai',
+  'npu-ethos-u',
+  'npu-openvino',
+] as const
 export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
 
 export type MethodName = (typeof METHOD_NAMES)[number]
@@ -29,6 +41,10 @@ export const StaticMethod = z.strictObject({
     .union([z.literal('auto'), z.boolean()])
     .default('auto')
     .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
+  activation_bits: z
+    .union([z.literal(8), z.literal(16)])
+    .default(8)
+    .describe('16 where the target has wide activations'),
   min_sqnr_db: z
     .number()
     .positive()
@@ -126,10 +142,27 @@ export const Training = z.strictObject({
 })
 export type Training = z.infer<typeof Training>
 
+/** `{"x": [1, 3, 224, 224]}` */
+export const InputShapes = z
+  .record(z.string(), z.array(z.number().int().positive()).max(16))
+  .describe('fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own')
+
+const isOwnName = ({ id }: { id: string }) => !(TARGET_NAMES as readonly string[]).includes(id)
+
+/** A hardware target by name, or a profile in the form in which the built-in ones are published. */
+export const Target = z
+  .union([
+    z.enum(TARGET_NAMES),
+    IntegerProfile.refine(isOwnName, { error: 'this is the name of a built-in target: choose another', path: ['id'] }),
+  ])
+  .describe('a built-in target, or a profile of your own in the form of GET /v1/targets/{id}')
+export type Target = z.infer<typeof Target>
+
 export const Recipe = z.strictObject({
-  target: z.enum(TARGET_NAMES),
+  target: Target,
   method: Method,
   exclude: Exclude.default({ nodes: [], op_types: [] }),
+  input_shapes: InputShapes.optional(),
   calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
   training: Training.optional(),
   evaluation: z

@@ -4,7 +4,7 @@ import type { DatasetRecord } from '../datasets/dataset.ts'
 import { getDataset } from '../datasets/get-dataset.ts'
 import type { Deps } from '../deps.ts'
 import { Recipe } from '../engine/recipe.ts'
-import { TARGETS } from '../engine/targets/index.ts'
+import { targetOf } from '../engine/targets/index.ts'
 import { getModel } from '../models/get-model.ts'
 import type { ModelRecord } from '../models/model.ts'
 import { type ErrorCode, errorRow, FewbitError } from '../shared/errors.ts'
@@ -56,7 +56,7 @@ async function resolveSubject(deps: Deps, owner: string, request: JobRequest): P
     request.calibration ? orNull(getDataset(deps, owner, request.calibration.dataset_id)) : null,
     request.evaluation ? orNull(getDataset(deps, owner, request.evaluation.dataset_id)) : null,
   ])
-  return { config: deps.config, request, target: TARGETS[request.target], model, calibration, evaluation }
+  return { config: deps.config, request, target: targetOf(request.target), model, calibration, evaluation }
 }
 
 function orNull<T>(found: Promise<T>): Promise<T | null> {

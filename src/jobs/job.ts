@@ -1,6 +1,6 @@
 /** The job record: the request, its state machine and what became of it. The record is the truth, the queue is transport. */
 import { z } from 'zod'
-import { Exclude, METRIC_NAMES, Method, Recipe, TARGET_NAMES } from '../engine/recipe.ts'
+import { Exclude, METRIC_NAMES, Method, Recipe, Target } from '../engine/recipe.ts'
 import { Metrics, Warning } from '../engine/report.ts'
 import { ERROR_CODES } from '../shared/errors.ts'
 
@@ -17,7 +17,7 @@ const Metadata = z
 
 export const JobRequest = z.strictObject({
   model_id: z.string(),
-  target: z.enum(TARGET_NAMES),
+  target: Target,
   method: Method,
   calibration: z
     .strictObject({ dataset_id: z.string(), samples: z.number().int().positive().max(100_000).optional() })

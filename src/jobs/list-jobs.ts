@@ -1,5 +1,6 @@
 /** Lists an owner's jobs, newest first, in pages. */
 import type { Deps } from '../deps.ts'
+import { nameOf } from '../engine/targets/index.ts'
 import { FewbitError } from '../shared/errors.ts'
 import type { JobRecord, JobStatus } from './job.ts'
 import { ownedKey } from './keys.ts'
@@ -35,7 +36,7 @@ const FILTERS: ((query: JobQuery, job: JobRecord) => boolean)[] = [
     dataset_id === undefined ||
     request.calibration?.dataset_id === dataset_id ||
     request.evaluation?.dataset_id === dataset_id,
-  ({ target }, job) => target === undefined || job.request.target === target,
+  ({ target }, job) => target === undefined || nameOf(job.request.target) === target,
   ({ method }, job) => method === undefined || job.request.method.type === method,
   ({ created_after }, job) => created_after === undefined || Date.parse(job.created_at) > Date.parse(created_after),
 ]

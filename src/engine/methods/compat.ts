@@ -79,7 +79,7 @@ async function rangesOfAll({ runtime, workspace, prepared, progress }: MethodInp
 
 const CONVERSION = /^(Dynamic)?(Quantize|Dequantize)Linear$/
 
-function describe({ recipe }: MethodInput, model: Model, method: string) {
+function describe({ target }: MethodInput, model: Model, method: string) {
   const nodes = [...allGraphs(model.graph)].flatMap(sortedNodes).filter(({ opType }) => !CONVERSION.test(opType))
   const quantized = new Set(nodes.filter(isQuantized))
   const reason = (node: Node) =>
@@ -88,7 +88,7 @@ function describe({ recipe }: MethodInput, model: Model, method: string) {
     model,
     keepAsIs: true,
     plan: {
-      target: recipe.target,
+      target: target.id,
       method,
       nodes: nodes.map((node) => describeNode(node, quantized.has(node), reason(node))),
       values: [],

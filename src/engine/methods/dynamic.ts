@@ -55,7 +55,7 @@ export const dynamicMethod: Method = async (input) => {
   input.progress('quantizing', 1, 1)
   return {
     model,
-    plan: { target: input.recipe.target, method: 'dynamic', nodes: plan, values: [] },
+    plan: { target: input.target.id, method: 'dynamic', nodes: plan, values: [] },
     quantizedNodes: chosen.length,
     macsInteger: macs,
     calibration: null,

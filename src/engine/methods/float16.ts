@@ -59,7 +59,7 @@ export const float16Method: Method = async (input) => {
   input.progress('quantizing', 1, 1)
   return {
     model,
-    plan: { target: input.recipe.target, method: 'float16', nodes: plan, values: [] },
+    plan: { target: input.target.id, method: 'float16', nodes: plan, values: [] },
     quantizedNodes: nodes.length - kept.size,
     macsInteger: 0,
     calibration: null,

@@ -23,13 +23,14 @@ export interface Search {
 /** dB that a later variant must win */
 const MARGIN_DB = 0.05
 
-/** Without samples to judge, the first variant is kept. */
+/** Variants are judged against the model at `floatPath`. Without samples to judge, the first variant is kept. */
 export async function openSearch(
   { runtime, workspace }: MethodInput,
   common: VariantInput,
+  floatPath: string,
   batches: readonly Record<string, RunTensor>[],
 ): Promise<Search> {
-  const judge = batches.length > 0 ? await openJudge({ runtime, workspace, floatPath: common.path, batches }) : null
+  const judge = batches.length > 0 ? await openJudge({ runtime, workspace, floatPath, batches }) : null
   const scores = new Map<Variant, number>()
   const steps: SearchStep[] = []
   const scoreOf = async (variant: Variant) => {

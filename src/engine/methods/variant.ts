@@ -8,24 +8,37 @@ import type { Observer, Range, Statistics } from '../quant/observers/observer.ts
 import { type Plan, planGraph } from '../quant/plan.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 
+/** A float model to quantize, and what calibration measured of it. */
+export interface Base {
+  /** its file */
+  path: string
+  statistics: ReadonlyMap<string, Statistics>
+  means: InputMeans
+}
+
 /** What all variants have in common. */
 export interface VariantInput {
-  /** file of the prepared float model */
-  path: string
   target: IntegerTarget
   perChannel: boolean
   /** domain of QuantizeLinear and DequantizeLinear */
   domain: string
   excludes: (node: Node) => string | null
-  statistics: ReadonlyMap<string, Statistics>
-  means: InputMeans
 }
 
 export interface Variant {
+  base: Base
   observer: Observer
   biasCorrection: boolean
   /** nodes that stay float, with the reason */
   float: ReadonlyMap<string, string>
+}
+
+/** A float model of its own, ready for `insertQuantization`. */
+export interface Planned {
+  model: Model
+  plan: Plan
+  /** calibrated ranges by name */
+  ranges: ReadonlyMap<string, Range>
 }
 
 export interface Built {
@@ -34,18 +47,24 @@ export interface Built {
   parameters: ReadonlyMap<Value, Parameters>
 }
 
-export function buildVariant(input: VariantInput, variant: Variant): Built {
-  const { model } = decodeModel(input.path)
+/** The float model of a variant with its plan and ranges; biases are corrected where the variant wants it. */
+export function planVariant(input: VariantInput, variant: Variant): Planned {
+  const { model } = decodeModel(variant.base.path)
   const plan = planMeasured(input, variant, model)
-  if (variant.biasCorrection) correctBiases(model, plan, input.means)
-  const parameters = insertQuantization(model, plan, rangesOf(input, plan, variant.observer), input.domain)
-  return { model, plan, parameters }
+  if (variant.biasCorrection) correctBiases(model, plan, variant.base.means)
+  return { model, plan, ranges: rangesOf(input, plan, variant) }
+}
+
+/** The quantized model of a variant. */
+export function buildVariant(input: VariantInput, variant: Variant): Built {
+  const { model, plan, ranges } = planVariant(input, variant)
+  return { model, plan, parameters: insertQuantization(model, plan, ranges, input.domain) }
 }
 
 /** A node that stays float can make its neighbour write a value that nobody measured; then that neighbour stays float too. */
 function planMeasured(
-  { target, perChannel, excludes, statistics }: VariantInput,
-  { float }: Variant,
+  { target, perChannel, excludes }: VariantInput,
+  { float, base: { statistics } }: Variant,
   model: Model,
 ): Plan {
   const reasons = new Map(float)
@@ -66,7 +85,11 @@ function planMeasured(
   }
 }
 
-function rangesOf({ statistics, target }: VariantInput, plan: Plan, observer: Observer): Map<string, Range> {
+function rangesOf(
+  { target }: VariantInput,
+  plan: Plan,
+  { observer, base: { statistics } }: Variant,
+): Map<string, Range> {
   const levels = activationSpec(target)
   const ranges = new Map<string, Range>()
   for (const { name } of plan.values.keys()) {

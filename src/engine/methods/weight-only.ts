@@ -30,7 +30,7 @@ export const weightOnlyMethod: Method = async (input) => {
   if (count === 0) throw nothingToQuantize()
   return {
     model,
-    plan: { target: input.recipe.target, method: 'weight_only', nodes: plan, values: [] },
+    plan: { target: input.target.id, method: 'weight_only', nodes: plan, values: [] },
     quantizedNodes: count,
     macsInteger: null,
     calibration: null,

@@ -119,6 +119,15 @@ function weightAxis(
 }
 
 function planBias({ node, def, plan, target }: Site, value: Value, role: Role & { kind: 'bias' }): void {
+  if (target.bias.dtype === 'int8' && value.isConstant)
+    plan.constants.push({
+      node,
+      index: node.inputs.indexOf(value),
+      value,
+      role: 'weight',
+      axis: null,
+      ...specOf(target.weight),
+    })
   if (target.bias.dtype !== 'int32') return
   const [input, weight] = [role.input, role.weight].map((name) => node.inputs[inputIndex(def, name)])
   if (input && weight?.isConstant) plan.biases.set(node, { input, weight, bias: value })

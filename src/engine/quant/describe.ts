@@ -2,6 +2,7 @@
 import type { Node, Value } from '../ir/graph.ts'
 import type { Recipe } from '../recipe.ts'
 import type { PlanDocument } from '../report.ts'
+import { nameOf } from '../targets/index.ts'
 import type { Parameters } from './insert.ts'
 import type { Plan } from './plan.ts'
 
@@ -17,7 +18,7 @@ export const describeNode = (node: Node, quantized: boolean, reason: string): Pl
 /** Lists nodes and quantized tensors of a static plan. */
 export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap<Value, Parameters>): PlanDocument {
   return {
-    target: recipe.target,
+    target: nameOf(recipe.target),
     method: recipe.method.type,
     nodes: [
       ...[...plan.nodes].map((node) => describeNode(node, true, 'runs in integers')),

@@ -23,6 +23,8 @@ type NumberFormat = z.infer<typeof NumberFormat>
 const fitsStorage = ({ dtype, bits }: NumberFormat) => bits === undefined || bits <= STORAGE[dtype]
 const STORAGE_MESSAGE = { error: 'more bits than its dtype holds', path: ['bits'] }
 
+const Fixed = z.strictObject({ scale: z.number().positive(), zero_point: z.number().int() })
+
 export const OperatorSupport = z.strictObject({
   output: z
     .enum(['required', 'optional', 'float'])
@@ -36,10 +38,8 @@ export const OperatorSupport = z.strictObject({
     .optional()
     .describe('the only values of attributes that it computes in integers'),
   same_scale: z.boolean().optional().describe('inputs and output have one scale and zero point'),
-  fixed_output: z
-    .strictObject({ scale: z.number().positive(), zero_point: z.number().int() })
-    .optional()
-    .describe('parameters that the operator always writes'),
+  fixed_output: Fixed.optional().describe('parameters that the operator always writes'),
+  fixed_wide_output: Fixed.optional().describe('the same for wide activations'),
 })
 export type OperatorSupport = z.infer<typeof OperatorSupport>
 
@@ -63,6 +63,9 @@ export const IntegerProfile = z.strictObject({
     error: 'activations have one scale per tensor',
     path: ['granularity'],
   }),
+  wide_activation: NumberFormat.refine(fitsStorage, STORAGE_MESSAGE)
+    .optional()
+    .describe('what the method option activation_bits 16 uses instead'),
   weight: NumberFormat.refine(fitsStorage, STORAGE_MESSAGE)
     .refine(({ symmetric, dtype }) => !symmetric || dtype.startsWith('int'), {
       error: 'symmetric weights are stored in a signed type',
@@ -70,9 +73,9 @@ export const IntegerProfile = z.strictObject({
     })
     .refine(({ bits, dtype }) => (bits ?? STORAGE[dtype]) <= 16, STORAGE_MESSAGE),
   bias: z
-    .union([z.strictObject({ dtype: z.literal('int32') }), z.strictObject({ dtype: z.literal('float32') })])
+    .strictObject({ dtype: z.enum(['int32', 'int8', 'float32']) })
     .default({ dtype: 'int32' })
-    .describe('int32: scale(input) · scale(weight), zero point 0'),
+    .describe('int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized'),
   format: z.literal('QDQ').default('QDQ'),
   hardware: z.enum(['cpu', 'other']).default('other').describe('cpu: latency is measured where the job runs'),
   placement: z
@@ -87,6 +90,13 @@ export const IntegerProfile = z.strictObject({
     .enum(['int32', 'int16-pairs'])
     .default('int32')
     .describe('int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate'),
+  shifts: z
+    .strictObject({
+      cut: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(output)'),
+      bias: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(bias)'),
+    })
+    .optional()
+    .describe('for scales 2^−pos: by how many bits results may be shifted'),
   operators: z
     .record(z.string(), OperatorSupport)
     .default({})

@@ -1,6 +1,6 @@
 /** /v1/jobs: quantize, follow, cancel. */
 import { z } from 'zod'
-import { METHOD_NAMES, Recipe, TARGET_NAMES } from '../../engine/recipe.ts'
+import { METHOD_NAMES, Recipe } from '../../engine/recipe.ts'
 import { cancelJob } from '../../jobs/cancel-job.ts'
 import { createJob } from '../../jobs/create-job.ts'
 import { getJob } from '../../jobs/get-job.ts'
@@ -82,7 +82,7 @@ export const list = endpoint(
     querystring: Page.extend({
       status: z.enum(JOB_STATUSES).optional(),
       model_id: z.string().max(100).optional(),
-      target: z.enum(TARGET_NAMES).optional(),
+      target: z.string().optional().describe('a built-in target, or the id of a profile'),
       method: z.enum(METHOD_NAMES).optional(),
       created_after: z.iso.datetime({ offset: true }).optional(),
     }),
