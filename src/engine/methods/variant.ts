@@ -45,6 +45,8 @@ export interface Built {
   model: Model
   plan: Plan
   parameters: ReadonlyMap<Value, Parameters>
+  /** the result of every Q/DQ pair and the planned value whose parameters it has */
+  pairs: ReadonlyMap<Value, Value>
 }
 
 /** The float model of a variant with its plan and ranges; biases are corrected where the variant wants it. */

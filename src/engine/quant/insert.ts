@@ -41,14 +41,19 @@ interface Insertion {
   constants: Map<string, { output: Value; parameters: Parameters }>
   /** parameters of a constant where a node reads it */
   uses: Map<Node, Map<number, Parameters>>
+  pairs: Map<Value, Value>
 }
 
-/** Rewrites the model as planned. Returns the parameters of every quantized value and constant, for the plan document. */
+/**
+ * Rewrites the model as planned. Returns the parameters of every quantized value and constant, for the plan document; `pairs` is filled
+ * with the result of every inserted Q/DQ pair and the planned value whose parameters it has.
+ */
 export function insertQuantization(
   model: Model,
   plan: Plan,
   ranges: ReadonlyMap<string, Range>,
   domain: string,
+  pairs = new Map<Value, Value>(),
 ): Map<Value, Parameters> {
   const context: Insertion = {
     model,
@@ -59,6 +64,7 @@ export function insertQuantization(
     parameters: new Map(),
     constants: new Map(),
     uses: new Map(),
+    pairs,
   }
   const grouped = groupParameters(plan, ranges)
   for (const value of plan.values.keys()) context.parameters.set(value, perTensor(grouped.get(value)!))
@@ -205,6 +211,7 @@ function insertPair(context: Insertion, value: Value): void {
   const source = isOutput ? detach(model, value) : value
   const output = isOutput ? value : new Value(freshName(model, `${value.name}_dq`))
   addPair(context, source, output, value.name, parameters)
+  context.pairs.set(output, value)
   if (!isOutput) replaceUses(value, output, (node) => readers.has(node))
 }
 
@@ -243,6 +250,7 @@ function insertConversion(context: Insertion, node: Node, index: number, value: 
   if (!parameters || !read) return
   const output = new Value(freshName(context.model, `${value.name}_converted`), 'float32', value.shape)
   addPair(context, read, output, `${value.name}_as_${as.name}`, parameters)
+  context.pairs.set(output, as)
   node.setInput(index, output)
 }
 
