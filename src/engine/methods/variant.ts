@@ -60,7 +60,8 @@ export function planVariant(input: VariantInput, variant: Variant): Planned {
 /** The quantized model of a variant. */
 export function buildVariant(input: VariantInput, variant: Variant): Built {
   const { model, plan, ranges } = planVariant(input, variant)
-  return { model, plan, parameters: insertQuantization(model, plan, ranges, input.domain) }
+  const pairs = new Map<Value, Value>()
+  return { model, plan, parameters: insertQuantization(model, plan, ranges, input.domain, pairs), pairs }
 }
 
 /** A node that stays float can make its neighbour write a value that nobody measured; then that neighbour stays float too. */
