@@ -92,6 +92,9 @@ function planInput(site: Site, value: Value, index: number): void {
       role: 'weight',
       axis: weightAxis(site, value, role),
       ...specOf(target.weight),
+      ...(target.accumulator === 'int16-pairs' && {
+        saturatesAlong: role.axis(node, value.tensor?.shape.length ?? 0) ?? 0,
+      }),
     })
 }
 

@@ -19,6 +19,7 @@ import {
 import type { Range } from './observers/observer.ts'
 import { type GroupParameters, groupParameters } from './parameters.ts'
 import type { BiasPlan, ConstantPlan, Plan } from './plan.ts'
+import { saturationOf } from './saturation.ts'
 
 /** Scale(s) and zero point of one tensor as they were written. */
 export interface Parameters {
@@ -118,7 +119,7 @@ function dequantizedConstant(
   const { model, graph } = context
   const { tensor, name } = constant.value
   if (!tensor) throw new Error(`"${name}" is not a constant`)
-  const { integers, parameters, zeroPoints } = quantizeConstant(tensor, constant, widen, tied)
+  const { integers, parameters, zeroPoints } = quantizeWeight(tensor, constant.axis, constant, widen, tied)
   const quantized = addInitializer(model, graph, `${name}_q`, tensorOf(constant.qtype, tensor.shape, integers))
   const shape = parameters.axis === null ? [] : [parameters.scales.length]
   const scale = addInitializer(model, graph, `${name}_scale`, float32(shape, parameters.scales))
@@ -129,9 +130,15 @@ function dequantizedConstant(
 
 type Widen = (channel: number, scale: number) => number
 
-function quantizeConstant(tensor: Tensor, spec: ConstantPlan, widen: Widen | null, tied: ScaleZeroPoint | undefined) {
+function quantizeWeight(
+  tensor: Tensor,
+  axis: number | null,
+  spec: QuantSpec,
+  widen: Widen | null,
+  tied?: ScaleZeroPoint,
+) {
   const values = view(tensor, 'float32')
-  const { qtype, axis } = spec
+  const { qtype } = spec
   if (axis === null) {
     const found = tied ?? scaleZeroPointOf(values, qtype, spec)
     const parameters = { ...found, scale: widen?.(0, found.scale) ?? found.scale, spec }
@@ -152,8 +159,21 @@ function quantizeConstant(tensor: Tensor, spec: ConstantPlan, widen: Widen | nul
   return { integers: quantized, zeroPoints, parameters: { qtype, spec, scales, zeroPoint: zeroPoints[0] ?? 0, axis } }
 }
 
-/** A rule that widens weight scales where the int32 bias of this node would overflow; null without a bias. */
-function wideningFor(context: Insertion, { node, axis, value }: ConstantPlan): Widen | null {
+/** A rule that widens weight scales where products would saturate or the int32 bias of this node would overflow; null without need. */
+function wideningFor(context: Insertion, constant: ConstantPlan): Widen | null {
+  const rules = [saturationRule(constant), biasRule(context, constant)].filter((rule) => rule !== null)
+  return rules.length === 0 ? null : (channel, scale) => rules.reduce((widened, rule) => rule(channel, widened), scale)
+}
+
+function saturationRule({ node, value: { tensor }, axis, saturatesAlong, ...spec }: ConstantPlan): Widen | null {
+  if (saturatesAlong === undefined || tensor?.dtype !== 'float32') return null
+  const quantized = quantizeWeight(tensor, axis, spec, null)
+  const growth = saturationOf(quantized.integers, tensor.shape, saturatesAlong, node)
+  const largest = Math.max(...growth)
+  return largest === 1 ? null : (channel, scale) => Math.fround(scale * (axis === null ? largest : growth[channel]!))
+}
+
+function biasRule(context: Insertion, { node, axis, value }: ConstantPlan): Widen | null {
   const planned = context.plan.biases.get(node)
   const bias = planned?.bias.tensor
   const input = planned && context.parameters.get(planned.input)

@@ -25,6 +25,8 @@ export interface ConstantPlan extends QuantSpec {
   role: 'weight' | 'activation'
   /** null: one scale for the whole tensor */
   axis: number | null
+  /** output channels of a weight whose neighbouring products are added in 16 bits */
+  saturatesAlong?: number
 }
 
 export interface BiasPlan {
