@@ -22,7 +22,7 @@ import { type Split, splitSamples } from './split.ts'
 import { findFeeds, syntheticBatches } from './synthetic.ts'
 import { targetOf, widened } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
-import { violationsOf } from './verify/conformance.ts'
+import { floatNames, violationsOf } from './verify/conformance/index.ts'
 import { type Verification, verify } from './verify/verify.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
@@ -79,12 +79,13 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   const split = await splitSamples(spec, prepared.inputs)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
+  const floats = floatNames(prepared.model)
   const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches))
   if (!output.keepAsIs) runPasses(output.model, FINISH)
   const path = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, path)
   run.progress.report('packaging', 0, 1)
-  writeDocuments(run, prepared, output, verification)
+  writeDocuments(run, prepared, output, { ...verification, floats })
   host.emit({ type: 'result', files: FILES })
 }
 
@@ -196,7 +197,10 @@ async function probeFor(
   return null
 }
 
-function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, verification: Verification): void {
+/** What is known of the artifact, and which values of the prepared model were float. */
+type Verified = Verification & { floats: ReadonlySet<string> }
+
+function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, verification: Verified): void {
   const { spec, workspace, progress, runtime } = run
   const metrics = metricsOf(run, output, verification)
   for (const warning of [...verification.warnings, ...judge(run.target, metrics)]) warn(run, warning)
@@ -224,11 +228,11 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
 function metricsOf(
   { spec, target, workspace }: Run,
   output: MethodOutput,
-  { fidelity, accuracy, latency_ms, kernels }: Verification,
+  { fidelity, accuracy, latency_ms, kernels, floats }: Verified,
 ): Metrics {
   const float = statSync(spec.model).size
   const quantized = statSync(workspace.path(join(spec.output, MODEL))).size
-  const violations = violationsOf(output.model, target)
+  const violations = violationsOf(output.model, target, floats)
   return {
     size_bytes: { float, quantized, ratio: quantized / float },
     latency_ms,
@@ -237,7 +241,7 @@ function metricsOf(
     coverage: {
       nodes: output.plan.nodes.length,
       nodes_quantized: output.quantizedNodes,
-      integer_kernels: target.kind === 'float' ? null : kernels.integer,
+      integer_kernels: target.kind === 'integer' && target.hardware === 'cpu' ? kernels.integer : null,
       conversions: kernels.conversions,
       macs_integer: output.macsInteger,
     },
@@ -247,8 +251,9 @@ function metricsOf(
 
 /** What a user must not overlook in the figures. */
 function judge(target: Target, { size_bytes, latency_ms, target_conformance }: Metrics): Warning[] {
-  // A float target is other hardware than the processor that was measured.
-  const slower = target.kind !== 'float' && latency_ms && latency_ms.speedup < 0.95
+  // Other hardware than the processor that was measured says nothing.
+  const isHere = target.kind === 'weight-only' || (target.kind === 'integer' && target.hardware === 'cpu')
+  const slower = isHere && latency_ms && latency_ms.speedup < 0.95
   return [
     ...(slower
       ? [

@@ -54,7 +54,14 @@ export const Metrics = z.object({
   }),
   target_conformance: z.object({
     ok: z.boolean(),
-    violations: z.array(z.object({ node: z.string(), rule: z.string(), detail: z.string() })),
+    violations: z.array(
+      z.object({
+        node: z.string().describe('a node, or an input or output of the model'),
+        rule: z.string().describe('field of the target that is broken'),
+        detail: z.string(),
+        source: z.string().describe('where the rules of the target come from'),
+      }),
+    ),
   }),
 })
 export type Metrics = z.infer<typeof Metrics>
