@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { quantize } from '../../src/engine/index.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
 import { decodeModel } from '../../src/engine/onnx/index.ts'
-import { type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
+import { type DatasetSpec, type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
 import { type PlanDocument, Report } from '../../src/engine/report.ts'
 
 export interface EngineResult {
@@ -20,6 +20,7 @@ export async function runEngine(
   model: Uint8Array,
   data: Buffer | null,
   recipe: Record<string, unknown> = {},
+  dataSpec: DatasetSpec = { arrays: {} },
 ): Promise<EngineResult> {
   const home = process.cwd()
   const directory = mkdtempSync(join(tmpdir(), 'fewbit-engine-'))
@@ -32,7 +33,7 @@ export async function runEngine(
     const spec = RunnerSpec.parse({
       recipe: { target: 'cpu-int8', method: { type: 'static' }, ...recipe },
       model: 'model.onnx',
-      ...(data && { calibration: { path: 'calibration.npz', spec: { arrays: {} } } }),
+      ...(data && { calibration: { path: 'calibration.npz', spec: dataSpec } }),
       output: 'out',
       threads: 1,
     })

@@ -1,0 +1,84 @@
+/** Every integer target on real models: is the artifact legal, what became of it, and how close it is. Writes bench/TARGETS.md. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { TARGETS } from '../src/engine/targets/index.ts'
+import type { IntegerTarget } from '../src/engine/targets/target.ts'
+import { FewbitError } from '../src/shared/errors.ts'
+import { runEngine } from '../test/kit/engine.ts'
+import { imagesToNpz } from './images.ts'
+import { MODELS_ROOT } from './models.ts'
+
+interface Subject {
+  name: string
+  /** the model's input, when the data are images in a .zip */
+  images?: string
+  /** how stored integers become floats */
+  scale?: Record<string, { scale: number; offset: number }>
+  /** for targets that compile; a free first dimension becomes 1 anyway */
+  shapes?: Record<string, number[]>
+}
+
+const SUBJECTS: readonly Subject[] = [
+  { name: 'squeezenet-imagenet', images: 'data_0' },
+  { name: 'mobilenetv2-cifar10', scale: { input: { scale: 1 / 255, offset: 0 } } },
+  { name: 'fastestdet-coco', images: 'input.1' },
+  { name: 'kws-dscnn' },
+  { name: 'fashion-cnn', scale: { input: { scale: 1 / 255, offset: 0 } } },
+  { name: 'bert-tiny-sst2', shapes: { input_ids: [1, 48], attention_mask: [1, 48] } },
+  { name: 'magika' },
+]
+
+const integerTargets = Object.values(TARGETS).filter((target): target is IntegerTarget => target.kind === 'integer')
+
+async function calibrationOf({ name, images }: Subject): Promise<Buffer> {
+  const folder = join(MODELS_ROOT, name)
+  if (!images) return readFileSync(join(folder, 'calibration.npz'))
+  return Buffer.from(await imagesToNpz(join(folder, 'calibration.zip'), join(folder, 'preprocess.json'), images))
+}
+
+/** One cell: the verdict, then nodes in integers, share of multiplications and SQNR. */
+async function verdict(subject: Subject, target: IntegerTarget, data: Buffer): Promise<string> {
+  try {
+    const { report } = await runEngine(
+      readFileSync(join(MODELS_ROOT, subject.name, 'model.onnx')),
+      data,
+      {
+        target: target.id,
+        calibration: { samples: 24 },
+        ...(target.shapes === 'static' && subject.shapes && { input_shapes: subject.shapes }),
+      },
+      { arrays: subject.scale ?? {} },
+    )
+    const { coverage, fidelity, target_conformance } = report.metrics
+    const legal = target_conformance.ok ? 'legal' : `**${target_conformance.violations.length} violations**`
+    const macs = coverage.macs_integer === null ? '' : `, ${Math.round(100 * coverage.macs_integer)} % of MACs`
+    const rules = [...new Set(target_conformance.violations.map(({ rule }) => rule))].join(', ')
+    const first = target_conformance.violations[0]
+    if (first) console.log(`  ${first.node}: ${first.rule}: ${first.detail}`)
+    return `${legal}${rules && ` (${rules})`}, ${coverage.nodes_quantized} of ${coverage.nodes} nodes${macs}, ${fidelity?.sqnr_db.toFixed(1)} dB`
+  } catch (error) {
+    if (error instanceof FewbitError) return `refused: ${error.code}: ${error.message}`
+    throw error
+  }
+}
+
+const rows: string[] = []
+for (const subject of SUBJECTS) {
+  if (!existsSync(join(MODELS_ROOT, subject.name, 'model.onnx'))) continue
+  const data = await calibrationOf(subject)
+  for (const target of integerTargets) {
+    const cell = await verdict(subject, target, data)
+    console.log(`${subject.name} × ${target.id}: ${cell}`)
+    rows.push(`| ${subject.name} | ${target.id} | ${cell} |`)
+  }
+}
+const table = `# Targets on real models
+
+\`npm run -s build && node dist/bench/targets.js\`. Static quantization with every default; the verdict is the validator's, read from the written
+model. SQNR in dB of the worst output against the float model, on samples that did not calibrate, as ONNX Runtime's CPU kernels compute it.
+
+| model | target | verdict |
+|---|---|---|
+${rows.join('\n')}
+`
+if (rows.length > 0) writeFileSync('bench/TARGETS.md', table)
