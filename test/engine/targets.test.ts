@@ -148,7 +148,7 @@ describe('targets', () => {
     )
   })
 
-  test('without a dot product no two neighbouring weights overflow, and only channels that could are narrowed', async () => {
+  test('without a dot product no two neighbouring weights overflow, and no channel is narrowed by more than it needs', async () => {
     const { model } = await runEngine(convNet(), randomData(60, IMAGE), { target: 'cpu-int8-avx2' })
     const avx2 = targetOf('cpu-int8-avx2')
     assert.deepEqual(violationsOf(model, avx2, EVERYTHING), [])
@@ -162,8 +162,8 @@ describe('targets', () => {
     const [wide, narrow] = [scales(plain.model), scales(model)]
     assert.ok(narrow.every((scale, channel) => scale >= wide[channel]!))
     assert.ok(
-      narrow.some((scale, channel) => scale === wide[channel]!),
-      'some channels need nothing',
+      narrow.some((scale, channel) => scale < 1.7 * wide[channel]!),
+      'less than a whole bit is given up',
     )
   })
 })
