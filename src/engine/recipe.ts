@@ -151,10 +151,16 @@ const isOwnName = ({ id }: { id: string }) => !(TARGET_NAMES as readonly string[
 
 /** A hardware target by name, or a profile in the form in which the built-in ones are published. */
 export const Target = z
-  .union([
-    z.enum(TARGET_NAMES),
-    IntegerProfile.refine(isOwnName, { error: 'this is the name of a built-in target: choose another', path: ['id'] }),
-  ])
+  .union(
+    [
+      z.enum(TARGET_NAMES),
+      IntegerProfile.refine(isOwnName, {
+        error: 'this is the name of a built-in target: choose another',
+        path: ['id'],
+      }),
+    ],
+    { error: targetProblem },
+  )
   .describe('a built-in target, or a profile of your own in the form of GET /v1/targets/{id}')
 export type Target = z.infer<typeof Target>
 
@@ -232,4 +238,11 @@ function isRegExp(source: string): boolean {
   } catch {
     return false
   }
+}
+
+/** What is wrong with a target, in the words of the alternative that was meant. */
+function targetProblem({ input, errors }: { input?: unknown; errors?: unknown }): string {
+  if (typeof input !== 'object') return `not a target: ${TARGET_NAMES.join(', ')}, or a profile`
+  const profile = (errors as { path: PropertyKey[]; message: string }[][] | undefined)?.at(-1) ?? []
+  return profile.map(({ path, message }) => `${['profile', ...path].join('.')}: ${message}`).join('; ')
 }

@@ -79,6 +79,7 @@ function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
     target: request.target,
     method: request.method,
     exclude: request.exclude,
+    input_shapes: request.input_shapes,
     calibration: calibration
       ? {
           samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),

@@ -1,6 +1,6 @@
 /** The job record: the request, its state machine and what became of it. The record is the truth, the queue is transport. */
 import { z } from 'zod'
-import { Exclude, METRIC_NAMES, Method, Recipe, Target } from '../engine/recipe.ts'
+import { Exclude, InputShapes, METRIC_NAMES, Method, Recipe, Target } from '../engine/recipe.ts'
 import { Metrics, Warning } from '../engine/report.ts'
 import { ERROR_CODES } from '../shared/errors.ts'
 
@@ -33,6 +33,7 @@ export const JobRequest = z.strictObject({
     .strictObject({ max_accuracy_drop: z.number().optional(), min_speedup: z.number().positive().optional() })
     .optional(),
   exclude: Exclude.optional(),
+  input_shapes: InputShapes.optional(),
   limits: z
     .strictObject({
       max_runtime_seconds: z.number().int().positive().max(86_400).default(3600),
