@@ -32,11 +32,13 @@ const f32 = Math.fround
 /** keeps the largest bias clear of the ends of int32 */
 const BIAS_MARGIN = 1.0001
 
+/** from here on neighbouring float64 numbers are 1 apart, so that adding it rounds */
+const UNIT_SPACING = 1.5 * 2 ** 52
+const LARGEST_FRACTION = 2 ** 51
+
 /** Round half to even, the only rounding in the house. */
-export function roundHalfEven(x: number): number {
-  const rounded = Math.round(x)
-  return rounded - x === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
-}
+export const roundHalfEven = (x: number): number =>
+  x < LARGEST_FRACTION && x > -LARGEST_FRACTION ? x + UNIT_SPACING - UNIT_SPACING : Math.round(x)
 
 /** How one tensor becomes integers. */
 export interface QuantSpec extends RangeOptions {
@@ -117,10 +119,15 @@ export function extremes(values: Float32Array, start = 0, end = values.length, s
 export function scaleProblem(values: Float32Array): string | null {
   if (values.length === 0) return 'is empty'
   const [low, high] = extremes(values)
-  if (!values.every(Number.isFinite)) return 'holds NaN or infinity'
+  if (!allFinite(values)) return 'holds NaN or infinity'
   if (!Number.isFinite(f32(Math.max(high, -low) * 2))) return 'spans more than float32 can say'
   const largest = Math.max(Math.abs(low), Math.abs(high))
   return largest > 0 && largest / 127 < FLOAT32_TINY ? 'is smaller than any float32 scale' : null
+}
+
+function allFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i++) if (values[i]! - values[i]! !== 0) return false
+  return true
 }
 
 const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array } as const
@@ -140,7 +147,7 @@ export function quantizeInto(
   const [low, high] = clip
   for (let i = start; i < start + count; i++) {
     const q = roundHalfEven(f32(values[i] / scale)) + zeroPoint
-    out[i] = Math.min(Math.max(q, low), high)
+    out[i] = q < low ? low : q > high ? high : q
   }
 }
 
