@@ -101,6 +101,20 @@ describe('targets', () => {
     for (const node of all) assert.ok(Number.isInteger(Math.log2(scaleOf(node))))
   })
 
+  test('scales grow where shifts between layers would be longer than the hardware can do', async () => {
+    const m = buildModel()
+    const x = m.input('x', ['N', 4, 6, 6])
+    const bias = m.constant('b', float32([4], [1, -1, 2, 0.5]))
+    const conv = m.node('Conv', [x, m.weight('w', [4, 4, 1, 1], 1e-5), bias], { name: 'conv' })
+    m.output(m.node('Conv', [conv, m.weight('w2', [4, 4, 1, 1])], { name: 'last' }), 'y', ['N', 4, 6, 6])
+    const { report, model } = await runEngine(m.bytes(), randomData(60, [4, 6, 6]), { target: 'npu-vitis-ai' })
+    assert.deepEqual(report.metrics.target_conformance.violations, [])
+    const node = [...model.graph.nodes].find(({ name }) => name === 'conv')!
+    const [input, weight] = [0, 1].map((index) => scaleOf(node.inputs[index]!.producer!))
+    const output = scaleOf([...node.outputs[0]!.consumers.keys()][0]!)
+    assert.ok(output / (input! * weight!) <= 2 ** 16)
+  })
+
   test('TensorRT: symmetric inputs of weighted operators, float biases, float outputs', async () => {
     const { model } = await runEngine(convNet(), randomData(60, IMAGE), { target: 'gpu-tensorrt-int8' })
     for (const node of conversions(model)) assert.deepEqual([...view(node.inputs[2]!.tensor!, 'int8')], [0])

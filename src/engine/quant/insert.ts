@@ -20,6 +20,7 @@ import type { Range } from './observers/observer.ts'
 import { type GroupParameters, groupParameters } from './parameters.ts'
 import type { BiasPlan, ConstantPlan, Plan } from './plan.ts'
 import { saturationOf } from './saturation.ts'
+import { fitShifts } from './shifts.ts'
 
 /** Scale(s) and zero point of one tensor as they were written. */
 export interface Parameters {
@@ -40,6 +41,8 @@ interface Insertion {
   parameters: Map<Value, Parameters>
   /** integer constants that exist already, by value and form */
   constants: Map<string, { output: Value; parameters: Parameters }>
+  /** scales below which a constant may not go */
+  least: Map<ConstantPlan, number>
   /** parameters of a constant where a node reads it */
   uses: Map<Node, Map<number, Parameters>>
   pairs: Map<Value, Value>
@@ -64,10 +67,13 @@ export function insertQuantization(
     domain,
     parameters: new Map(),
     constants: new Map(),
+    least: new Map(),
     uses: new Map(),
     pairs,
   }
   const grouped = groupParameters(plan, ranges)
+  if (plan.shifts)
+    for (const [constant, scale] of fitShifts(plan, grouped, plan.shifts)) context.least.set(constant, scale)
   for (const value of plan.values.keys()) context.parameters.set(value, perTensor(grouped.get(value)!))
   for (const constant of plan.constants) insertConstant(context, constant, grouped.get(constant.value))
   for (const [node, bias] of plan.biases) insertBias(context, node, bias)
@@ -161,7 +167,9 @@ function quantizeWeight(
 
 /** A rule that widens weight scales where products would saturate or the int32 bias of this node would overflow; null without need. */
 function wideningFor(context: Insertion, constant: ConstantPlan): Widen | null {
-  const rules = [saturationRule(constant), biasRule(context, constant)].filter((rule) => rule !== null)
+  const rules = [saturationRule(constant), biasRule(context, constant), shiftRule(context, constant)].filter(
+    (rule) => rule !== null,
+  )
   return rules.length === 0 ? null : (channel, scale) => rules.reduce((widened, rule) => rule(channel, widened), scale)
 }
 
@@ -171,6 +179,11 @@ function saturationRule({ node, value: { tensor }, axis, saturatesAlong, ...spec
   const growth = saturationOf(quantized.integers, tensor.shape, saturatesAlong, node)
   const largest = Math.max(...growth)
   return largest === 1 ? null : (channel, scale) => Math.fround(scale * (axis === null ? largest : growth[channel]!))
+}
+
+function shiftRule({ least }: Insertion, constant: ConstantPlan): Widen | null {
+  const smallest = least.get(constant)
+  return smallest === undefined ? null : (_, scale) => Math.max(scale, smallest)
 }
 
 function biasRule(context: Insertion, { node, axis, value }: ConstantPlan): Widen | null {

@@ -5,6 +5,7 @@ import type { IntegerTarget } from '../targets/target.ts'
 import { planNode } from './assign.ts'
 import type { QuantSpec } from './math.ts'
 import { PLACEMENTS } from './place.ts'
+import type { ShiftLimits } from './shifts.ts'
 
 /** How one computed value is quantized. */
 export type ValuePlan =
@@ -49,6 +50,8 @@ export interface Plan {
   ties: Value[][]
   /** where `node` reads `value` it is converted to the parameters of `as` first */
   converts: { node: Node; index: number; value: Value; as: Value }[]
+  /** by how many bits results may be shifted, for scales that are powers of two */
+  shifts: ShiftLimits | null
   constants: ConstantPlan[]
   biases: Map<Node, BiasPlan>
 }
@@ -70,6 +73,7 @@ export function planGraph(graph: Graph, target: IntegerTarget, options: PlanOpti
     unread: new Map(),
     ties: [],
     converts: [],
+    shifts: target.shifts ?? null,
     constants: [],
     biases: new Map(),
   }

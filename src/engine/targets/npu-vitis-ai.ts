@@ -22,7 +22,7 @@ export const npuVitisAi: IntegerTarget = {
   shapes: 'static',
   float_operators: 'allowed',
   accumulator: 'int32',
-  shifts: { cut: [0, 16], bias: [-24, 15] },
+  shifts: { cut: [0, 16], bias: [-16, 15] },
   operators: {
     ...listed('Conv ConvTranspose Gemm MatMul'),
     ...listed('Add Sub Mul Relu Clip LeakyRelu PRelu HardSigmoid HardSwish Sigmoid Softmax Tanh'),

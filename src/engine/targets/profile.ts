@@ -93,7 +93,7 @@ export const IntegerProfile = z.strictObject({
   shifts: z
     .strictObject({
       cut: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(output)'),
-      bias: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(bias)'),
+      bias: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0'),
     })
     .optional()
     .describe('for scales 2^−pos: by how many bits results may be shifted'),

@@ -2,6 +2,7 @@
 import type { Node, Value } from '../../ir/graph.ts'
 import { inputName, inputRole, outputRole } from '../../ops/define.ts'
 import { opOf } from '../../ops/index.ts'
+import { lowestBiasShift } from '../../quant/shifts.ts'
 import { supportOf } from '../../quant/support.ts'
 import { isQuantize, sourceOf, type Written, writtenIn } from './parameters.ts'
 import type { Rule } from './rule.ts'
@@ -80,8 +81,9 @@ const shifts: Rule = {
     if (cut !== null && outside(cut, limits.cut))
       return `results are shifted by ${cut} bits, the target can do ${limits.cut.join(' to ')}`
     const biasShift = bias && product - position(bias)
-    return biasShift !== null && outside(biasShift, limits.bias)
-      ? `the bias is shifted by ${biasShift} bits, the target can do ${limits.bias.join(' to ')}`
+    const biasLimits = [lowestBiasShift(limits, cut ?? 0), limits.bias[1]!]
+    return biasShift !== null && outside(biasShift, biasLimits)
+      ? `the bias is shifted by ${biasShift} bits, the target can do ${biasLimits.join(' to ')}`
       : null
   }),
 }
