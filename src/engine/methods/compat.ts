@@ -72,7 +72,7 @@ async function rangesOfAll({ runtime, workspace, prepared, progress }: MethodInp
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
   let done = 0
   const onBatch = () => progress('calibrating', ++done, batches.length)
-  const { statistics } = await measureExtremes({ session, outputs, means: new Map(), batches, onBatch })
+  const { statistics } = await measureExtremes({ session, outputs, batches, onBatch })
   await session.release()
   return statistics
 }

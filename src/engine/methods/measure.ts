@@ -1,7 +1,7 @@
 /** Runs a float model over calibration data and keeps what observers and bias correction need of it. */
+import { cloneModel } from '../ir/clone.ts'
 import type { Model } from '../ir/graph.ts'
-import { decodeModel } from '../onnx/index.ts'
-import { addExtremes, addInputMeans, exposeValues, measureExtremes, measureHistograms } from '../quant/calibrate.ts'
+import { addElements, addExtremes, addInputMeans, measureExtremes } from '../quant/calibrate.ts'
 import type { Plan } from '../quant/plan.ts'
 import type { CalibrationBatches, MethodInput } from './method.ts'
 import type { Base } from './variant.ts'
@@ -10,34 +10,28 @@ export interface MeasureOptions {
   /** of this model, or of one with the same values and nodes */
   plan: Plan
   histograms: boolean
+  /** mean of every input channel, for bias correction */
+  means: boolean
 }
 
-/** One pass for the extremes, a second one for histograms when they are wanted. `name` is that of the file in the workspace. */
+/** Measures every value whose range the plan wants, in one pass. */
 export async function measureBase(
-  input: Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>,
-  name: string,
+  { runtime, workspace, progress }: Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>,
   model: Model,
   batches: CalibrationBatches,
-  { plan, histograms }: MeasureOptions,
+  { plan, ...wanted }: MeasureOptions,
 ): Promise<Base> {
-  const { runtime, workspace, progress } = input
-  const path = workspace.save(name, model)
   const names = [...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : []))
-  const passes = histograms ? 2 : 1
+  const biased = wanted.means ? [...plan.biases.keys()].map(({ name }) => name) : []
   let done = 0
-  progress('calibrating', 0, passes * batches.length)
-  const onBatch = () => progress('calibrating', ++done, passes * batches.length)
-  const probe = decodeModel(path).model
-  const outputs = addExtremes(probe, names)
-  const means = addInputMeans(probe, new Set([...plan.biases.keys()].map((node) => node.name)))
+  progress('calibrating', 0, batches.length)
+  const probe = cloneModel(model)
+  const outputs = addExtremes(probe, names, { knowBounds: true })
+  const elements = wanted.histograms ? addElements(probe, names, batches.samples) : new Map<string, string>()
+  const means = addInputMeans(probe, new Set(biased))
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
-  const measured = await measureExtremes({ session, outputs, means, batches, onBatch })
+  const onBatch = () => progress('calibrating', ++done, batches.length)
+  const measured = await measureExtremes({ session, outputs, elements, means, batches, onBatch })
   await session.release()
-  if (passes === 1) return { path, ...measured }
-  const exposed = decodeModel(path).model
-  exposeValues(exposed, names)
-  const second = await runtime.load(workspace.save('calibration.onnx', exposed), { optimization: 'all' })
-  const statistics = await measureHistograms({ session: second, statistics: measured.statistics, batches, onBatch })
-  await second.release()
-  return { ...measured, path, statistics }
+  return { model, ...measured }
 }

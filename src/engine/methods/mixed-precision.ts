@@ -1,6 +1,5 @@
 /** Mixed precision: the values that lose most stay float until the outputs reach a goal. */
 import type { Graph } from '../ir/graph.ts'
-import { decodeModel } from '../onnx/index.ts'
 import { activationSpec } from '../quant/assign.ts'
 import { rankValues, type Sensitivity } from '../quant/sensitivity.ts'
 import type { Search } from './search.ts'
@@ -20,7 +19,7 @@ export async function mixPrecision(
 ): Promise<Variant> {
   if (!search.canJudge) return start
   const ranked = rankValues(start.base.statistics, start.observer, activationSpec(target))
-  const { graph } = decodeModel(start.base.path).model
+  const { graph } = start.base.model
   let best = start
   for (const count of FLOAT_COUNTS) {
     const before = await search.scoreOf(best)

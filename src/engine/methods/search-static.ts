@@ -1,5 +1,6 @@
 /** The best static quantization of a prepared model that the options allow: calibrates, tries what may help, keeps what does. */
 import { FewbitError } from '../../shared/errors.ts'
+import { readConstants } from '../ir/clone.ts'
 import { opOf } from '../ops/index.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Observer } from '../quant/observers/observer.ts'
@@ -18,13 +19,16 @@ export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bia
 /** What was found. `buildVariant(common, variant)` makes the quantized model, `planVariant(common, variant)` stops before the integers. */
 export interface FoundStatic {
   common: VariantInput
-  /** `variant.base` has the file of the float model that it quantizes, and what was measured of it */
+  /** `variant.base` has the float model that it quantizes, and what was measured of it */
   variant: Variant
   /** of the prepared model, before anything was tried */
   plan: Plan
   steps: SearchStep[]
   calibration: MethodOutput['calibration']
 }
+
+/** bytes of constants that are kept in memory while variants are tried */
+const MOST_RESIDENT = 2 ** 28
 
 /** Searches for `target`. Throws nothing_to_quantize when no node can run in integers, calibration_failed for NaN on the data. */
 export async function searchStatic(
@@ -42,11 +46,16 @@ export async function searchStatic(
   const { calibration, judging } = searches ? await holdOut(batches) : { calibration: batches, judging: [] }
   const histograms = options.min_sqnr_db !== undefined || observers.some(({ needsHistogram }) => needsHistogram)
   const started = input.now()
-  const base = await measureBase(input, 'prepared.onnx', model, calibration, { plan, histograms })
+  readConstants(model, MOST_RESIDENT)
+  const base = await measureBase(input, model, calibration, {
+    plan,
+    histograms,
+    means: options.bias_correction !== false,
+  })
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
   const common: VariantInput = { target, perChannel, domain: quantizeDomain, excludes: input.excludes }
-  const search = await openSearch(input, common, base.path, judging)
+  const search = await openSearch(input, common, input.prepared.floatPath, judging)
   const plain = (observer: Observer): Variant => ({
     base,
     observer,

@@ -1,6 +1,6 @@
-/** One way to quantize a prepared model statically, built from its file so that many can be tried. */
+/** One way to quantize a float model statically, built from a copy so that many can be tried. */
+import { cloneModel } from '../ir/clone.ts'
 import type { Model, Node, Value } from '../ir/graph.ts'
-import { decodeModel } from '../onnx/index.ts'
 import { activationSpec } from '../quant/assign.ts'
 import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
@@ -10,8 +10,8 @@ import type { IntegerTarget } from '../targets/target.ts'
 
 /** A float model to quantize, and what calibration measured of it. */
 export interface Base {
-  /** its file */
-  path: string
+  /** never changed: variants are made of copies */
+  model: Model
   statistics: ReadonlyMap<string, Statistics>
   means: InputMeans
 }
@@ -51,7 +51,7 @@ export interface Built {
 
 /** The float model of a variant with its plan and ranges; biases are corrected where the variant wants it. */
 export function planVariant(input: VariantInput, variant: Variant): Planned {
-  const { model } = decodeModel(variant.base.path)
+  const model = cloneModel(variant.base.model)
   const plan = planMeasured(input, variant, model)
   if (variant.biasCorrection) correctBiases(model, plan, variant.base.means)
   return { model, plan, ranges: rangesOf(input, plan, variant) }

@@ -1,31 +1,53 @@
 /** Stage `calibrate`: runs the float model over samples and keeps statistics of every value, never activations. */
 import { FewbitError } from '../../shared/errors.ts'
-import { addNode, int, ints } from '../ir/build.ts'
+import { addInitializer, addNode, int, ints } from '../ir/build.ts'
 import { freshName, type Model, Value } from '../ir/graph.ts'
+import { int64 } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import type { RunTensor, Session } from '../runtime/runner.ts'
-import { addTo, createHistogram, type Histogram } from './histogram.ts'
+import { addTo, createHistogram, widenTo } from './histogram.ts'
 import type { Range, Statistics } from './observers/observer.ts'
 
 type Batches = AsyncIterable<Record<string, RunTensor>> | Iterable<Record<string, RunTensor>>
 
-/** Adds the smallest and largest element of each named value to the model's outputs, as `[min output, max output]`. The model is changed. */
-export function addExtremes(model: Model, names: readonly string[]): Map<string, [string, string]> {
+/** Where the extremes of a value come out: two outputs, or its lower bound where that is known beforehand. */
+export type ExtremesOutputs = readonly [low: string | number, high: string]
+
+/**
+ * Adds the smallest and largest element of each named value to the model's outputs. `knowBounds` leaves out what a clamp guarantees.
+ * The model is changed.
+ */
+export function addExtremes(
+  model: Model,
+  names: readonly string[],
+  { knowBounds = false } = {},
+): Map<string, ExtremesOutputs> {
   const values = valuesByName(model)
   return new Map(
     names.map((name) => {
-      const outputs = ['ReduceMin', 'ReduceMax'].map((reduce) => {
-        const output = new Value(freshName(model, `${name}_${reduce}`), 'float32', [])
-        addNode(model, model.graph, reduce, [valueNamed(values, name)], {
-          outputs: [output],
-          attributes: { keepdims: int(0) },
-        })
-        model.graph.outputs.push(output)
-        return output.name
-      })
-      return [name, outputs as [string, string]]
+      const value = valueNamed(values, name)
+      const bound = knowBounds ? lowerBound(value) : null
+      return [name, [bound ?? addExtreme(model, 'ReduceMin', value), addExtreme(model, 'ReduceMax', value)]]
     }),
   )
+}
+
+/** 0 behind a clamp at 0: a quantized range holds 0 anyway. */
+function lowerBound({ producer }: Value): number | null {
+  const low = producer && opOf(producer)?.bounds?.(producer)?.[0]
+  return low === 0 ? 0 : null
+}
+
+const IMAGE_RANK = 4
+
+function addExtreme(model: Model, reduce: string, value: Value): string {
+  const output = new Value(freshName(model, `${value.name}_${reduce}`), 'float32', [])
+  // ONNX Runtime keeps images in blocks of channels; this pooling reads them as they lie, a reduction has them reordered first.
+  const pooled = reduce === 'ReduceMax' && value.shape?.length === IMAGE_RANK
+  const source = pooled ? addNode(model, model.graph, 'GlobalMaxPool', [value]) : value
+  addNode(model, model.graph, reduce, [source], { outputs: [output], attributes: { keepdims: int(0) } })
+  model.graph.outputs.push(output)
+  return output.name
 }
 
 /** Adds the mean of every input channel of the nodes that have such, as [node name, output name]. The model is changed. */
@@ -50,12 +72,40 @@ export function addInputMeans(model: Model, names: ReadonlySet<string>): Map<str
   return outputs
 }
 
-/** Makes the named values themselves outputs. The model is changed. */
-export function exposeValues(model: Model, names: readonly string[]): void {
+/** elements of a value that its histogram counts, over all samples and at least of one */
+const COUNTED = 2 ** 18
+const COUNTED_PER_SAMPLE = 2 ** 10
+
+/** Adds evenly spaced elements of each named value to the model's outputs, for histograms. The model is changed. */
+export function addElements(model: Model, names: readonly string[], samples: number): Map<string, string> {
   const values = valuesByName(model)
-  const exposed = new Set([...model.graph.outputs, ...model.graph.inputs].map(({ name }) => name))
-  for (const name of names) if (!exposed.has(name)) model.graph.outputs.push(valueNamed(values, name))
+  const most = Math.max(COUNTED_PER_SAMPLE, COUNTED / Math.max(samples, 1))
+  const [flat, start, end, axis] = [[-1], [0], [Number.MAX_SAFE_INTEGER], [0]].map((numbers) =>
+    addInitializer(model, model.graph, 'index', int64([1], numbers)),
+  )
+  return new Map(
+    names.map((name) => {
+      const value = valueNamed(values, name)
+      const output = new Value(freshName(model, `${name}_elements`), 'float32')
+      const step = addInitializer(model, model.graph, 'step', int64([1], [stepThrough(value, most)]))
+      const line = addNode(model, model.graph, 'Reshape', [value, flat!])
+      addNode(model, model.graph, 'Slice', [line, start!, end!, axis!, step], { outputs: [output] })
+      model.graph.outputs.push(output)
+      return [name, output.name]
+    }),
+  )
 }
+
+/** A step that leaves about `most` elements of a sample and meets every row and column. */
+function stepThrough({ shape = [] }: Value, most: number): number {
+  const dims = shape.slice(1).map((dim) => (typeof dim === 'number' && dim > 0 ? dim : 1))
+  const elements = dims.reduce((a, b) => a * b, 1)
+  let step = Math.max(1, Math.floor(elements / most))
+  while (dims.some((dim) => gcd(step, dim) > 1)) step++
+  return step
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))
 
 function valuesByName({ graph }: Model): Map<string, Value> {
   const produced = [...graph.nodes].flatMap((node) => [...node.outputs])
@@ -70,9 +120,11 @@ function valueNamed(values: ReadonlyMap<string, Value>, name: string): Value {
 
 export interface ExtremesInput {
   session: Session
-  outputs: ReadonlyMap<string, [string, string]>
+  outputs: ReadonlyMap<string, ExtremesOutputs>
+  /** outputs that hold elements for a histogram, by value */
+  elements?: ReadonlyMap<string, string>
   /** outputs that hold the mean of each input channel, by node */
-  means: ReadonlyMap<string, string>
+  means?: ReadonlyMap<string, string>
   batches: Batches
   onBatch?: () => void
 }
@@ -83,23 +135,35 @@ export interface Measured {
   means: Map<string, Float32Array>
 }
 
-/** Extremes of every value and means over all batches. Throws calibration_failed when a value is NaN or infinite on the data. */
+/** Extremes and histograms of every value and means over all batches, in one pass. Throws calibration_failed when a value is NaN or infinite on the data. */
 export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
-  const { session, outputs, means, batches, onBatch } = input
+  const { session, outputs, elements = new Map(), means = new Map(), batches, onBatch } = input
   const statistics = new Map<string, Statistics>()
   const averages = new Map<string, Float32Array>()
-  const fetch = [...[...outputs.values()].flat(), ...means.values()]
+  const extremes = [...outputs.values()].flat().filter((output) => typeof output === 'string')
+  const fetch = [...extremes, ...elements.values(), ...means.values()]
   let count = 0
   for await (const feeds of batches) {
     const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
     count++
-    for (const [name, [low, high]] of outputs) {
-      statistics.set(name, merged(statistics.get(name), extremesOf(name, results[low], results[high]), count))
+    for (const [name, ends] of outputs) {
+      const found = merged(statistics.get(name), extremesOf(name, ends, results), count)
+      const counted = results[elements.get(name) ?? '']?.data
+      statistics.set(name, counted instanceof Float32Array ? counting(found, counted) : found)
     }
     for (const [node, output] of means) averages.set(node, averaged(averages.get(node), results[output], count))
     onBatch?.()
   }
   return { statistics, means: averages }
+}
+
+/** The bounds of a histogram follow the extremes. */
+function counting(found: Statistics, elements: Float32Array): Statistics {
+  const { histogram, min, max } = found
+  const fits = histogram && histogram.low === min && histogram.high === max
+  const wide = fits ? histogram : histogram ? widenTo(histogram, found) : createHistogram(found)
+  addTo(wide, elements)
+  return { ...found, histogram: wide }
 }
 
 function averaged(before: Float32Array | undefined, found: RunTensor | undefined, count: number): Float32Array {
@@ -110,16 +174,19 @@ function averaged(before: Float32Array | undefined, found: RunTensor | undefined
 function merged(before: Statistics | undefined, { min, max }: Range, count: number): Statistics {
   if (!before) return { min, max, averageMin: min, averageMax: max, histogram: null }
   return {
+    ...before,
     min: Math.min(before.min, min),
     max: Math.max(before.max, max),
     averageMin: before.averageMin + (min - before.averageMin) / count,
     averageMax: before.averageMax + (max - before.averageMax) / count,
-    histogram: null,
   }
 }
 
-function extremesOf(name: string, low: RunTensor | undefined, high: RunTensor | undefined): Range {
-  const [min, max] = [Number(low?.data[0]), Number(high?.data[0])]
+function extremesOf(name: string, ends: ExtremesOutputs, results: Record<string, RunTensor>): Range {
+  const [min, max] = ends.map((end) => (typeof end === 'number' ? end : Number(results[end]?.data[0]))) as [
+    number,
+    number,
+  ]
   if (Number.isFinite(min) && Number.isFinite(max)) return { min, max }
   throw new FewbitError(
     'calibration_failed',
@@ -129,33 +196,4 @@ function extremesOf(name: string, low: RunTensor | undefined, high: RunTensor | 
       hint: 'check the preprocessing of the data set and the weights of the model, or exclude the node that reads this value',
     },
   )
-}
-
-export interface HistogramInput {
-  /** a model whose outputs include the values */
-  session: Session
-  statistics: ReadonlyMap<string, Statistics>
-  batches: Batches
-  onBatch?: () => void
-}
-
-/** The same statistics with a histogram each, between the extremes. Holds one batch of activations at a time. */
-export async function measureHistograms({
-  session,
-  statistics,
-  batches,
-  onBatch,
-}: HistogramInput): Promise<Map<string, Statistics>> {
-  const histograms = new Map<string, Histogram>([...statistics].map(([name, range]) => [name, createHistogram(range)]))
-  const available = new Set(session.outputs.map(({ name }) => name))
-  const fetch = [...histograms.keys()].filter((name) => available.has(name))
-  for await (const feeds of batches) {
-    const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
-    for (const [name, histogram] of histograms) {
-      const data = (results[name] ?? feeds[name])?.data
-      if (data instanceof Float32Array) addTo(histogram, data)
-    }
-    onBatch?.()
-  }
-  return new Map([...statistics].map(([name, found]) => [name, { ...found, histogram: histograms.get(name) ?? null }]))
 }

@@ -1,5 +1,5 @@
 /** The range with the smallest expected squared error: bounds are pulled in turn by turn while that helps. */
-import { expectedError, type Histogram } from '../histogram.ts'
+import { expectedErrors, type Histogram } from '../histogram.ts'
 import { integerRange, scaleZeroPoint } from '../math.ts'
 import type { Levels, Observer, Range } from './observer.ts'
 
@@ -20,7 +20,8 @@ export const mse: Observer = {
 
 function search(histogram: Histogram, whole: Range, levels: Levels): Range {
   const [first, last] = integerRange(levels.qtype, levels)
-  const errorOf = (range: Range) => expectedError(histogram, widened(range, levels), last - first)
+  const errors = expectedErrors(histogram)
+  const errorOf = (range: Range) => errors(widened(range, levels), last - first)
   let best = whole
   let least = errorOf(whole)
   const consider = (range: Range) => {
