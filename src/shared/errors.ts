@@ -46,8 +46,10 @@ const TABLE = {
   target_method_mismatch: { status: 422, title: 'The target does not support this method' },
   dataset_required: { status: 422, title: 'This method needs a data set' },
   nothing_to_quantize: { status: 422, title: 'The model has nothing that this method could quantize' },
+  not_differentiable: { status: 422, title: 'The model has nodes through which no gradient flows' },
   // jobs, while they run
   calibration_failed: { status: 422, title: 'The float model failed on the calibration data' },
+  training_failed: { status: 422, title: 'Training failed' },
   quantization_failed: { status: 500, title: 'The engine failed' },
   verification_failed: { status: 422, title: 'The quantized model did not pass its verification' },
   goal_not_met: { status: 422, title: 'The goals of the job were not met' },

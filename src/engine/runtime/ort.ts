@@ -27,7 +27,11 @@ function keepHalvesInUint16(): void {
   Object.defineProperty(globalThis, 'Float16Array', found)
 }
 
-async function load(path: string, { optimization, saveTo }: LoadOptions, threads: number): Promise<Session> {
+async function load(
+  path: string,
+  { optimization, saveTo, floatRounding }: LoadOptions,
+  threads: number,
+): Promise<Session> {
   const session = await ort.InferenceSession.create(path, {
     graphOptimizationLevel: optimization,
     ...(saveTo && { optimizedModelFilePath: saveTo }),
@@ -36,13 +40,16 @@ async function load(path: string, { optimization, saveTo }: LoadOptions, threads
     executionMode: 'sequential',
     logSeverityLevel: FATAL_ONLY,
     executionProviders: ['cpu'],
+    ...(floatRounding && { extra: { session: { disable_quant_qdq: '1' } } }),
   }).catch((error: unknown) => {
     throw translate(error, 'model_load_failed')
   })
+  const wrapped = new WeakMap<RunTensor, ort.Tensor>()
   return {
     inputs: session.inputMetadata.map(describe),
     outputs: session.outputMetadata.map(describe),
     run: (feeds, fetch) => run(session, feeds, fetch),
+    runInto: (feeds, results) => runInto(session, wrapped, feeds, results),
     release: () => session.release(),
   }
 }
@@ -60,6 +67,26 @@ async function run(
     )
   } catch (error) {
     throw translate(error, 'calibration_failed')
+  }
+}
+
+async function runInto(
+  session: ort.InferenceSession,
+  wrapped: WeakMap<RunTensor, ort.Tensor>,
+  feeds: Readonly<Record<string, RunTensor>>,
+  results: Readonly<Record<string, RunTensor>>,
+): Promise<void> {
+  const wrap = (tensor: RunTensor) => {
+    const made = wrapped.get(tensor) ?? toOrt(tensor)
+    wrapped.set(tensor, made)
+    return made
+  }
+  const wrapAll = (tensors: Readonly<Record<string, RunTensor>>) =>
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, wrap(tensor)]))
+  try {
+    await session.run(wrapAll(feeds), wrapAll(results))
+  } catch (error) {
+    throw translate(error, 'training_failed')
   }
 }
 

@@ -35,6 +35,8 @@ export interface LoadOptions {
   optimization: Optimization
   /** writes the optimized model there */
   saveTo?: string
+  /** rounding stays in float: QuantizeLinear and DequantizeLinear are not fused into integer kernels */
+  floatRounding?: true
 }
 
 export interface Session {
@@ -42,6 +44,8 @@ export interface Session {
   outputs: readonly ValueInfo[]
   /** Runs once; `fetch` limits the outputs. Throws a FewbitError whose detail holds no path. */
   run(feeds: Readonly<Record<string, RunTensor>>, fetch?: readonly string[]): Promise<Record<string, RunTensor>>
+  /** Runs once and writes the outputs into `results`, which must have their sizes; a tensor that is fed or filled again is not wrapped again. */
+  runInto(feeds: Readonly<Record<string, RunTensor>>, results: Readonly<Record<string, RunTensor>>): Promise<void>
   release(): Promise<void>
 }
 
