@@ -1,6 +1,6 @@
 /** Every method by name. */
 import type { MethodName } from '../recipe.ts'
-import { dynamicMethod } from './dynamic.ts'
+import { dynamicMethod } from './dynamic/index.ts'
 import { float16Method } from './float16.ts'
 import type { Method } from './method.ts'
 import { qatMethod } from './qat.ts'
