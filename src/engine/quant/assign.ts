@@ -14,6 +14,9 @@ interface Site {
   node: Node
   def: OpDef
   support: OperatorSupport
+  /** number format of its activations */
+  spec: QuantSpec
+  isWide: boolean
   plan: Plan
   target: IntegerTarget
   options: PlanOptions
@@ -24,7 +27,9 @@ export function planNode(node: Node, plan: Plan, target: IntegerTarget, options:
   const def = opOf(node)
   const support = supportOf(target, node)
   if (!def || !support) return
-  const site: Site = { node, def, support, plan, target, options }
+  const isWide = target.wide_activation !== undefined && options.wide?.(node) === true
+  const spec = isWide ? specOf(target.wide_activation!) : activationSpec(target)
+  const site: Site = { node, def, support, spec, isWide, plan, target, options }
   const skipped = target.placement === 'inputs' ? unreadInputs(node, def) : new Set<Value>()
   if (skipped.size === node.inputs.length) {
     leaveFloat(node, plan)
@@ -77,13 +82,13 @@ function outputIsQuantized({ node, support, plan }: Site): boolean {
 }
 
 function planInput(site: Site, value: Value, index: number): void {
-  const { node, def, plan, target } = site
+  const { node, def, spec, plan, target } = site
   const role = inputRole(def, index)
   if (role.kind === 'bias') planBias(site, value, role)
   else if (role.kind !== 'activation' && role.kind !== 'weight') return
-  else if (!value.isConstant) planValue(value, ownActivation(target), plan)
+  else if (!value.isConstant) planComputed(site, value, index)
   else if (role.kind === 'activation')
-    plan.constants.push({ node, index, value, role: 'activation', axis: null, ...activationSpec(target) })
+    plan.constants.push({ node, index, value, role: 'activation', axis: null, ...spec })
   else
     plan.constants.push({
       node,
@@ -109,7 +114,18 @@ const specOf = ({ dtype, bits, symmetric, scale, minimum_range }: IntegerTarget[
 
 /** How the target's activations become integers. */
 export const activationSpec = ({ activation }: IntegerTarget): QuantSpec => specOf(activation)
-const ownActivation = (target: IntegerTarget): ValuePlan => ({ kind: 'own', ...activationSpec(target) })
+
+/** A value that is there in another format is converted; what only moves numbers takes them as they are. */
+function planComputed({ node, def, spec, plan }: Site, value: Value, index: number): void {
+  planValue(value, { kind: 'own', ...spec }, plan)
+  if (def.class !== 'movement' && formatOf(value, plan) !== spec.qtype)
+    plan.converts.push({ node, index, value, to: { spec } })
+}
+
+function formatOf(value: Value, plan: Plan): string | undefined {
+  const planned = plan.values.get(value)
+  return planned?.kind === 'shared' ? formatOf(planned.with, plan) : planned?.qtype
+}
 
 function weightAxis(
   { node, support, target, options }: Site,
@@ -136,9 +152,8 @@ function planBias({ node, def, plan, target }: Site, value: Value, role: Role & 
   if (input && weight?.isConstant) plan.biases.set(node, { input, weight, bias: value })
 }
 
-function planOutput({ node, def, support, plan, target }: Site, value: Value, role: Role): void {
-  const spec = activationSpec(target)
-  const { fixed_output: given } = support
+function planOutput({ node, def, support, spec, isWide, plan }: Site, value: Value, role: Role): void {
+  const given = isWide ? support.fixed_wide_output : support.fixed_output
   if (given) planValue(value, { kind: 'given', scale: given.scale, zeroPoint: given.zero_point, ...spec }, plan)
   else if (role.kind === 'activation') planValue(value, { kind: 'own', ...spec }, plan)
   else if (role.kind === 'fixed') planValue(value, { kind: 'fixed', range: role.range, ...spec }, plan)
@@ -159,7 +174,7 @@ function tie({ node, def, plan }: Site): void {
   const tied = [...outputs]
   node.inputs.forEach((value, index) => {
     if (!value || inputRole(def, index).kind !== 'activation') return
-    if (givenOf(value, plan)) plan.converts.push({ node, index, value, as })
+    if (givenOf(value, plan)) plan.converts.push({ node, index, value, to: { as } })
     else tied.push(value)
   })
   plan.ties.push(tied)

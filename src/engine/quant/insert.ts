@@ -13,12 +13,13 @@ import {
   quantizePerChannel,
   quantizeTensor,
   type ScaleZeroPoint,
+  scaleZeroPoint,
   scaleZeroPointOf,
   weightScaleForBias,
 } from './math.ts'
 import type { Range } from './observers/observer.ts'
-import { type GroupParameters, groupParameters } from './parameters.ts'
-import type { BiasPlan, ConstantPlan, Plan } from './plan.ts'
+import { type GroupParameters, groupParameters, rangeOfParameters } from './parameters.ts'
+import type { BiasPlan, ConstantPlan, Conversion, Plan } from './plan.ts'
 import { saturationOf } from './saturation.ts'
 import { fitShifts } from './shifts.ts'
 
@@ -78,7 +79,7 @@ export function insertQuantization(
   for (const constant of plan.constants) insertConstant(context, constant, grouped.get(constant.value))
   for (const [node, bias] of plan.biases) insertBias(context, node, bias)
   for (const value of plan.values.keys()) insertPair(context, value)
-  for (const { node, index, value, as } of plan.converts) insertConversion(context, node, index, value, as)
+  for (const conversion of plan.converts) insertConversion(context, conversion)
   absorbClamps(model.graph, plan.writers)
   return context.parameters
 }
@@ -189,7 +190,7 @@ function shiftRule({ least }: Insertion, constant: ConstantPlan): Widen | null {
 function biasRule(context: Insertion, { node, axis, value }: ConstantPlan): Widen | null {
   const planned = context.plan.biases.get(node)
   const bias = planned?.bias.tensor
-  const input = planned && context.parameters.get(planned.input)
+  const input = planned && parametersRead(context, node, planned.input)
   if (!bias || !input || planned.weight !== value || bias.dtype !== 'float32') return null
   const values = view(bias, 'float32')
   const largest = Math.max(...extremes(values).map(Math.abs))
@@ -201,7 +202,7 @@ function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): 
   const { model, graph } = context
   const index = node.inputs.indexOf(bias)
   const weight = context.uses.get(node)?.get(1)
-  const activation = context.parameters.get(input)
+  const activation = parametersRead(context, node, input)
   if (!bias.tensor || !weight || !activation || index < 0) return
   const { quantized, scales } = quantizeBias(view(bias.tensor, 'float32'), activation.scales[0], weight.scales)
   const shape = weight.axis === null ? [] : [scales.length]
@@ -277,14 +278,30 @@ function saturated({ model, graph }: Insertion, value: Value, name: string, para
   return addNode(model, graph, 'Clip', [value, ...bounds], { output: `${name}_saturated` })
 }
 
-function insertConversion(context: Insertion, node: Node, index: number, value: Value, as: Value): void {
-  const parameters = context.parameters.get(as)
+function insertConversion(context: Insertion, conversion: Conversion): void {
+  const { node, index, value } = conversion
+  const parameters = convertedParameters(context, conversion)
   const read = node.inputs[index]
   if (!parameters || !read) return
   const output = new Value(freshName(context.model, `${value.name}_converted`), 'float32', value.shape)
-  addPair(context, read, output, `${value.name}_as_${as.name}`, parameters)
-  context.pairs.set(output, as)
+  addPair(context, read, output, `${value.name}_converted`, parameters)
+  if ('as' in conversion.to) context.pairs.set(output, conversion.to.as)
   node.setInput(index, output)
+}
+
+/** Parameters with which a node reads a value that is there with others. */
+function convertedParameters({ parameters }: Insertion, { value, to }: Conversion): Parameters | undefined {
+  if ('as' in to) return parameters.get(to.as)
+  const found = parameters.get(value)
+  if (!found) return undefined
+  const { min, max } = rangeOfParameters({ scale: found.scales[0]!, zeroPoint: found.zeroPoint }, found.spec)
+  return perTensor({ ...scaleZeroPoint(min, max, to.spec.qtype, to.spec), spec: to.spec })
+}
+
+/** Parameters with which `node` reads a computed value. */
+function parametersRead(context: Insertion, node: Node, value: Value): Parameters | undefined {
+  const conversion = context.plan.converts.find((one) => one.node === node && one.value === value)
+  return conversion ? convertedParameters(context, conversion) : context.parameters.get(value)
 }
 
 const zeroPointTensor = ({ qtype, zeroPoint }: Parameters): Tensor =>

@@ -56,7 +56,9 @@ function parametersOf(group: readonly Value[], plan: Plan, ranges: ReadonlyMap<s
   const parts = [
     ...own.map(({ value, planned }) => rangeOf(value, planned, ranges)),
     ...group.flatMap((value) => (value.tensor ? [constantRange(value)] : [])),
-    ...plan.converts.flatMap(({ as, value }) => (group.includes(as) ? [convertedRange(value, plan)] : [])),
+    ...plan.converts.flatMap(({ to, value }) =>
+      'as' in to && group.includes(to.as) ? [convertedRange(value, plan)] : [],
+    ),
   ]
   const range = parts.reduce((a, b) => ({ min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) }))
   const parameters = scaleZeroPoint(range.min, range.max, spec.qtype, spec)
@@ -72,9 +74,12 @@ function rangeOf(value: Value, planned: Own, ranges: ReadonlyMap<string, Range>)
   return range
 }
 
-const rangeOfGiven = (planned: Own & { kind: 'given' }): Range => {
-  const [first, last] = clippingRange(planned.qtype, planned)
-  return { min: (first - planned.zeroPoint) * planned.scale, max: (last - planned.zeroPoint) * planned.scale }
+const rangeOfGiven = (planned: Own & { kind: 'given' }): Range => rangeOfParameters(planned, planned)
+
+/** The numbers that a format says with these parameters. */
+export function rangeOfParameters({ scale, zeroPoint }: ScaleZeroPoint, spec: QuantSpec): Range {
+  const [first, last] = clippingRange(spec.qtype, spec)
+  return { min: (first - zeroPoint) * scale, max: (last - zeroPoint) * scale }
 }
 
 function constantRange({ tensor, name }: Value): Range {

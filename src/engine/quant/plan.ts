@@ -36,6 +36,14 @@ export interface BiasPlan {
   bias: Value
 }
 
+/** Where `node` reads `value`, it is converted first: to the parameters of another value, or to another number format. */
+export interface Conversion {
+  node: Node
+  index: number
+  value: Value
+  to: { as: Value } | { spec: QuantSpec }
+}
+
 export interface Plan {
   /** nodes that compute in integers */
   nodes: Set<Node>
@@ -48,8 +56,7 @@ export interface Plan {
   unread: Map<Node, Set<Value>>
   /** values that must have one scale and zero point: their ranges are united */
   ties: Value[][]
-  /** where `node` reads `value` it is converted to the parameters of `as` first */
-  converts: { node: Node; index: number; value: Value; as: Value }[]
+  converts: Conversion[]
   /** by how many bits results may be shifted, for scales that are powers of two */
   shifts: ShiftLimits | null
   constants: ConstantPlan[]
@@ -59,6 +66,8 @@ export interface Plan {
 export interface PlanOptions {
   perChannel: boolean
   excludes: (node: Node) => string | null
+  /** nodes that compute with the target's wide activations */
+  wide?: (node: Node) => boolean
 }
 
 /** Plans the main graph for a target. */

@@ -74,8 +74,8 @@ const powerOfTwo: Rule = {
 
 const activationType: Rule = {
   name: 'activation.dtype',
-  check: onActivations(({ dtype }, _, { activation }) =>
-    dtype === activation.dtype ? null : `${dtype} instead of ${activation.dtype}`,
+  check: onActivations(({ dtype }, _, { activation, wide_activation }) =>
+    dtype === activation.dtype || dtype === wide_activation?.dtype ? null : `${dtype} instead of ${activation.dtype}`,
   ),
 }
 
@@ -95,9 +95,10 @@ const activationGranularity: Rule = {
 
 const activationRange: Rule = {
   name: 'activation.minimum_range',
-  check: onActivations(({ scales }, _, { activation }) => {
+  check: onActivations(({ scales, dtype }, _, { activation, wide_activation: wide }) => {
     if (activation.minimum_range === undefined) return null
-    const [low, high] = integerRange(activation.dtype, activation)
+    const format = wide && dtype === wide.dtype ? wide : activation
+    const [low, high] = integerRange(format.dtype, format)
     const range = scales[0]! * (high - low)
     return range >= activation.minimum_range * (1 - 1e-6)
       ? null

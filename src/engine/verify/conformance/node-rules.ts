@@ -52,12 +52,11 @@ const sameScale: Rule = {
 const fixedOutput: Rule = {
   name: 'operators.fixed_output',
   check: inIntegers((node, target) => {
-    const given = supportOf(target, node)?.fixed_output
-    const wrong =
-      given &&
-      activationsOf(node).written.find(
-        ({ scales, zeroPoints }) => scales[0] !== Math.fround(given.scale) || zeroPoints[0] !== given.zero_point,
-      )
+    const support = supportOf(target, node)
+    const wrong = activationsOf(node).written.find((written) => {
+      const given = written.dtype === target.wide_activation?.dtype ? support?.fixed_wide_output : support?.fixed_output
+      return given && (written.scales[0] !== Math.fround(given.scale) || written.zeroPoints[0] !== given.zero_point)
+    })
     return wrong ? `${node.opType} writes scale ${wrong.scales[0]} and zero point ${wrong.zeroPoints[0]}` : null
   }),
 }
