@@ -29,7 +29,7 @@ export interface OpDef {
   refuses?: (node: Node) => string | null
   /** of a clamp: the range that it enforces, or null when it is computed at run time */
   bounds?: (node: Node) => readonly [number, number] | null
-  /** of a multiplication with a bias: the axis of the activation that holds its channels, and which of them a weight multiplies */
+  /** of a multiplication: the axis of its input and output that holds channels (−1: the last), and which of them a weight multiplies */
   inputChannels?: {
     axis: number
     /** by position in the weight: blocks before the output channel's axis, output channel, elements behind it */

@@ -24,6 +24,7 @@ export const LINEAR = [
     quant: { A: activation, B: weight((_, rank) => (rank === 2 ? 1 : null)), Y: activation },
     refuses: (node) =>
       node.inputs.some((value) => rankOf(value) === 1) ? 'a vector operand has no integer kernel' : null,
+    inputChannels: { axis: -1, of: () => (outer) => outer },
     macs: (node) => sizeOf(node.outputs[0]?.shape) * depthOfMatMul(node),
   }),
 ]

@@ -61,7 +61,8 @@ export function addInputMeans(model: Model, names: ReadonlySet<string>): Map<str
     const output = new Value(freshName(model, `${node.name}_means`), 'float32')
     // GlobalAveragePool is several times faster than a reduction over axes that are not neighbours.
     const pooled = rank > 2 ? addNode(model, model.graph, 'GlobalAveragePool', [input]) : input
-    const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== axis)
+    const channels = axis < 0 ? axis + rank : axis
+    const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== channels)
     addNode(model, model.graph, 'ReduceMean', [pooled], {
       outputs: [output],
       attributes: { axes: ints(axes), keepdims: int(0) },

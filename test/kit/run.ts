@@ -1,0 +1,46 @@
+/** Models in memory through ONNX Runtime. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readConstants } from '../../src/engine/ir/clone.ts'
+import type { Model } from '../../src/engine/ir/graph.ts'
+import { prepare } from '../../src/engine/prepare.ts'
+import { openRuntime } from '../../src/engine/runtime/ort.ts'
+import { randomSource } from '../../src/engine/synthetic.ts'
+import { numbers } from '../../src/engine/verify/fidelity.ts'
+import { openWorkspace } from '../../src/engine/workspace.ts'
+
+async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'fewbit-run-'))
+  try {
+    return await use(directory)
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** The model as the methods get it: folded, with types and shapes. */
+export const typedModel = (bytes: Uint8Array): Promise<Model> =>
+  inDirectory(async (directory) => {
+    const path = join(directory, 'model.onnx')
+    writeFileSync(path, bytes)
+    const { model } = await prepare(path, 13, openRuntime(1), openWorkspace(directory))
+    readConstants(model, Number.POSITIVE_INFINITY)
+    return model
+  })
+
+/** Elements of the first output for `samples` uniform random inputs, the same ones every time. Free dimensions after the first are 1. */
+export const outputsOf = (model: Model, samples = 3): Promise<number[]> =>
+  inDirectory(async (directory) => {
+    const path = openWorkspace(directory).save('model.onnx', model)
+    const session = await openRuntime(1).load(path, { optimization: 'all' })
+    const random = randomSource(11)
+    const feeds = session.inputs.map(({ name, shape }) => {
+      const dims = shape.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? samples : 1))
+      const data = Float32Array.from({ length: dims.reduce((a, b) => a * b, 1) }, () => 2 * random() - 1)
+      return [name, { dtype: 'float32' as const, dims, data }] as const
+    })
+    const [output] = Object.values(await session.run(Object.fromEntries(feeds)))
+    await session.release()
+    return [...numbers(output!)]
+  })
