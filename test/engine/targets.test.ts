@@ -101,6 +101,18 @@ describe('targets', () => {
     for (const node of all) assert.ok(Number.isInteger(Math.log2(scaleOf(node))))
   })
 
+  test('rows of a constant table have the scale of the table', async () => {
+    const m = buildModel()
+    const ids = m.input('ids', ['N', 4], 'int64')
+    const rows = m.node('Gather', [m.weight('table', [40, 32]), ids], { name: 'pick' })
+    m.output(m.node('MatMul', [rows, m.weight('w', [32, 8])], { name: 'm' }), 'y', ['N', 4, 8])
+    for (const target of ['cpu-int8', 'npu-qnn-htp', 'npu-vitis-ai']) {
+      const { report, plan } = await runEngine(m.bytes(), null, { target })
+      assert.deepEqual(report.metrics.target_conformance.violations, [])
+      assert.ok(plan.nodes.every(({ quantized }) => quantized))
+    }
+  })
+
   test('scales grow where shifts between layers would be longer than the hardware can do', async () => {
     const m = buildModel()
     const x = m.input('x', ['N', 4, 6, 6])

@@ -22,8 +22,8 @@ export function fixShapes(model: Model, shapes: Shapes, all: boolean): string[] 
   const fixed = all ? inputs.flatMap((input) => fixBatch(input, symbols)) : []
   for (const input of inputs) if (input.shape) input.shape = input.shape.map((dim) => known(dim, symbols))
   if (all) for (const input of inputs) refuseFree(input)
-  for (const output of model.graph.outputs)
-    if (output.shape) output.shape = output.shape.map((dim) => known(dim, symbols))
+  // What is declared of the outputs was true of free inputs; ONNX Runtime finds out what is true now.
+  for (const output of model.graph.outputs) output.shape = undefined
   return fixed
 }
 

@@ -50,9 +50,9 @@ function parametersOf(group: readonly Value[], plan: Plan, ranges: ReadonlyMap<s
     return planned && planned.kind !== 'shared' ? [{ value, planned }] : []
   })
   const [first] = own
-  if (!first) throw new Error(`value "${group[0]?.name}" has no parameters to share`)
-  const { planned: spec } = first
-  if (spec.kind === 'given') return { scale: spec.scale, zeroPoint: spec.zeroPoint, spec }
+  const spec = first?.planned ?? plan.constants.find(({ value }) => group.includes(value))
+  if (!spec) throw new Error(`value "${group[0]?.name}" has no parameters to share`)
+  if ('kind' in spec && spec.kind === 'given') return { scale: spec.scale, zeroPoint: spec.zeroPoint, spec }
   const parts = [
     ...own.map(({ value, planned }) => rangeOf(value, planned, ranges)),
     ...group.flatMap((value) => (value.tensor ? [constantRange(value)] : [])),
@@ -62,7 +62,7 @@ function parametersOf(group: readonly Value[], plan: Plan, ranges: ReadonlyMap<s
   ]
   const range = parts.reduce((a, b) => ({ min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) }))
   const parameters = scaleZeroPoint(range.min, range.max, spec.qtype, spec)
-  const clamp = parts.length === 1 && spec.kind === 'own' ? first.value.producer : null
+  const clamp = parts.length === 1 && first?.planned.kind === 'own' ? first.value.producer : null
   return { ...saturateWith(clamp, parameters, spec), spec }
 }
 
