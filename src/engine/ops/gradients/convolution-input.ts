@@ -1,0 +1,110 @@
+/** Forms of the gradient of a convolution with respect to its input. */
+import { int, ints } from '../../ir/build.ts'
+import type { Dim, Value } from '../../ir/graph.ts'
+import type { Emitter } from './emitter.ts'
+import { isFixed, range } from './shapes.ts'
+import { type Convolution, hasFixedImage, isDense, isPointwise, isUnpadded, windowAttributes } from './window.ts'
+
+type Emit = (g: Emitter, c: Convolution, dY: Value, W: Value) => Value
+
+export interface InputForm {
+  fits: (c: Convolution) => boolean
+  emit: Emit
+}
+
+const imageShape = (c: Convolution): Dim[] => [c.batch, c.inputs, ...c.image]
+
+/** [M, C ÷ group, …] as [C, M ÷ group, …] */
+export function swappedKernel(g: Emitter, c: Convolution, W: Value): Value {
+  const [inner, outer] = [c.inputs / c.group, c.outputs / c.group]
+  const spatial = range(c.kernel.length, 3)
+  if (c.group === 1) return g.transpose(W, [1, 0, ...range(c.kernel.length, 2)])
+  const split = g.reshape(W, [c.group, outer, inner, ...c.kernel])
+  return g.reshape(g.transpose(split, [0, 2, 1, ...spatial]), [c.inputs, outer, ...c.kernel])
+}
+
+const turnedKernel = (g: Emitter, c: Convolution, W: Value): Value =>
+  g.reverse(swappedKernel(g, c, W), range(c.kernel.length, 2))
+
+/** Zeros between the elements of `x` along the spatial axes. */
+function spread(g: Emitter, x: Value, c: Convolution): Value {
+  if (isDense(c)) return x
+  const shape = x.shape ?? []
+  const apart = c.strides.flatMap((s, i) => [shape[i + 2], ...(s > 1 ? [1] : [])])
+  const ends = [0, 0, ...c.strides.flatMap((s) => (s > 1 ? [0, s - 1] : [0]))]
+  const grid = g.pad(
+    g.reshape(x, [shape[0], shape[1], ...apart]),
+    ends.map(() => 0),
+    ends,
+  )
+  return g.reshape(grid, [shape[0], shape[1], ...c.strides.map((s, i) => (shape[i + 2] as number) * s)])
+}
+
+/** Slides the turned kernel over `x`, whose element 0 belongs to image place 0 − begin, until the image is filled. */
+function slide(g: Emitter, c: Convolution, x: Value, W: Value, sizes: readonly Dim[]): Value {
+  const reach = c.kernel.map((k, i) => (k - 1) * c.dilations[i])
+  const begins = reach.map((r, i) => r - c.begins[i])
+  const ends = reach.map((r, i) => {
+    const [from, to] = [sizes[i], c.image[i]]
+    return typeof from === 'number' && typeof to === 'number' ? to - from - begins[i] + r : r - c.ends[i]
+  })
+  const cropped = (list: readonly number[]) => [0, 0, ...list.map((pad) => Math.min(pad, 0))]
+  const padded = (list: readonly number[]) => list.map((pad) => Math.max(pad, 0))
+  return g.node('Conv', [g.pad(x, cropped(begins), cropped(ends)), turnedKernel(g, c, W)], {
+    shape: imageShape(c),
+    attributes: {
+      kernel_shape: ints(c.kernel),
+      dilations: ints(c.dilations),
+      pads: ints([...padded(begins), ...padded(ends)]),
+      group: int(c.group),
+    },
+  })
+}
+
+/** A convolution of the upstream gradient, spread by the stride, with the kernel turned around. */
+const convolve: Emit = (g, c, dY, W) => {
+  const x = spread(g, dY, c)
+  return slide(g, c, x, W, x.shape?.slice(2) ?? [])
+}
+
+/** What no window reaches at the image's far end, when its size is known. */
+export function unreached(c: Convolution): number[] | null {
+  const { image, result } = c
+  if (!isFixed(image) || !isFixed(result)) return null
+  return image.map(
+    (size, i) =>
+      size + c.begins[i] + c.ends[i] - ((result[i] - 1) * c.strides[i] + (c.kernel[i] - 1) * c.dilations[i] + 1),
+  )
+}
+
+const transposed: Emit = (g, c, dY, W) => {
+  const rest = unreached(c)
+  const attributes = { ...windowAttributes(c), group: int(c.group) }
+  if (rest) {
+    return g.node('ConvTranspose', [dY, W], {
+      shape: imageShape(c),
+      attributes: { ...attributes, output_padding: ints(rest) },
+    })
+  }
+  const most = c.strides.map((s) => s - 1)
+  const shape = [c.batch, c.inputs, ...c.image.map(() => null)]
+  return g.node('ConvTranspose', [dY, W], { shape, attributes: { ...attributes, output_padding: ints(most) } })
+}
+
+/** A matrix product per place; with strides its results are spread. */
+const pointwise: Emit = (g, c, dY, W) => {
+  const small = g.node('Conv', [dY, swappedKernel(g, c, W)], {
+    shape: [c.batch, c.inputs, ...c.result],
+    attributes: { kernel_shape: ints(c.kernel), group: int(c.group) },
+  })
+  if (isDense(c)) return small
+  const spreadOut = spread(g, small, c)
+  const rest = c.image.map((size, i) => (size as number) - (spreadOut.shape?.[i + 2] as number))
+  return g.pad(spreadOut, rest.map(() => 0).concat([0, 0]), [0, 0, ...rest])
+}
+
+export const INPUT_FORMS = {
+  convolve: { fits: (c) => isDense(c) || hasFixedImage(c), emit: convolve },
+  transposed: { fits: () => true, emit: transposed },
+  pointwise: { fits: (c) => isPointwise(c) && isUnpadded(c) && (isDense(c) || hasFixedImage(c)), emit: pointwise },
+} as const satisfies Record<string, InputForm>

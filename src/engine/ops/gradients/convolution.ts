@@ -1,0 +1,133 @@
+/** Gradients of convolutions. */
+import type { Node, Value } from '../../ir/graph.ts'
+import { inputForm, weightForm } from './convolution-forms.ts'
+import { INPUT_FORMS, unreached } from './convolution-input.ts'
+import { WEIGHT_FORMS } from './convolution-weight.ts'
+import { firstOf, gradient, needsRank, type Table } from './define.ts'
+import type { Emitter } from './emitter.ts'
+import { isFixed, range, type Shape } from './shapes.ts'
+import {
+  type Convolution,
+  convolutionAttributes,
+  halves,
+  hasFixedImage,
+  isDense,
+  type Window,
+  windowOf,
+} from './window.ts'
+
+const spatial = (shape: Shape | undefined): Shape => shape?.slice(2) ?? []
+
+/** Gradient of the bias: the sum over batch and places. */
+const biasGradient = (g: Emitter, dY: Value): Value =>
+  g.reduceSum(
+    dY,
+    range(dY.shape?.length ?? 0).filter((axis) => axis !== 1),
+    false,
+  )
+
+/** Where the image's size is free, more than it may have been filled: the run cuts that off. */
+function inputGradient(g: Emitter, c: Convolution, dY: Value, W: Value, X: Value): Value {
+  const filled = INPUT_FORMS[inputForm(c)].emit(g, c, dY, W)
+  if (hasFixedImage(c) || isDense(c)) return filled
+  const axes = range(c.kernel.length, 2)
+  const cut = [g.int64s(axes.map(() => 0)), g.dimsOf(X, axes), g.int64s(axes)]
+  return g.node('Slice', [filled, ...cut], { shape: X.shape })
+}
+
+const weightGradient = (g: Emitter, c: Convolution, X: Value, dY: Value): Value =>
+  WEIGHT_FORMS[weightForm(c)].emit(g, c, X, dY)
+
+/** The convolution [N, C, …] → [N, M, …] of a kernel [M, C ÷ group, …], once its window is known. */
+function describe(
+  group: number,
+  image: Value,
+  weight: Value,
+  result: Value,
+  window: Window | null,
+): Convolution | null {
+  const shape = weight.shape as readonly number[]
+  if (!window || !image.shape) return null
+  return {
+    ...window,
+    batch: image.shape[0],
+    inputs: shape[1] * group,
+    outputs: shape[0],
+    group,
+    image: spatial(image.shape),
+    result: spatial(result.shape ?? image.shape.map(() => null)),
+  }
+}
+
+const kernelOf = (node: Node): readonly number[] => spatial(node.inputs[1]?.shape) as readonly number[]
+
+function convolutionOf(node: Node): Convolution | null {
+  const [X, W, Y] = [node.inputs[0], node.inputs[1], node.outputs[0]]
+  if (!X || !W || !Y) return null
+  return describe(node.int('group', 1), X, W, Y, windowOf(node, kernelOf(node), spatial(X.shape)))
+}
+
+/** The convolution from Y to X that a transposed one runs backwards. */
+function transposedOf(node: Node): Convolution | null {
+  const [X, W, Y] = [node.inputs[0], node.inputs[1], node.outputs[0]]
+  if (!X || !W || !Y) return null
+  return describe(node.int('group', 1), Y, W, X, transposedWindow(node, spatial(X.shape), spatial(Y.shape)))
+}
+
+/** Padding that is automatic, or follows from a given output size, is what the sizes leave over. */
+function transposedWindow(node: Node, from: Shape, to: Shape): Window | null {
+  const kernel = kernelOf(node)
+  const auto = node.string('auto_pad', 'NOTSET')
+  const window = windowOf(
+    node,
+    kernel,
+    kernel.map(() => 1),
+  )
+  if (!window || auto === 'VALID' || (auto === 'NOTSET' && !node.ints('output_shape'))) return window
+  if (!isFixed(from) || !isFixed(to)) return null
+  const extra = node.ints('output_padding') ?? kernel.map(() => 0)
+  const pads = kernel.map((k, i) => {
+    const full = window.strides[i] * (from[i] - 1) + extra[i] + (k - 1) * window.dilations[i] + 1
+    return halves(Math.max(0, full - to[i]), auto !== 'SAME_UPPER')
+  })
+  return { ...window, begins: pads.map(([begin]) => begin), ends: pads.map(([, end]) => end) }
+}
+
+const refusesUnless =
+  (known: (node: Node) => Convolution | null) =>
+  (node: Node): string | null => {
+    if (!isFixed(node.inputs[1]?.shape)) return 'the shape of its kernel is not fixed'
+    const c = known(node)
+    if (!c) return 'its padding depends on a size that is not fixed'
+    return hasFixedImage(c) || c.group === 1 ? null : 'the image size of a grouped convolution is not fixed'
+  }
+
+export const CONVOLUTION: Table = {
+  Conv: gradient(
+    ['X', 'W', 'B?'],
+    ['Y'],
+    (g, { X, W }, { Y: dY }, _outputs, node) => {
+      const c = convolutionOf(node) as Convolution
+      return {
+        X: () => inputGradient(g, c, dY, W, X),
+        W: () => weightGradient(g, c, X, dY),
+        B: () => biasGradient(g, dY),
+      }
+    },
+    firstOf(needsRank, refusesUnless(convolutionOf)),
+  ),
+  ConvTranspose: gradient(
+    ['X', 'W', 'B?'],
+    ['Y'],
+    (g, { X, W }, { Y: dY }, _outputs, node) => {
+      const c = transposedOf(node) as Convolution
+      const trimmed = { ...c, ends: c.ends.map((end, i) => end - (unreached(c)?.[i] ?? 0)) }
+      return {
+        X: () => g.node('Conv', [dY, W], { shape: X.shape, attributes: convolutionAttributes(trimmed) }),
+        W: () => weightGradient(g, c, dY, X),
+        B: () => biasGradient(g, dY),
+      }
+    },
+    firstOf(needsRank, refusesUnless(transposedOf)),
+  ),
+}
