@@ -1,7 +1,8 @@
-/** The README's walk through the API, executed as it stands there. */
+/** The walks through the API in README and docs, executed as they stand there. */
 import assert from 'node:assert/strict'
 import { execFile, spawnSync } from 'node:child_process'
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -10,7 +11,16 @@ import { randomData } from '../kit/data.ts'
 import { convNet, IMAGE } from '../kit/model.ts'
 import { type Service, startService } from '../kit/service.ts'
 
-const README = join(import.meta.dirname, '..', '..', '..', 'README.md')
+const ROOT = join(import.meta.dirname, '..', '..', '..')
+const PAGES = ['README.md', ...readdirSync(join(ROOT, 'docs')).map((name) => join('docs', name))]
+
+/** Blocks of a page that call the API. */
+const scriptsOf = (page: string): string[] =>
+  [...readFileSync(join(ROOT, page), 'utf8').matchAll(/```sh\n([\s\S]*?)```/g)]
+    .map(([, text]) => text!)
+    .filter((text) => text.includes('/v1/jobs'))
+
+const WALKS = PAGES.flatMap((page) => scriptsOf(page).map((script, i) => ({ name: `${page}, ${i + 1}`, script })))
 const missing = ['bash', 'curl', 'jq'].filter((tool) => spawnSync(tool, ['--version']).error)
 const skip = missing.length > 0 ? `${missing.join(', ')} not installed` : false
 
@@ -25,15 +35,17 @@ after(async () => {
   await rm(directory, { recursive: true })
 })
 
-test('the commands upload, quantize, follow and download', { skip }, async () => {
-  const blocks = [...(await readFile(README, 'utf8')).matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) => text!)
-  const script = blocks.find((block) => block.includes('/v1/jobs'))
-  assert.ok(script, 'no block calls the API')
-  await writeFile(join(directory, 'model.onnx'), convNet())
-  await writeFile(join(directory, 'calibration.npz'), randomData(40, IMAGE))
-  const commands = script.replaceAll('localhost:8080', service.url)
-  const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: directory })
-  assert.match(stdout, /event: job\.succeeded/)
-  assert.match(stdout, /"sqnr_db":/)
-  assert.ok((await stat(join(directory, 'quantized.onnx'))).size > 1000)
-})
+test('there are walks to take', () => assert.ok(WALKS.some(({ name }) => name.startsWith('README'))))
+
+for (const { name, script } of WALKS) {
+  test(`the commands of ${name} work`, { skip }, async () => {
+    await writeFile(join(directory, 'model.onnx'), convNet())
+    await writeFile(join(directory, 'calibration.npz'), randomData(40, IMAGE))
+    const commands = script.replaceAll('localhost:8080', service.url)
+    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: directory })
+    assert.match(stdout, /event: job\.succeeded/)
+    assert.match(stdout, /"sqnr_db":/)
+    if (!script.includes('quantized.onnx')) return
+    assert.ok((await stat(join(directory, 'quantized.onnx'))).size > 1000)
+  })
+}
