@@ -25,6 +25,7 @@ const { model } = await METHODS[spec.recipe.method.type]({
   runtime,
   workspace,
   batches: calibration && calibrationBatches(calibration, prepared.inputs, 4),
+  training: null,
   excludes: () => null,
   progress: () => {},
   now: () => performance.now(),

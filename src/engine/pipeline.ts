@@ -6,7 +6,7 @@ import { VERSION } from '../shared/version.ts'
 import { check } from './ir/check.ts'
 import type { Model, Node } from './ir/graph.ts'
 import { METHODS } from './methods/index.ts'
-import type { CalibrationBatches, MethodInput, MethodOutput } from './methods/method.ts'
+import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
 import { forgetTypes } from './passes/forget-types.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
@@ -22,6 +22,7 @@ import { type Split, splitSamples } from './split.ts'
 import { findFeeds, syntheticBatches } from './synthetic.ts'
 import { targetOf, widened } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
+import { type Division, openTraining } from './training/division.ts'
 import { floatNames, violationsOf } from './verify/conformance/index.ts'
 import { type Verification, verify } from './verify/verify.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
@@ -76,11 +77,13 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     shapes: input_shapes,
     fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
   })
-  const split = await splitSamples(spec, prepared.inputs)
+  const division = method.type === 'qat' ? await openTraining(spec) : null
+  const split = withTraining(await splitSamples(spec, prepared.inputs), division)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
   const floats = floatNames(prepared.model)
-  const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches))
+  const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches, division))
+  for (const warning of output.warnings ?? []) warn(run, warning)
   if (!output.keepAsIs) runPasses(output.model, FINISH)
   const path = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, path)
@@ -131,7 +134,36 @@ const SYNTHETIC_CALIBRATION: Warning = {
     'THE RANGES OF ACTIVATIONS COME FROM MADE-UP INPUTS, because the job names no calibration data set: expect a loss of accuracy on real data that no figure of this job shows. Name a data set, or use the method dynamic.',
 }
 
-function methodInput(run: Run, prepared: Prepared, batches: CalibrationBatches | null): MethodInput {
+/** samples of the training data that calibrate where the job names no calibration data */
+const CALIBRATING = 128
+
+/** Training data also calibrates, and what it holds out also verifies, where the job names nothing else. */
+function withTraining(split: Split, division: Division | null): Split {
+  if (!division) return split
+  const { training, heldOut, warnings } = division
+  return {
+    calibration: split.calibration ?? { ...training, count: Math.min(training.count, CALIBRATING) },
+    heldOut: split.heldOut ?? heldOut,
+    warnings: [...split.warnings, ...warnings],
+  }
+}
+
+function trainingInput({ spec, host }: Run, { training, heldOut }: Division): TrainingInput {
+  return {
+    samples: training,
+    heldOut,
+    checkpoint: spec.checkpoint ?? null,
+    memoryBytes: spec.memory_bytes,
+    emit: host.emit,
+  }
+}
+
+function methodInput(
+  run: Run,
+  prepared: Prepared,
+  batches: CalibrationBatches | null,
+  division: Division | null,
+): MethodInput {
   const { spec, target, runtime, workspace, progress, host } = run
   progress.report('planning', 0, 1)
   return {
@@ -141,6 +173,7 @@ function methodInput(run: Run, prepared: Prepared, batches: CalibrationBatches |
     runtime,
     workspace,
     batches,
+    training: division && trainingInput(run, division),
     excludes: excludesOf(spec.recipe),
     progress: progress.report,
     now: host.now,
@@ -214,6 +247,7 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     calibration: output.calibration,
     // JSON has no infinity: a variant whose outputs could not be compared has no score
     search: output.search?.filter(({ sqnr_db }) => Number.isFinite(sqnr_db)) ?? [],
+    training: output.training ?? null,
     metrics,
     warnings: run.warnings,
     stages: progress.stages(),

@@ -212,6 +212,8 @@ export const PHASES = [
 ] as const
 export type Phase = (typeof PHASES)[number]
 
+  /** what the process may use; a training that cannot fit is refused */
+  memory_bytes: z.number().int().positive().optional(),
 /** One line of JSON each on the runner's file descriptor 3. */
 export type RunnerMessage =
   | { type: 'progress'; phase: Phase; fraction: number; step: number; total_steps: number; message: string }

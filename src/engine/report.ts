@@ -88,6 +88,35 @@ export const PlanDocument = z.object({
 })
 export type PlanDocument = z.infer<typeof PlanDocument>
 
+const score = z.object({
+  loss: z.number(),
+  metric: z.number().nullable().describe('in the words of `metric`; null where outputs have no argmax'),
+})
+
+/** What a quantization-aware training did. */
+export const TrainingReport = z.object({
+  loss: z.string(),
+  optimizer: z.string(),
+  learning_rate: z.number().describe('its peak'),
+  steps: nonNegative,
+  total_steps: nonNegative.describe('planned'),
+  epochs: z.number(),
+  batch_size: nonNegative,
+  samples: nonNegative,
+  held_out_samples: nonNegative.describe('of the training data, for judging while training goes on'),
+  learned_scales: z.boolean(),
+  seconds: z.number(),
+  samples_per_second: z.number(),
+  ending: z.enum(['completed', 'stopped', 'no_improvement', 'diverged']),
+  metric: z.enum(METRIC_NAMES),
+  float: score.describe('the float model on the held-out samples'),
+  post_training: score.describe('what training started from, on the held-out samples'),
+  best: score.extend({ step: nonNegative }).nullable().describe('the best artifact on the held-out samples'),
+  kept: z.enum(['trained', 'post_training']),
+  curve: z.array(z.object({ step: nonNegative, loss: z.number(), learning_rate: z.number() })),
+  judged: z.array(score.extend({ step: nonNegative })),
+})
+
 export const Report = z.object({
   fewbit: z.string(),
   onnxruntime: z.string(),
@@ -102,6 +131,7 @@ export const Report = z.object({
     .array(z.object({ step: z.string(), sqnr_db: z.number(), kept: z.boolean() }))
     .default([])
     .describe('variants that were tried on samples that did not calibrate, and what was kept'),
+  training: TrainingReport.nullable().default(null),
   metrics: Metrics,
   warnings: z.array(Warning),
   stages: z.array(z.object({ name: z.string(), seconds: z.number() })),

@@ -1,9 +1,10 @@
 /** Method: a short program that turns a prepared float model into a quantized one. */
 import type { Model, Node } from '../ir/graph.ts'
 import type { Prepared } from '../prepare.ts'
-import type { Recipe } from '../recipe.ts'
-import type { PlanDocument, Report } from '../report.ts'
+import type { Recipe, RunnerMessage } from '../recipe.ts'
+import type { PlanDocument, Report, Warning } from '../report.ts'
 import type { RunTensor, Runtime } from '../runtime/runner.ts'
+import type { Samples } from '../samples.ts'
 import type { Target } from '../targets/target.ts'
 import type { Workspace } from '../workspace.ts'
 
@@ -15,9 +16,22 @@ export interface MethodInput {
   workspace: Workspace
   /** calibration data in batches of whole runs; empty without a data set */
   batches: CalibrationBatches | null
+  /** null without data to train on */
+  training: TrainingInput | null
   excludes: (node: Node) => string | null
-  progress: (phase: 'planning' | 'calibrating' | 'quantizing', step: number, total: number) => void
+  progress: (phase: 'planning' | 'calibrating' | 'training' | 'quantizing', step: number, total: number) => void
   now: () => number
+}
+
+export interface TrainingInput {
+  samples: Samples
+  /** samples of the same data that do not train and judge while training goes on */
+  heldOut: Samples
+  /** where the state is kept; null: nowhere */
+  checkpoint: string | null
+  /** what the process may use; undefined: unknown */
+  memoryBytes: number | undefined
+  emit: (message: RunnerMessage) => void
 }
 
 export interface CalibrationBatches {
@@ -38,6 +52,8 @@ export interface MethodOutput {
   keepAsIs?: boolean
   /** variants that were tried */
   search?: Report['search']
+  training?: Report['training']
+  warnings?: readonly Warning[]
 }
 
 export type Method = (input: MethodInput) => Promise<MethodOutput>

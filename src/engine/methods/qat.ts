@@ -1,7 +1,34 @@
-/** Quantization-aware training: the float model is trained while its weights and activations are rounded. */
-import { FewbitError } from '../../shared/errors.ts'
+/** Quantization-aware training: the best static quantization is trained while its weights and activations are rounded. */
+import { describePlan } from '../quant/describe.ts'
+import { QatMethod } from '../recipe.ts'
+import type { IntegerTarget } from '../targets/target.ts'
+import { requireTraining, trainVariant } from '../training/index.ts'
 import type { Method } from './method.ts'
+import { searchStatic } from './search-static.ts'
+import { requireBatches, sameNodes, shareOfMacs } from './static.ts'
 
-export const qatMethod: Method = () => {
-  throw new FewbitError('target_method_mismatch', 'No target of this build trains.', { param: '/method/type' })
+export const qatMethod: Method = async (input) => {
+  const method = QatMethod.parse(input.recipe.method)
+  const training = requireTraining(input.training)
+  const batches = requireBatches(input.batches)
+  const options = { observer: method.observer, per_channel: method.per_channel, bias_correction: 'auto' as const }
+  const { common, variant, plan, steps, calibration } = await searchStatic(
+    input,
+    input.target as IntegerTarget,
+    options,
+    batches,
+  )
+  const trained = await trainVariant(input, training, method, common, variant)
+  const { built } = trained
+  return {
+    model: built.model,
+    plan: describePlan(input.recipe, built.plan, built.parameters),
+    quantizedNodes: built.plan.nodes.size,
+    macsInteger: shareOfMacs([...input.prepared.model.graph.nodes], sameNodes(plan, built.plan)),
+    calibration,
+    options: { ...trained.options, observer: variant.observer.name },
+    search: steps,
+    training: trained.report,
+    warnings: trained.warnings,
+  }
 }

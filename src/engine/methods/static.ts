@@ -40,7 +40,7 @@ export const staticMethod: Method = async (input) => {
 }
 
 /** The nodes of the first plan that the second, made of another copy of the graph, quantizes too. */
-function sameNodes(first: Plan, second: Plan): Set<Node> {
+export function sameNodes(first: Plan, second: Plan): Set<Node> {
   const names = new Set([...second.nodes].map(({ name }) => name))
   return new Set([...first.nodes].filter(({ name }) => names.has(name)))
 }

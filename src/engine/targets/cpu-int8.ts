@@ -12,7 +12,7 @@ export const cpuInt8: IntegerTarget = {
   description:
     'uint8 activations, int8 weights per output channel, int32 bias; QDQ form that ONNX Runtime turns into integer kernels.',
   runtime: 'onnxruntime CPUExecutionProvider',
-  methods: ['static', 'dynamic'],
+  methods: ['static', 'dynamic', 'qat'],
   default_method: 'static',
   min_opset: 13,
   activation: { dtype: 'uint8', symmetric: false, scale: 'any', granularity: 'tensor' },

@@ -1,0 +1,285 @@
+/** Trains a static quantization: from the best variant of post-training quantization to the best artifact that held-out samples know of. */
+import { FewbitError } from '../../shared/errors.ts'
+import type { MethodInput, TrainingInput } from '../methods/method.ts'
+import { type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
+import type { QatMethod } from '../recipe.ts'
+import { Training } from '../recipe.ts'
+import type { Report, Warning } from '../report.ts'
+import type { Samples } from '../samples.ts'
+import type { Label } from '../verify/accuracy.ts'
+import { writeTrained } from './artifact.ts'
+import { readCheckpoint } from './checkpoint.ts'
+import { type Evaluation, openEvaluation, type Score } from './evaluate.ts'
+import { fingerprintOf } from './fingerprint.ts'
+import { unpackSlots } from './layout.ts'
+import type { LossTerm } from './losses.ts'
+import { isProbability } from './losses.ts'
+import { memoryNeed, requireMemory } from './memory.ts'
+import { objectiveOf } from './objective.ts'
+import { createOrder, type Gatherer, openGatherer } from './samples.ts'
+import { AUTO_BATCH, type Settings, settingsOf } from './settings.ts'
+import { specialize } from './specialize.ts'
+import { buildStep, type Step } from './step.ts'
+import { buildStudent, findSites, type ScaleMode, type Student } from './student.ts'
+import { openTeacher } from './teacher.ts'
+import { type Ending, type TrainResult, train } from './train.ts'
+
+export interface Trained {
+  built: Built
+  report: NonNullable<Report['training']>
+  options: Record<string, unknown>
+  warnings: Warning[]
+}
+
+interface Start {
+  input: MethodInput
+  training: TrainingInput
+  method: QatMethod
+  settings: Settings
+  student: Student
+  gatherer: Gatherer
+  objective: ReturnType<typeof objectiveOf>
+}
+
+const STOP_FILE = 'stop'
+
+/** Trains `variant`. The result is never worse than it on the held-out samples. Throws not_differentiable, out_of_memory, training_failed. */
+export async function trainVariant(
+  input: MethodInput,
+  training: TrainingInput,
+  method: QatMethod,
+  common: VariantInput,
+  variant: Variant,
+): Promise<Trained> {
+  const start = await prepareStart(input, training, method, () => buildVariant(common, variant))
+  const { settings, student, objective } = start
+  const parameters = student.parameters
+  const probabilities = new Set(
+    floatOutputs(student)
+      .filter(isProbability)
+      .map(({ name }) => name),
+  )
+  const step = buildStep(student, {
+    terms: objective.terms,
+    optimizer: settings.optimizer,
+    maxGradientNorm: settings.maxGradientNorm,
+    decays: settings.weightDecay > 0,
+  })
+  const evaluation = await openEvaluationOf(start, objective.terms, probabilities)
+  const kinds = new Map(parameters.map(({ key, kind }) => [key, kind]))
+  const artifact = (numbers: readonly Float32Array[]): Built => {
+    const built = buildVariant(common, variant)
+    const fixedScales = scaleMode(method, built) === 'fixed'
+    writeTrained(built, { numbers: unpackSlots(step.slots, numbers), kinds, fixedScales })
+    return built
+  }
+  const baseline = await evaluation.score(buildVariant(common, variant).model)
+  const result = await run(start, step, evaluation, baseline, (numbers) => evaluation.score(artifact(numbers).model))
+  const { best } = result.state
+  return {
+    built: best ? artifact(best.numbers) : buildVariant(common, variant),
+    report: describe(start, evaluation, baseline, result),
+    options: optionsOf(start),
+    warnings: warningsOf(result, settings),
+  }
+}
+
+/** The largest batch that fits, unless the job says which, and the student for it. */
+async function prepareStart(
+  input: MethodInput,
+  training: TrainingInput,
+  method: QatMethod,
+  build: () => Built,
+): Promise<Start> {
+  const { recipe, runtime, workspace, prepared } = input
+  const { samples, memoryBytes } = training
+  const wishes = Training.parse(recipe.training ?? {})
+  const optimizer = method.optimizer === 'auto' ? 'adamw' : method.optimizer
+  const first = wishes.batch_size === 'auto' ? AUTO_BATCH : wishes.batch_size
+  for (let wished = Math.min(first, samples.count); ; wished = Math.floor(wished / 2)) {
+    const gatherer = openGatherer(samples.dataset, prepared.inputs, wished)
+    const built = build()
+    const sites = findSites(built)
+    const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
+    await specialize(built.model, sizes, runtime, workspace)
+    const student = buildStudent(built, sites, scaleMode(method, built))
+    const need = memoryNeed(student, optimizer)
+    const fits = memoryBytes === undefined || need.total <= memoryBytes
+    if (!fits && wishes.batch_size === 'auto' && gatherer.size > 1 && gatherer.size === wished) continue
+    requireMemory(need, memoryBytes, gatherer.size)
+    const objective = objectiveOf({
+      method,
+      metric: recipe.evaluation?.metric ?? null,
+      outputs: floatOutputs(student),
+      hasClasses: hasClasses(samples),
+    })
+    const settings = settingsOf(method, wishes, samples.count, gatherer.size)
+    return { input, training, method, settings, student, gatherer, objective }
+  }
+}
+
+/** Where hardware has only certain shifts, the scales that fit them stay. */
+const scaleMode = ({ learn_scales }: QatMethod, { plan }: Built): ScaleMode =>
+  plan.shifts ? 'fixed' : learn_scales ? 'learned' : 'followed'
+
+const floatOutputs = ({ model }: Student) => model.graph.outputs.filter(({ dtype }) => dtype === 'float32')
+
+const hasClasses = ({ dataset: { labels } }: Samples): boolean =>
+  labels !== undefined && labels.shape.slice(1).every((dim) => dim === 1)
+
+function labelOf({ dataset: { labels } }: Samples): ((index: number) => Label) | null {
+  if (!labels) return null
+  const width = labels.shape.slice(1).reduce((a, b) => a * b, 1)
+  return (index) => Array.from({ length: width }, (_, j) => labels.value(index * width + j))
+}
+
+async function openEvaluationOf(
+  { input, training, gatherer }: Start,
+  terms: readonly LossTerm[],
+  probabilities: ReadonlySet<string>,
+): Promise<Evaluation> {
+  const { runtime, workspace, prepared, recipe } = input
+  const { start, count } = training.heldOut
+  const label = labelOf(training.heldOut)
+  return openEvaluation({
+    runtime,
+    workspace,
+    floatPath: prepared.floatPath,
+    gatherer,
+    indices: Array.from({ length: count }, (_, i) => start + i),
+    labelsOf: (indices) => label && indices.map(label),
+    terms,
+    probabilities,
+    metric: recipe.evaluation?.metric ?? (hasClasses(training.heldOut) ? 'top1' : 'agreement'),
+  })
+}
+
+async function run(
+  start: Start,
+  step: Step,
+  evaluation: Evaluation,
+  baseline: Score,
+  score: (numbers: readonly Float32Array[]) => Promise<Score>,
+): Promise<TrainResult> {
+  const { input, training, settings, gatherer } = start
+  const { runtime, workspace, prepared, recipe } = input
+  const { samples, checkpoint, emit } = training
+  input.progress('training', 0, settings.steps)
+  const session = await runtime.load(workspace.save('step.onnx', step.model), {
+    optimization: 'all',
+    floatRounding: true,
+  })
+  const epochs = settings.steps / settings.stepsPerEpoch
+  const teacher = await openTeacher({
+    session: await runtime.load(prepared.floatPath, { optimization: 'all' }),
+    gatherer,
+    outputs: new Map([...step.teachers].map(([output, { dims }]) => [output, dims])),
+    repeated: epochs > 1 ? Array.from({ length: samples.count }, (_, i) => samples.start + i) : null,
+  })
+  const fingerprint = fingerprintOf(prepared.floatPath, recipe, samples.count, runtime.version, runtime.threads)
+  const label = labelOf(samples)
+  const result = await train({
+    step,
+    session,
+    settings,
+    gatherer,
+    order: createOrder(samples, gatherer.size, recipe.seed),
+    teacher,
+    classOf: label && ((index) => label(index)[0]!),
+    evaluation,
+    score,
+    baseline,
+    state: checkpoint ? readCheckpoint(checkpoint, fingerprint) : null,
+    checkpoint: checkpoint ? { path: checkpoint, fingerprint } : null,
+    stopFile: workspace.path(STOP_FILE),
+    now: input.now,
+    onSteps: (report) => {
+      input.progress('training', report.step, settings.steps)
+      emit({
+        type: 'training',
+        step: report.step,
+        total_steps: settings.steps,
+        epoch: report.epoch,
+        loss: report.loss,
+        learning_rate: report.learningRate,
+        samples_per_second: report.samplesPerSecond,
+        seconds_left: report.secondsLeft,
+      })
+    },
+    onCheckpoint: (path, done) => emit({ type: 'checkpoint', path, step: done }),
+  })
+  await session.release()
+  await teacher.release()
+  return result
+}
+
+function describe(
+  { settings, gatherer, objective, training, method }: Start,
+  evaluation: Evaluation,
+  baseline: Score,
+  { state, ending }: TrainResult,
+): NonNullable<Report['training']> {
+  const { best, seconds, step } = state
+  return {
+    loss: objective.name,
+    optimizer: settings.optimizer,
+    learning_rate: settings.learningRate,
+    steps: step,
+    total_steps: settings.steps,
+    epochs: step / settings.stepsPerEpoch,
+    batch_size: gatherer.size,
+    samples: training.samples.count,
+    held_out_samples: training.heldOut.count,
+    learned_scales: method.learn_scales,
+    seconds,
+    samples_per_second: (step * gatherer.size) / Math.max(seconds, 1e-6),
+    ending,
+    metric: evaluation.metric,
+    float: evaluation.float,
+    post_training: baseline,
+    best: best && { step: best.step, ...best.score },
+    kept: best ? 'trained' : 'post_training',
+    curve: state.curve,
+    judged: state.judged.filter(({ loss }) => Number.isFinite(loss)),
+  }
+}
+
+function optionsOf({ method, settings, objective, gatherer }: Start): Record<string, unknown> {
+  return {
+    ...method,
+    loss: objective.name,
+    optimizer: settings.optimizer,
+    training: { steps: settings.steps, batch_size: gatherer.size, learning_rate: settings.learningRate },
+  }
+}
+
+const ENDINGS: Partial<Record<Ending, { code: string; detail: string }>> = {
+  stopped: { code: 'training_stopped', detail: 'training was stopped early; the artifact is the best one until then' },
+  diverged: {
+    code: 'training_diverged',
+    detail: 'the loss became infinite; the artifact is the best one before that. A smaller learning rate may help.',
+  },
+}
+
+function warningsOf({ state, ending }: TrainResult, { steps }: Settings): Warning[] {
+  const early = ENDINGS[ending]
+  return [
+    ...(early ? [{ ...early, detail: `${early.detail} (step ${state.step} of ${steps})` }] : []),
+    ...(state.best ? [] : [NOT_BETTER]),
+  ]
+}
+
+const NOT_BETTER: Warning = {
+  code: 'training_not_better',
+  detail:
+    'no step of the training was better on the held-out samples than the post-training quantization that it started from, which is therefore the result',
+}
+
+/** Throws dataset_required. */
+export function requireTraining(training: TrainingInput | null): TrainingInput {
+  if (training) return training
+  throw new FewbitError('dataset_required', 'Quantization-aware training needs data to train on.', {
+    param: '/training/dataset_id',
+    hint: 'upload an .npz data set; labels are not needed, because the float model itself can teach',
+  })
+}

@@ -1,0 +1,301 @@
+/** The student: the quantized model with float constants again and every rounding as a pseudo-operator that can be differentiated. */
+import { addInitializer, addNode } from '../ir/build.ts'
+import { freshName, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
+import { elementCount, float32, int64, view } from '../ir/tensor.ts'
+import type { Built } from '../methods/variant.ts'
+import { inputRole } from '../ops/define.ts'
+import { opOf } from '../ops/index.ts'
+import { removeUnused } from '../passes/remove-unused.ts'
+import { clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/math.ts'
+import { type Parameter, rootMeanSquare } from './parameter.ts'
+import { addFakeQuantize, addPowerOfTwo, addRoundTo, constantOf, emit, reduce, type Site } from './pseudo.ts'
+import { initialScales } from './scales.ts'
+import { type BiasSite, type ConstantSite, findSites, type Group, type Sites } from './sites.ts'
+
+export interface Student {
+  model: Model
+  sites: Sites
+  parameters: Parameter[]
+  /** by key of a range: scalars with the extremes of this batch */
+  observed: Map<string, [Value, Value]>
+}
+
+interface Scale {
+  scale: Value
+  zeroPoint: Value
+}
+
+interface Context extends Site {
+  built: Built
+  mode: ScaleMode
+  parameters: Parameter[]
+  observed: Map<string, [Value, Value]>
+  groups: Map<Group, Scale>
+  constants: Map<ConstantSite, Scale>
+}
+
+/** learned: trained like weights; followed: read from the data and the weights as they change; fixed: as they were */
+export type ScaleMode = 'learned' | 'followed' | 'fixed'
+
+/** Rewrites a freshly built, specialized variant. Its shapes must be known. */
+export function buildStudent(built: Built, sites: Sites, mode: ScaleMode): Student {
+  const { model } = built
+  const context: Context = {
+    model,
+    graph: model.graph,
+    built,
+    mode,
+    parameters: [],
+    observed: new Map(),
+    groups: new Map(),
+    constants: new Map(),
+  }
+  for (const group of sites.groups) context.groups.set(group, groupScale(context, group))
+  for (const constant of sites.constants) fakeConstant(context, constant)
+  for (const bias of sites.biases) fakeBias(context, bias)
+  for (const group of sites.groups) for (const pair of group.pairs) fakePair(context, group, pair)
+  removeUnused.run(model)
+  for (const group of sites.groups) observe(context, group)
+  for (const value of [...model.graph.initializers]) if (isTrained(value, model)) addFloatParameter(context, value)
+  return { model, sites, parameters: context.parameters, observed: context.observed }
+}
+
+export { findSites }
+
+const constant = ({ model, graph }: Site, name: string, values: Float32Array, shape: readonly number[]) =>
+  addInitializer(model, graph, name, float32(shape, values))
+
+function addParameter(context: Context, parameter: Omit<Parameter, 'value'>): Value {
+  const value = new Value(freshName(context.model, `train_${parameter.key}`), 'float32', parameter.shape)
+  context.parameters.push({ ...parameter, value })
+  return value
+}
+
+function groupScale(context: Context, group: Group): Scale {
+  const { key, scale, zeroPoint, spec, trainable } = group
+  const zero = () => constant(context, `${key}_zero`, Float32Array.of(zeroPoint), [])
+  if (!trainable || context.mode === 'fixed')
+    return { scale: constant(context, `${key}_step`, Float32Array.of(scale), []), zeroPoint: zero() }
+  if (context.mode === 'learned')
+    return { scale: trainedScale(context, key, spec, Float32Array.of(scale), []), zeroPoint: zero() }
+  const [first, last] = clippingRange(spec.qtype, spec)
+  const range = Float32Array.of((first - zeroPoint) * scale, (last - zeroPoint) * scale)
+  return scaleOfRange(
+    context,
+    spec,
+    addParameter(context, { key, kind: 'range', shape: [2], initial: range, unit: Float32Array.of(0), axis: null }),
+  )
+}
+
+/** A scale that is trained: itself, or the exponent of a power of two. */
+function trainedScale(
+  context: Context,
+  key: string,
+  spec: QuantSpec,
+  scales: Float32Array,
+  shape: readonly number[],
+): Value {
+  const common = { key, shape, axis: shape.length === 0 ? null : 0 }
+  if (!spec.powerOfTwo) return addParameter(context, { ...common, kind: 'scale', initial: scales, unit: scales })
+  return addPowerOfTwo(
+    context,
+    addParameter(context, {
+      ...common,
+      kind: 'exponent',
+      initial: scales.map((scale) => Math.log2(scale)),
+      unit: Float32Array.of(1),
+      axis: null,
+    }),
+  )
+}
+
+/** Scale and zero point of a range [low, high] that is followed; `scaleZeroPoint` says the same of numbers. */
+function scaleOfRange(context: Context, spec: QuantSpec, range: Value): Scale {
+  const [first, last] = integerRange(spec.qtype, spec)
+  const number = (value: number) => constantOf(context, 'k', value)
+  const at = (index: number) =>
+    emit(context, 'Gather', [range, addInitializer(context.model, context.graph, 'at', int64([], [index]))])
+  const low = emit(context, 'Min', [at(0), number(0)])
+  const high = emit(context, 'Max', [at(1), number(0)])
+  const reach = emit(context, 'Max', [emit(context, 'Neg', [low]), high])
+  const width = spec.symmetric ? emit(context, 'Mul', [reach, number(2)]) : emit(context, 'Sub', [high, low])
+  const step = emit(context, 'Max', [emit(context, 'Div', [width, number(last - first)]), number(SMALLEST_SCALE)])
+  const scale = spec.powerOfTwo ? roundedUp(context, step) : step
+  scale.shape = []
+  const offset = emit(context, 'Sub', [number(first), emit(context, 'Div', [low, scale])])
+  const zeroPoint = emit(context, 'Round', [spec.symmetric ? number((first + last) / 2) : offset])
+  return { scale, zeroPoint }
+}
+
+const SMALLEST_SCALE = 2 ** -100
+
+function roundedUp(context: Context, step: Value): Value {
+  const log2 = emit(context, 'Div', [emit(context, 'Log', [step]), constantOf(context, 'ln2', Math.LN2)])
+  return emit(context, 'Pow', [constantOf(context, 'two', 2), emit(context, 'Ceil', [log2])])
+}
+
+function fakeConstant(context: Context, site: ConstantSite): void {
+  const { key, dequantize, values, shape, plan, group, scales, zeroPoints } = site
+  const [first, last] = clippingRange(plan.qtype, plan)
+  const initial = context.mode === 'learned' ? initialScales(site) : scales
+  const reach = Math.max(last, -first)
+  const weight = addParameter(context, {
+    key,
+    kind: 'weight',
+    shape,
+    initial: values,
+    unit: initial.map((scale) => scale * reach),
+    axis: plan.axis,
+  })
+  const zeroPoint = constant(context, `${key}_zero`, zeroPoints, plan.axis === null ? [] : [zeroPoints.length])
+  const scale = group ? context.groups.get(group)! : { scale: constantScale(context, site, weight, initial), zeroPoint }
+  context.constants.set(site, scale)
+  const trains = context.mode === 'learned' && (group?.trainable ?? true)
+  const fake = addFakeQuantize(context, weight, {
+    ...scale,
+    spec: plan,
+    axis: plan.axis,
+    gradientFactor: trains ? gradientFactor(values.length / scales.length, last) : 0,
+  })
+  replaceOutput(context, dequantize, fake)
+}
+
+function constantScale(
+  context: Context,
+  { key, plan, shape }: ConstantSite,
+  weight: Value,
+  initial: Float32Array,
+): Value {
+  const dims = plan.axis === null ? [] : [initial.length]
+  if (context.mode === 'learned') return trainedScale(context, `${key} scale`, plan, initial, dims)
+  if (!plan.symmetric || context.mode === 'fixed') return constant(context, `${key}_step`, initial, dims)
+  const [, last] = integerRange(plan.qtype, plan)
+  const axes = shape.map((_, i) => i).filter((i) => i !== plan.axis)
+  const largest = reduce(context, 'ReduceMax', emit(context, 'Abs', [weight]), axes)
+  const lowest = constantOf(context, 'lowest', SMALLEST_SCALE)
+  const by = constantOf(context, 'levels', last)
+  const step = emit(context, 'Max', [emit(context, 'Div', [largest, by]), lowest])
+  const scale = plan.powerOfTwo ? roundedUp(context, step) : step
+  scale.shape = dims
+  return scale
+}
+
+/** Source: Esser et al., "Learned Step Size Quantization": 1 ÷ √(numbers per scale · largest integer). */
+const gradientFactor = (count: number, last: number): number => 1 / Math.sqrt(count * Math.max(last, 1))
+
+function fakeBias(context: Context, { key, dequantize, values, input, weight }: BiasSite): void {
+  const inputScale = 'pairs' in input ? context.groups.get(input)! : context.constants.get(input)!
+  const step = emit(context, 'Mul', [inputScale.scale, context.constants.get(weight)!.scale])
+  const bias = addParameter(context, {
+    key,
+    kind: 'bias',
+    shape: [values.length],
+    initial: values,
+    ...biasUnit(values, weight),
+  })
+  replaceOutput(context, dequantize, addRoundTo(context, bias, step))
+}
+
+/** A bias moves as far as is usual among its neighbours; where all are 0, as weights do. */
+function biasUnit(values: Float32Array, weight: ConstantSite) {
+  const usual = rootMeanSquare(values) || rootMeanSquare(weight.values)
+  return { unit: Float32Array.of(usual || 1), axis: null }
+}
+
+/** Q → DQ becomes one rounding; behind an operator that only moves what was rounded with the same scale it becomes nothing. */
+function fakePair(context: Context, group: Group, dequantize: Node): void {
+  const source = sourceOf(dequantize, group.spec)
+  const value = context.built.pairs.get(dequantize.outputs[0]!)!
+  const moved = context.built.plan.values.get(value)?.kind === 'shared' && isMoved(source)
+  if (moved) {
+    replaceOutput(context, dequantize, source)
+    return
+  }
+  const [, last] = clippingRange(group.spec.qtype, group.spec)
+  const factor = context.mode === 'learned' && group.trainable ? gradientFactor(elements(source), last) : 0
+  const fake = addFakeQuantize(context, source, {
+    ...context.groups.get(group)!,
+    spec: group.spec,
+    axis: null,
+    gradientFactor: factor,
+  })
+  replaceOutput(context, dequantize, fake)
+}
+
+const isMoved = ({ producer }: Value): boolean => producer !== null && opOf(producer)?.class === 'movement'
+const elements = ({ shape }: Value): number =>
+  elementCount((shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 1)))
+
+/** What goes into Q, before the clamp that stands for missing bits. */
+export function sourceOf(dequantize: Node, { qtype, bits }: QuantSpec): Value {
+  const read = dequantize.inputs[0]!.producer!.inputs[0]!
+  const clamped = bits !== undefined && bits < QTYPES[qtype].bits
+  return clamped ? read.producer!.inputs[0]! : read
+}
+
+/** Readers of the node, and the graph's outputs, read `by` instead; an output keeps its name. */
+function replaceOutput({ model, graph }: Context, node: Node, by: Value): void {
+  const [output] = node.outputs as [Value]
+  replaceUses(output, by)
+  if (graph.outputs.includes(output)) {
+    node.setOutput(0, null)
+    addNode(model, graph, 'Identity', [by], { outputs: [output] })
+  }
+  graph.removeNode(node)
+}
+
+/** The extremes of what a followed range is for, within the bounds of a clamp that the quantizer replaced. */
+function observe(context: Context, group: Group): void {
+  if (context.mode !== 'followed' || !group.trainable) return
+  const sources = [...context.graph.nodes].flatMap((node) =>
+    node.opType === 'FakeQuantize' && node.inputs[1] === context.groups.get(group)!.scale ? [node.inputs[0]!] : [],
+  )
+  const extremesOf = (opType: string) => sources.map((source) => reduce(context, opType, source))
+  if (sources.length === 0) return
+  const low = emit(context, 'Min', extremesOf('ReduceMin'))
+  const high = emit(context, 'Max', extremesOf('ReduceMax'))
+  context.observed.set(group.key, [bounded(context, group, low), bounded(context, group, high)])
+}
+
+/** Zero point and scale that PTQ chose tell where the absorbed clamp was: a range that ended at 0 stays there. */
+function bounded(context: Context, { spec, zeroPoint, scale }: Group, extreme: Value): Value {
+  const [first, last] = clippingRange(spec.qtype, spec)
+  const number = (value: number) => constantOf(context, 'bound', value)
+  const low = zeroPoint === first && !spec.symmetric ? 0 : (first - zeroPoint) * scale * LOOSEST
+  const high = zeroPoint === last && !spec.symmetric ? 0 : (last - zeroPoint) * scale * LOOSEST
+  return emit(context, 'Clip', [extreme, number(low), number(high)])
+}
+
+/** a followed range grows to at most so many times what calibration saw */
+const LOOSEST = 2
+
+/** Float constants beside the quantized ones: every reader must take them as weights, biases or activations. */
+function isTrained(value: Value, { graph }: Model): boolean {
+  const { tensor } = value
+  if (tensor?.dtype !== 'float32' || elementCount(tensor.shape) < 2 || value.consumers.size === 0) return false
+  const readers = [...value.consumers.keys()]
+  return (
+    readers.every((node) => readsNumbers(node, value, graph.inputs)) && view(tensor, 'float32').every(Number.isFinite)
+  )
+}
+
+const NUMBERS = new Set(['weight', 'bias', 'activation'])
+
+/** What only rescales an input of the graph is preprocessing and stays as it is. */
+function readsNumbers(node: Node, value: Value, inputs: readonly Value[]): boolean {
+  const def = node.domain === '' ? opOf(node) : undefined
+  if (!def || !node.inputs.every((read, i) => read !== value || NUMBERS.has(inputRole(def, i).kind))) {
+    return def?.class === 'movement' && node.inputs[0] === value
+  }
+  return !(def.class === 'pointwise' && node.inputs.some((read) => read && inputs.includes(read)))
+}
+
+function addFloatParameter(context: Context, value: Value): void {
+  const initial = view(value.tensor!, 'float32')
+  const shape = value.tensor!.shape
+  const kind = shape.length > 1 ? 'weight' : 'bias'
+  const unit = Float32Array.of(rootMeanSquare(initial) || 1)
+  const trained = addParameter(context, { key: value.name, kind, shape, initial, unit, axis: null })
+  replaceUses(value, trained)
+  context.graph.initializers.delete(value)
+}
