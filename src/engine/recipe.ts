@@ -41,6 +41,24 @@ export const StaticMethod = z.strictObject({
     .union([z.literal('auto'), z.boolean()])
     .default('auto')
     .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
+  equalize: z
+    .union([z.literal('auto'), z.boolean()])
+    .default('auto')
+    .describe(
+      'cross-layer equalization: even out the weight ranges of layers that follow each other; auto tries it where weights have one scale per tensor and keeps it where it helps',
+    ),
+  smooth: z
+    .union([z.literal('auto'), z.boolean(), z.number().min(0).max(1)])
+    .default('auto')
+    .describe(
+      'SmoothQuant: move outlying channels of activations into the weights behind them; a number is its strength alpha, true takes 0.5, auto keeps the best where it helps',
+    ),
+  adaround: z
+    .union([z.literal('auto'), z.boolean()])
+    .default(false)
+    .describe(
+      'AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps',
+    ),
   activation_bits: z
     .union([z.literal(8), z.literal(16)])
     .default(8)
@@ -194,6 +212,8 @@ export const RunnerSpec = z.strictObject({
   training: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
   /** where training writes its state, and finds it again when an earlier attempt was interrupted */
   checkpoint: z.string().optional(),
+  /** what the process may use; a training that cannot fit is refused */
+  memory_bytes: z.number().int().positive().optional(),
   evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
   output: z.string(),
   threads: z.number().int().positive(),
@@ -212,8 +232,6 @@ export const PHASES = [
 ] as const
 export type Phase = (typeof PHASES)[number]
 
-  /** what the process may use; a training that cannot fit is refused */
-  memory_bytes: z.number().int().positive().optional(),
 /** One line of JSON each on the runner's file descriptor 3. */
 export type RunnerMessage =
   | { type: 'progress'; phase: Phase; fraction: number; step: number; total_steps: number; message: string }

@@ -167,7 +167,7 @@ describe('what is tried', () => {
     const coarse = { method: { type: 'static', observer: 'minmax', per_channel: true, bias_correction: 'auto' } }
     const { report } = await runEngine(convNet({ width: 64, seed: 9 }), randomData(120, IMAGE), coarse)
     const [without, corrected] = report.search
-    assert.deepEqual([without?.step, corrected?.step], ['without bias correction', 'bias correction'])
+    assert.deepEqual([without?.step, corrected?.step], ['observer minmax', 'bias correction'])
     assert.equal(corrected!.kept, corrected!.sqnr_db > without!.sqnr_db + 0.05)
   })
 

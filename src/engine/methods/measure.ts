@@ -1,6 +1,5 @@
 /** Runs a float model over calibration data and keeps what observers and bias correction need of it. */
 import { cloneModel } from '../ir/clone.ts'
-import type { Model } from '../ir/graph.ts'
 import { addElements, addExtremes, addInputMeans, measureExtremes } from '../quant/calibrate.ts'
 import type { Plan } from '../quant/plan.ts'
 import type { CalibrationBatches, MethodInput } from './method.ts'
@@ -17,7 +16,7 @@ export interface MeasureOptions {
 /** Measures every value whose range the plan wants, in one pass. */
 export async function measureBase(
   { runtime, workspace, progress }: Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>,
-  model: Model,
+  rewritten: Pick<Base, 'model' | 'equalized' | 'smoothed'>,
   batches: CalibrationBatches,
   { plan, ...wanted }: MeasureOptions,
 ): Promise<Base> {
@@ -25,7 +24,7 @@ export async function measureBase(
   const biased = wanted.means ? [...plan.biases.keys()].map(({ name }) => name) : []
   let done = 0
   progress('calibrating', 0, batches.length)
-  const probe = cloneModel(model)
+  const probe = cloneModel(rewritten.model)
   const outputs = addExtremes(probe, names, { knowBounds: true })
   const elements = wanted.histograms ? addElements(probe, names, batches.samples) : new Map<string, string>()
   const means = addInputMeans(probe, new Set(biased))
@@ -33,5 +32,5 @@ export async function measureBase(
   const onBatch = () => progress('calibrating', ++done, batches.length)
   const measured = await measureExtremes({ session, outputs, elements, means, batches, onBatch })
   await session.release()
-  return { model, ...measured }
+  return { ...rewritten, ...measured }
 }

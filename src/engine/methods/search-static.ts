@@ -1,20 +1,23 @@
 /** The best static quantization of a prepared model that the options allow: calibrates, tries what may help, keeps what does. */
 import { FewbitError } from '../../shared/errors.ts'
 import { readConstants } from '../ir/clone.ts'
+import type { Model } from '../ir/graph.ts'
 import { opOf } from '../ops/index.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Observer } from '../quant/observers/observer.ts'
 import { type Plan, planGraph } from '../quant/plan.ts'
+import { smoothable } from '../quant/smooth.ts'
 import type { StaticMethod } from '../recipe.ts'
 import type { IntegerTarget } from '../targets/target.ts'
+import { type Bases, openBases } from './bases.ts'
 import { holdOut } from './hold-out.ts'
-import { measureBase } from './measure.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 import { mixPrecision } from './mixed-precision.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
-import type { Variant, VariantInput } from './variant.ts'
+import type { Base, Variant, VariantInput } from './variant.ts'
 
-export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bias_correction' | 'min_sqnr_db'>
+export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bias_correction' | 'min_sqnr_db'> &
+  Partial<Pick<StaticMethod, 'equalize' | 'smooth'>>
 
 /** What was found. `buildVariant(common, variant)` makes the quantized model, `planVariant(common, variant)` stops before the integers. */
 export interface FoundStatic {
@@ -26,6 +29,9 @@ export interface FoundStatic {
   steps: SearchStep[]
   calibration: MethodOutput['calibration']
 }
+
+/** of SmoothQuant, that are tried */
+const STRENGTHS = [0.35, 0.5, 0.65, 0.8]
 
 /** bytes of constants that are kept in memory while variants are tried */
 const MOST_RESIDENT = 2 ** 28
@@ -41,30 +47,18 @@ export async function searchStatic(
   const { per_channel: perChannel } = options
   const plan = planGraph(model.graph, target, { perChannel, excludes: input.excludes })
   if (plan.nodes.size === 0) throw nothingToQuantize(plan)
-  const observers = observersFor(options.observer)
-  const searches = observers.length > 1 || options.bias_correction === 'auto' || options.min_sqnr_db !== undefined
-  const { calibration, judging } = searches ? await holdOut(batches) : { calibration: batches, judging: [] }
-  const histograms = options.min_sqnr_db !== undefined || observers.some(({ needsHistogram }) => needsHistogram)
-  const started = input.now()
+  const { calibration, judging } = searches(options, plan, model)
+    ? await holdOut(batches)
+    : { calibration: batches, judging: [] }
   readConstants(model, MOST_RESIDENT)
-  const base = await measureBase(input, model, calibration, {
-    plan,
-    histograms,
-    means: options.bias_correction !== false,
-  })
-  const seconds = (input.now() - started) / 1000
-  input.progress('quantizing', 0, 1)
   const common: VariantInput = { target, perChannel, domain: quantizeDomain, excludes: input.excludes }
   const search = await openSearch(input, common, input.prepared.floatPath, judging)
-  const plain = (observer: Observer): Variant => ({
-    base,
-    observer,
-    biasCorrection: options.bias_correction === true,
-    float: new Map(),
-  })
-  const chosen = await chooseVariant(options, observers.map(plain), search)
-  const variant =
-    options.min_sqnr_db === undefined ? chosen : await mixPrecision(options.min_sqnr_db, chosen, common, search)
+  const started = input.now()
+  const bases = openBases(input, plan, calibration, options)
+  const base = await bases.first()
+  const seconds = (input.now() - started) / 1000
+  input.progress('quantizing', 0, 1)
+  const variant = await climb({ options, bases, search, common, plan }, base)
   return {
     common,
     variant,
@@ -79,18 +73,62 @@ export async function searchStatic(
   }
 }
 
-/** Observer first, then bias correction; each is kept only when the score says so. */
-async function chooseVariant(
-  { bias_correction }: SearchOptions,
-  observed: readonly Variant[],
-  { best }: Search,
-): Promise<Variant> {
-  const first = await best(observed.map((variant) => [`observer ${variant.observer.name}`, variant] as const))
-  if (bias_correction !== 'auto') return first
-  return best([
-    ['without bias correction', first],
-    ['bias correction', { ...first, biasCorrection: true }],
-  ])
+/** Whether anything is to be tried, so that samples have to judge it. */
+function searches(options: SearchOptions, plan: Plan, model: Model): boolean {
+  const { observer, bias_correction, min_sqnr_db, equalize, smooth } = options
+  if (observer === 'auto' || bias_correction === 'auto' || min_sqnr_db !== undefined) return true
+  return (equalize === 'auto' && hasCoarseWeights(plan)) || (smooth === 'auto' && smoothable(model).length > 0)
+}
+
+/** Equalization pays where a weight has one scale for channels of different size. */
+const hasCoarseWeights = ({ constants }: Plan): boolean =>
+  constants.some(({ role, axis }) => role === 'weight' && axis === null)
+
+interface Climb {
+  options: SearchOptions
+  bases: Bases
+  search: Search
+  common: VariantInput
+  plan: Plan
+}
+
+/** One step after the other, each kept only when the score says so. */
+async function climb(climb: Climb, base: Base): Promise<Variant> {
+  const { options, search, common } = climb
+  const plain = (observer: Observer): Variant => ({
+    base,
+    observer,
+    biasCorrection: options.bias_correction === true,
+    float: new Map(),
+  })
+  const observed = observersFor(options.observer).map(plain)
+  let best = await search.best(observed.map((variant) => [`observer ${variant.observer.name}`, variant] as const))
+  for (const step of STEPS) best = await step(climb, best)
+  return options.min_sqnr_db === undefined ? best : mixPrecision(options.min_sqnr_db, best, common, search)
+}
+
+type Step = (climb: Climb, best: Variant) => Promise<Variant>
+
+const STEPS: readonly Step[] = [tryEqualizing, trySmoothing, tryBiasCorrection]
+
+async function tryEqualizing({ options, bases, search, plan }: Climb, best: Variant): Promise<Variant> {
+  if (options.equalize !== 'auto' || !search.canJudge || !hasCoarseWeights(plan)) return best
+  const base = await bases.equalized(best.base)
+  return base ? search.improve(best, [['cross-layer equalization', { ...best, base }]]) : best
+}
+
+async function trySmoothing({ options, bases, search }: Climb, best: Variant): Promise<Variant> {
+  if (options.smooth !== 'auto' || !search.canJudge) return best
+  const smoothed = await bases.smoothed(best.base, STRENGTHS)
+  return search.improve(
+    best,
+    smoothed.map(({ alpha, base }) => [`smoothing with strength ${alpha}`, { ...best, base }] as const),
+  )
+}
+
+async function tryBiasCorrection({ options, search }: Climb, best: Variant): Promise<Variant> {
+  if (options.bias_correction !== 'auto' || !search.canJudge) return best
+  return search.improve(best, [['bias correction', { ...best, biasCorrection: true }]])
 }
 
 function nothingToQuantize({ reasons }: Plan): FewbitError {

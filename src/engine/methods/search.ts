@@ -10,6 +10,9 @@ export interface SearchStep {
   kept: boolean
 }
 
+/** Variants, each under the name of the step that leads to it. */
+type Named = readonly (readonly [string, Variant])[]
+
 export interface Search {
   steps: SearchStep[]
   /** whether there are samples to judge by */
@@ -17,7 +20,9 @@ export interface Search {
   /** SQNR in dB of a variant's worst output */
   scoreOf(variant: Variant): Promise<number>
   /** The best of named variants; an earlier one wins unless a later one is clearly better. */
-  best(variants: readonly (readonly [string, Variant])[]): Promise<Variant>
+  best(variants: Named): Promise<Variant>
+  /** The best of changes to a variant, or the variant itself where none is clearly better. */
+  improve(current: Variant, changes: Named): Promise<Variant>
 }
 
 /** dB that a later variant must win */
@@ -38,20 +43,35 @@ export async function openSearch(
     scores.set(variant, score)
     return score
   }
+  const names = new Map<Variant, string>()
+  const recorded = new Set<Variant>()
+  const record = (variant: Variant, score: number, kept: boolean) => {
+    steps.push({ step: names.get(variant) ?? 'start', sqnr_db: score, kept })
+    recorded.add(variant)
+  }
+  const winnerOf = async (variants: readonly Variant[], current: Variant | null) => {
+    const scored: { variant: Variant; score: number }[] = []
+    for (const variant of variants) scored.push({ variant, score: await scoreOf(variant) })
+    const best = scored.reduce((a, b) => (b.score > a.score + MARGIN_DB ? b : a))
+    for (const { variant, score } of scored)
+      if (!recorded.has(variant)) record(variant, score, variant === best.variant || variant === current)
+    return best.variant
+  }
+  const name = (named: Named) => {
+    for (const [step, variant] of named) names.set(variant, step)
+    return named.map(([, variant]) => variant)
+  }
   return {
     steps,
     canJudge: judge !== null,
     scoreOf,
-    async best(variants) {
+    async best(named) {
+      const variants = name(named)
       const [first] = variants
       if (!first) throw new Error('nothing to choose from')
-      if (!judge || variants.length === 1) return first[1]
-      const scored: { step: string; variant: Variant; score: number }[] = []
-      for (const [step, variant] of variants) scored.push({ step, variant, score: await scoreOf(variant) })
-      const best = scored.reduce((a, b) => (b.score > a.score + MARGIN_DB ? b : a))
-      for (const { step, score, variant } of scored)
-        steps.push({ step, sqnr_db: score, kept: variant === best.variant })
-      return best.variant
+      return judge && variants.length > 1 ? winnerOf(variants, null) : first
     },
+    improve: async (current, changes) =>
+      judge && changes.length > 0 ? winnerOf([current, ...name(changes)], current) : current,
   }
 }

@@ -33,6 +33,8 @@ export const staticMethod: Method = async (input) => {
       observer: variant.observer.name,
       per_channel: options.per_channel,
       bias_correction: variant.biasCorrection,
+      equalize: variant.base.equalized,
+      smooth: variant.base.smoothed ?? false,
       ...(variant.float.size > 0 && { float_nodes: [...variant.float.keys()] }),
     },
     search: steps,

@@ -12,6 +12,9 @@ import type { IntegerTarget } from '../targets/target.ts'
 export interface Base {
   /** never changed: variants are made of copies */
   model: Model
+  /** what was done to the prepared model; `smoothed` is the strength */
+  equalized: boolean
+  smoothed: number | null
   statistics: ReadonlyMap<string, Statistics>
   means: InputMeans
 }

@@ -63,19 +63,62 @@ export function addInputMeans(model: Model, names: ReadonlySet<string>): Map<str
     const pooled = rank > 2 ? addNode(model, model.graph, 'GlobalAveragePool', [input]) : input
     const channels = axis < 0 ? axis + rank : axis
     const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== channels)
-    addNode(model, model.graph, 'ReduceMean', [pooled], {
-      outputs: [output],
-      attributes: { axes: ints(axes), keepdims: int(0) },
-    })
+    addReduction(model, 'ReduceMean', pooled, axes, output)
     model.graph.outputs.push(output)
     outputs.set(node.name, output.name)
   }
   return outputs
 }
 
+/** from this operator set on the axes of these reductions are an input */
+const AXES_AS_INPUT = 18
+
+function addReduction(model: Model, reduce: string, value: Value, axes: readonly number[], output: Value): void {
+  const asInput = (model.opsets.get('') ?? 0) >= AXES_AS_INPUT
+  const inputs = asInput ? [value, addInitializer(model, model.graph, 'axes', int64([axes.length], axes))] : [value]
+  addNode(model, model.graph, reduce, inputs, {
+    outputs: [output],
+    attributes: { ...(!asInput && { axes: ints(axes) }), keepdims: int(0) },
+  })
+}
+
+/** Adds the largest magnitude of every index of each value's last axis to the model's outputs. The model is changed. */
+export function addFeatureMaxima(model: Model, names: readonly string[]): Map<string, string> {
+  const values = valuesByName(model)
+  return new Map(
+    names.map((name) => {
+      const value = valueNamed(values, name)
+      const output = new Value(freshName(model, `${name}_maxima`), 'float32')
+      const axes = Array.from({ length: (value.shape?.length ?? 1) - 1 }, (_, axis) => axis)
+      addReduction(model, 'ReduceMax', addNode(model, model.graph, 'Abs', [value]), axes, output)
+      model.graph.outputs.push(output)
+      return [name, output.name]
+    }),
+  )
+}
+
+/** The largest of these outputs over all batches, element by element. */
+export async function measureMaxima(
+  session: Session,
+  outputs: ReadonlyMap<string, string>,
+  batches: Batches,
+): Promise<Map<string, Float32Array>> {
+  const maxima = new Map<string, Float32Array>()
+  for await (const feeds of batches) {
+    const results = await session.run(feeds, [...outputs.values()])
+    for (const [name, output] of outputs) {
+      const found = results[output]?.data as Float32Array
+      maxima.set(name, maxima.get(name)?.map((x, i) => Math.max(x, found[i]!)) ?? found)
+    }
+  }
+  return maxima
+}
+
 /** elements of a value that its histogram counts, over all samples and at least of one */
 const COUNTED = 2 ** 18
 const COUNTED_PER_SAMPLE = 2 ** 10
+/** from this operator set on Slice takes steps */
+const STEPS_AS_INPUT = 10
 
 /** Adds evenly spaced elements of each named value to the model's outputs, for histograms. The model is changed. */
 export function addElements(model: Model, names: readonly string[], samples: number): Map<string, string> {
@@ -88,10 +131,14 @@ export function addElements(model: Model, names: readonly string[], samples: num
     names.map((name) => {
       const value = valueNamed(values, name)
       const output = new Value(freshName(model, `${name}_elements`), 'float32')
+      model.graph.outputs.push(output)
+      if ((model.opsets.get('') ?? 0) < STEPS_AS_INPUT) {
+        addNode(model, model.graph, 'Identity', [value], { outputs: [output] })
+        return [name, output.name]
+      }
       const step = addInitializer(model, model.graph, 'step', int64([1], [stepThrough(value, most)]))
       const line = addNode(model, model.graph, 'Reshape', [value, flat!])
       addNode(model, model.graph, 'Slice', [line, start!, end!, axis!, step], { outputs: [output] })
-      model.graph.outputs.push(output)
       return [name, output.name]
     }),
   )

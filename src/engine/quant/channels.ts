@@ -140,6 +140,21 @@ function addend({ course }: Walk, node: Node, value: Value, axis: number): boole
 
 const isFlat = ({ shape }: Value): boolean => shape?.slice(2).every((size) => size === 1) ?? false
 
+/** Largest weight of every input channel. */
+export function inputRanges({ weight, axis, inputOf, inputs }: Layer): Float64Array {
+  const tensor = weight.tensor as Tensor
+  const { outer, channels, inner } = channelLayout(tensor.shape, axis)
+  const values = view(tensor, 'float32')
+  const ranges = new Float64Array(inputs)
+  for (let o = 0; o < outer; o++)
+    for (let c = 0; c < channels; c++)
+      for (let i = 0, at = (o * channels + c) * inner; i < inner; i++, at++) {
+        const input = inputOf(o, c, i)
+        ranges[input] = Math.max(ranges[input]!, Math.abs(values[at]!))
+      }
+  return ranges
+}
+
 /** The weight with every element multiplied by `input[its input channel] ÷ output[its output channel]`. */
 export function scaledWeight(
   { weight, axis, inputOf }: Layer,

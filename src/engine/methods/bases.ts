@@ -1,0 +1,90 @@
+/** The float models that a search quantizes: the prepared one, and rewrites of it that compute the same with other weights. */
+import { cloneModel } from '../ir/clone.ts'
+import type { Model } from '../ir/graph.ts'
+import { addFeatureMaxima, measureMaxima } from '../quant/calibrate.ts'
+import { equalize } from '../quant/equalize.ts'
+import { observersFor } from '../quant/observers/index.ts'
+import type { Plan } from '../quant/plan.ts'
+import { hasOutliers, type Maxima, smooth, smoothable } from '../quant/smooth.ts'
+import type { StaticMethod } from '../recipe.ts'
+import { measureBase } from './measure.ts'
+import type { CalibrationBatches, MethodInput } from './method.ts'
+import type { Base } from './variant.ts'
+
+export type BaseOptions = Pick<StaticMethod, 'observer' | 'bias_correction' | 'min_sqnr_db'> &
+  Partial<Pick<StaticMethod, 'equalize' | 'smooth'>>
+
+export interface Bases {
+  /** the prepared model, rewritten as the options demand */
+  first(): Promise<Base>
+  /** null when no layers follow each other */
+  equalized(base: Base): Promise<Base | null>
+  /** nothing when no features stand out that could be moved */
+  smoothed(base: Base, strengths: readonly number[]): Promise<{ alpha: number; base: Base }[]>
+}
+
+/** SmoothQuant's usual strength */
+const USUAL_STRENGTH = 0.5
+
+export function openBases(
+  input: MethodInput,
+  plan: Plan,
+  calibration: CalibrationBatches,
+  options: BaseOptions,
+): Bases {
+  const wanted = {
+    plan,
+    histograms:
+      options.min_sqnr_db !== undefined || observersFor(options.observer).some(({ needsHistogram }) => needsHistogram),
+    means: options.bias_correction !== false,
+  }
+  const measured = (rewritten: Rewritten) => measureBase(input, rewritten, calibration, wanted)
+  const maxima = (model: Model) => maximaOf(input, model, calibration)
+  return {
+    first: async () => {
+      const prepared = { model: input.prepared.model, equalized: false, smoothed: null }
+      const even = (options.equalize === true && evened(prepared)) || prepared
+      const alpha = options.smooth === true ? USUAL_STRENGTH : options.smooth
+      return measured(typeof alpha === 'number' ? smoothedBy(even, await maxima(even.model), alpha) : even)
+    },
+    equalized: async (base) => {
+      const even = evened(base)
+      return even && measured(even)
+    },
+    smoothed: async (base, strengths) => {
+      const largest = await maxima(base.model)
+      const bases: { alpha: number; base: Base }[] = []
+      if (!hasOutliers(largest)) return bases
+      for (const alpha of strengths) bases.push({ alpha, base: await measured(smoothedBy(base, largest, alpha)) })
+      return bases
+    },
+  }
+}
+
+type Rewritten = Pick<Base, 'model' | 'equalized' | 'smoothed'>
+
+function evened({ model, smoothed }: Rewritten): Rewritten | null {
+  const found = equalize(model)
+  return found && { model: found.model, equalized: true, smoothed }
+}
+
+const smoothedBy = ({ model, equalized }: Rewritten, maxima: Maxima, alpha: number): Rewritten => ({
+  model: smooth(model, maxima, alpha),
+  equalized,
+  smoothed: alpha,
+})
+
+async function maximaOf(
+  { runtime, workspace }: MethodInput,
+  model: Model,
+  batches: CalibrationBatches,
+): Promise<Maxima> {
+  const names = smoothable(model)
+  if (names.length === 0) return new Map()
+  const probe = cloneModel(model)
+  const outputs = addFeatureMaxima(probe, names)
+  const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
+  const maxima = await measureMaxima(session, outputs, batches)
+  await session.release()
+  return maxima
+}
