@@ -1,8 +1,8 @@
 /** The float models that a search quantizes: the prepared one, and rewrites of it that compute the same with other weights. */
 import { cloneModel } from '../ir/clone.ts'
 import type { Model } from '../ir/graph.ts'
-import { addFeatureMaxima, measureMaxima } from '../quant/calibrate.ts'
-import { equalize } from '../quant/equalize.ts'
+import { addChannelMaxima, measureMaxima } from '../quant/calibrate.ts'
+import { equalizable, equalize } from '../quant/equalize.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Plan } from '../quant/plan.ts'
 import { hasOutliers, type Maxima, smooth, smoothable } from '../quant/smooth.ts'
@@ -39,20 +39,26 @@ export function openBases(
     means: options.bias_correction !== false,
   }
   const measured = (rewritten: Rewritten) => measureBase(input, rewritten, calibration, wanted)
-  const maxima = (model: Model) => maximaOf(input, model, calibration)
+  const maxima = (model: Model, channels: Channels) => maximaOf(input, model, channels, calibration)
+  const evened = async ({ model, smoothed }: Rewritten): Promise<Rewritten | null> => {
+    const found = equalize(model, await maxima(model, equalizable(model)))
+    return found && { model: found.model, equalized: true, smoothed }
+  }
   return {
     first: async () => {
       const prepared = { model: input.prepared.model, equalized: false, smoothed: null }
-      const even = (options.equalize === true && evened(prepared)) || prepared
+      const even = (options.equalize === true && (await evened(prepared))) || prepared
       const alpha = options.smooth === true ? USUAL_STRENGTH : options.smooth
-      return measured(typeof alpha === 'number' ? smoothedBy(even, await maxima(even.model), alpha) : even)
+      return measured(
+        typeof alpha === 'number' ? smoothedBy(even, await maxima(even.model, smoothable(even.model)), alpha) : even,
+      )
     },
     equalized: async (base) => {
-      const even = evened(base)
+      const even = await evened(base)
       return even && measured(even)
     },
     smoothed: async (base, strengths) => {
-      const largest = await maxima(base.model)
+      const largest = await maxima(base.model, smoothable(base.model))
       const bases: { alpha: number; base: Base }[] = []
       if (!hasOutliers(largest)) return bases
       for (const alpha of strengths) bases.push({ alpha, base: await measured(smoothedBy(base, largest, alpha)) })
@@ -61,12 +67,8 @@ export function openBases(
   }
 }
 
+type Channels = readonly { name: string; axis: number }[]
 type Rewritten = Pick<Base, 'model' | 'equalized' | 'smoothed'>
-
-function evened({ model, smoothed }: Rewritten): Rewritten | null {
-  const found = equalize(model)
-  return found && { model: found.model, equalized: true, smoothed }
-}
 
 const smoothedBy = ({ model, equalized }: Rewritten, maxima: Maxima, alpha: number): Rewritten => ({
   model: smooth(model, maxima, alpha),
@@ -77,12 +79,12 @@ const smoothedBy = ({ model, equalized }: Rewritten, maxima: Maxima, alpha: numb
 async function maximaOf(
   { runtime, workspace }: MethodInput,
   model: Model,
+  channels: Channels,
   batches: CalibrationBatches,
 ): Promise<Maxima> {
-  const names = smoothable(model)
-  if (names.length === 0) return new Map()
+  if (channels.length === 0) return new Map()
   const probe = cloneModel(model)
-  const outputs = addFeatureMaxima(probe, names)
+  const outputs = addChannelMaxima(probe, channels)
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
   const maxima = await measureMaxima(session, outputs, batches)
   await session.release()

@@ -5,6 +5,7 @@ import { activationSpec } from '../quant/assign.ts'
 import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
 import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
+import { ignoreMasks } from '../quant/mask-range.ts'
 import { type Plan, planGraph } from '../quant/plan.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 

@@ -5,6 +5,7 @@
 import { addInitializer } from '../ir/build.ts'
 import type { Model, Node, Value } from '../ir/graph.ts'
 import { float32, type Tensor, view } from '../ir/tensor.ts'
+import { inputRole } from '../ops/define.ts'
 import { opOf } from '../ops/index.ts'
 import { channelLayout, quantizePerChannel } from './math.ts'
 import type { ConstantPlan, Plan } from './plan.ts'
@@ -18,7 +19,7 @@ export function correctBiases(model: Model, plan: Plan, means: InputMeans): void
     const weight = plan.constants.find((constant) => constant.node === node && constant.role === 'weight')
     const mean = means.get(node.name)
     const bias = planned.bias.tensor
-    if (!weight || !mean || bias?.dtype !== 'float32' || weight.axis === null) continue
+    if (!weight || !mean || bias?.dtype !== 'float32') continue
     const error = outputError(node, weight, mean)
     if (error?.length !== bias.shape[0]) continue
     const corrected = view(bias, 'float32').map((b, channel) => b - error[channel]!)
@@ -38,26 +39,33 @@ function replaceBias(model: Model, node: Node, bias: Value, tensor: Tensor): Val
 }
 
 /** Mean of (Ŵ − W)·x per output channel. */
-function outputError(
-  node: Node,
-  { value, axis, qtype, ...spec }: ConstantPlan,
-  mean: Float32Array,
-): Float32Array | null {
+function outputError(node: Node, { value, ...spec }: ConstantPlan, mean: Float32Array): Float64Array | null {
   const tensor = value.tensor
+  const def = opOf(node)
+  const role = def && inputRole(def, spec.index)
+  const axis = role?.kind === 'weight' && tensor ? role.axis(node, tensor.shape.length) : null
   if (tensor?.dtype !== 'float32' || axis === null) return null
-  const weights = view(tensor, 'float32')
-  const { quantized, scales } = quantizePerChannel(weights, tensor.shape, axis, qtype, spec)
-  const inputOf = opOf(node)?.inputChannels?.of(node, tensor.shape)
+  const inputOf = def?.inputChannels?.of(node, tensor.shape)
   if (!inputOf) return null
+  const rounded = roundingError(view(tensor, 'float32'), tensor.shape, spec)
   const { outer, channels, inner } = channelLayout(tensor.shape, axis)
-  const error = new Float32Array(channels)
-  for (let o = 0; o < outer; o++) {
-    for (let c = 0; c < channels; c++) {
-      for (let i = 0; i < inner; i++) {
-        const at = (o * channels + c) * inner + i
-        error[c]! += (quantized[at]! * scales[c]! - weights[at]!) * mean[inputOf(o, c, i)]!
-      }
-    }
-  }
+  const error = new Float64Array(channels)
+  for (let o = 0; o < outer; o++)
+    for (let c = 0; c < channels; c++)
+      for (let i = 0, at = (o * channels + c) * inner; i < inner; i++, at++)
+        error[c]! += rounded[at]! * mean[inputOf(o, c, i)]!
   return error
+}
+
+type Spec = Omit<ConstantPlan, 'value'>
+
+/** Ŵ − W, with one scale per index of the plan's axis or one for the whole tensor. */
+function roundingError(weights: Float32Array, shape: readonly number[], { axis, qtype, ...spec }: Spec): Float32Array {
+  const [as, along] = axis === null ? [[1, weights.length], 0] : [shape, axis]
+  const { quantized, scales, zeroPoints } = quantizePerChannel(weights, as, along, qtype, spec)
+  const { channels, inner } = channelLayout(as, along)
+  return weights.map((w, at) => {
+    const channel = Math.floor(at / inner) % channels
+    return (quantized[at]! - zeroPoints[channel]!) * scales[channel]! - w
+  })
 }

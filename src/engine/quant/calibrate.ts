@@ -82,14 +82,17 @@ function addReduction(model: Model, reduce: string, value: Value, axes: readonly
   })
 }
 
-/** Adds the largest magnitude of every index of each value's last axis to the model's outputs. The model is changed. */
-export function addFeatureMaxima(model: Model, names: readonly string[]): Map<string, string> {
+/** Adds the largest magnitude of every channel of each value to the model's outputs. The model is changed. */
+export function addChannelMaxima(
+  model: Model,
+  channels: readonly { name: string; axis: number }[],
+): Map<string, string> {
   const values = valuesByName(model)
   return new Map(
-    names.map((name) => {
+    channels.map(({ name, axis }) => {
       const value = valueNamed(values, name)
       const output = new Value(freshName(model, `${name}_maxima`), 'float32')
-      const axes = Array.from({ length: (value.shape?.length ?? 1) - 1 }, (_, axis) => axis)
+      const axes = Array.from({ length: value.shape?.length ?? 1 }, (_, i) => i).filter((i) => i !== axis)
       addReduction(model, 'ReduceMax', addNode(model, model.graph, 'Abs', [value]), axes, output)
       model.graph.outputs.push(output)
       return [name, output.name]

@@ -87,6 +87,14 @@ export function courseOf(graph: Graph, value: Value, axis: number, layers: Reado
   return follow({ graph, layers, course }, value, axis, 0) && course.readers.length > 0 ? course : null
 }
 
+/** The value behind the clamp or slope that follows a layer at once: the one whose range matters. */
+export function settled(graph: Graph, value: Value): Value {
+  const [reader, ...others] = value.consumers.keys()
+  const passes = reader && others.length === 0 && HOMOGENEOUS.has(reader.opType) && reader.inputs[0] === value
+  const output = passes && !graph.outputs.includes(value) ? reader.outputs[0] : null
+  return output?.shape ? settled(graph, output) : value
+}
+
 interface Walk {
   graph: Graph
   layers: ReadonlyMap<Node, Layer>

@@ -1,10 +1,11 @@
 /**
  * Cross-layer equalization: channels between two layers are divided by sᵢ in the first and multiplied by sᵢ in the second, so that both
- * weights use their ranges evenly; what the network computes stays the same.
+ * weights use their ranges evenly; what the network computes stays the same. No channel is made larger than the largest was, so that
+ * activations, which share one scale, do not pay for it.
  * Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction" (2019), section 4.1.
  */
 import { cloneModel } from '../ir/clone.ts'
-import type { Model, Node } from '../ir/graph.ts'
+import type { Graph, Model, Node } from '../ir/graph.ts'
 import { float32, type Tensor, view } from '../ir/tensor.ts'
 import {
   biasOf,
@@ -16,6 +17,7 @@ import {
   type Layer,
   layersOf,
   scaledWeight,
+  settled,
 } from './channels.ts'
 import { channelLayout } from './math.ts'
 
@@ -31,6 +33,23 @@ interface Sides {
 
 interface Pair extends Course {
   source: Sides
+  /** smallest divisor of each channel */
+  least: Float64Array
+}
+
+/** An activation between layers and the axis of its channels. */
+export interface Between {
+  name: string
+  axis: number
+}
+
+/** The activations whose largest magnitudes per channel `equalize` wants to know. */
+export function equalizable({ graph }: Model): Between[] {
+  const layers = layersOf(graph)
+  return [...layers.values()].flatMap((layer) => {
+    const found = courseFrom(graph, layer, layers)
+    return found ? [{ name: found.value.name, axis: found.axis }] : []
+  })
 }
 
 const ROUNDS = 30
@@ -39,12 +58,15 @@ const SETTLED = 1e-3
 /** factors stay within this of 1, so that float32 loses nothing */
 const MOST = 2 ** 10
 
-/** A copy of the model with equalized weights, and how many pairs there were; null when no layers follow each other. */
-export function equalize(model: Model): { model: Model; pairs: number } | null {
+/** A copy of the model with equalized weights, and how many pairs there were; null when no layers follow each other. `maxima` by name of the activation. */
+export function equalize(
+  model: Model,
+  maxima: ReadonlyMap<string, Float32Array> = new Map(),
+): { model: Model; pairs: number } | null {
   const copy = cloneModel(model)
   const layers = layersOf(copy.graph)
   const sides = new Map([...layers.values()].map((layer) => [layer.node, sidesOf(layer)] as const))
-  const pairs = [...sides.values()].flatMap((source) => pairFrom(copy, source, layers))
+  const pairs = [...sides.values()].flatMap((source) => pairFrom(copy, source, layers, maxima))
   if (pairs.length === 0) return null
   for (let round = 0; round < ROUNDS; round++) {
     const moved = pairs.map((pair) => balance(pair, sides))
@@ -55,12 +77,26 @@ export function equalize(model: Model): { model: Model; pairs: number } | null {
   return { model: copy, pairs: pairs.length }
 }
 
-function pairFrom({ graph }: Model, source: Sides, layers: ReadonlyMap<Node, Layer>): Pair[] {
-  const { layer } = source
+function pairFrom(
+  { graph }: Model,
+  source: Sides,
+  layers: ReadonlyMap<Node, Layer>,
+  maxima: ReadonlyMap<string, Float32Array>,
+): Pair[] {
+  const found = courseFrom(graph, source.layer, layers)
+  if (!found) return []
+  const largest = maxima.get(found.value.name)
+  const most = Math.max(...(largest ?? []))
+  const least = source.output.map((_, i) => (largest && most > 0 ? largest[i]! / most : 0))
+  return [{ source, least, ...found.course }]
+}
+
+function courseFrom(graph: Graph, layer: Layer, layers: ReadonlyMap<Node, Layer>) {
   const [value] = layer.node.outputs
-  if (!value?.shape || !isDivisible(layer)) return []
-  const course = courseOf(graph, value, channelAxis(layer, value.shape.length), layers)
-  return course ? [{ source, ...course }] : []
+  if (!value?.shape || !isDivisible(layer)) return null
+  const axis = channelAxis(layer, value.shape.length)
+  const course = courseOf(graph, value, axis, layers)
+  return course && { course, axis, value: settled(graph, value) }
 }
 
 function sidesOf(layer: Layer): Sides {
@@ -110,7 +146,7 @@ function columnRanges(side: Sides): Float64Array {
 }
 
 /** Evens the ranges of one pair out; returns by how much the furthest factor moved. */
-function balance({ source, readers }: Pair, sides: ReadonlyMap<Node, Sides>): number {
+function balance({ source, readers, least }: Pair, sides: ReadonlyMap<Node, Sides>): number {
   const made = rowRanges(source)
   const read = readers.map(({ layer, offset }) => {
     const side = sides.get(layer.node) as Sides
@@ -121,7 +157,7 @@ function balance({ source, readers }: Pair, sides: ReadonlyMap<Node, Sides>): nu
     const next = Math.max(...read.map(({ ranges, offset }) => ranges[offset + channel]!))
     if (!(range > 0 && next > 0)) continue
     const before = source.output[channel]!
-    const after = Math.min(Math.max(before * Math.sqrt(range / next), 1 / MOST), MOST)
+    const after = Math.min(Math.max(before * Math.sqrt(range / next), 1 / MOST, least[channel]!), MOST)
     source.output[channel] = after
     for (const { side, offset } of read) side.input[offset + channel]! *= after / before
     furthest = Math.max(furthest, Math.abs(Math.log(after / before)))

@@ -17,26 +17,30 @@ import {
   type Layer,
   layersOf,
   scaledWeight,
+  settled,
 } from './channels.ts'
 
-/** An activation with features along its last axis, what makes them and what reads them. */
+/** An activation with channels along its last axis, what makes them and what reads them. */
 interface Site extends Course {
+  /** where the channels are measured, and their axis */
   value: Value
-  /** what is divided: the rows of a layer, or constants with one number per feature */
+  axis: number
+  /** what is divided: the outputs of a layer, or constants with one number per channel */
   source: Layer | readonly Value[]
-  features: number
+  channels: number
 }
 
-/** Largest magnitude per feature, by the name of the activation. */
+/** Largest magnitude per channel, by the name of the activation. */
 export type Maxima = ReadonlyMap<string, Float32Array>
 
-/** The activations that can be smoothed, by name. */
-export const smoothable = ({ graph }: Model): string[] => sitesOf(graph, layersOf(graph)).map(({ value }) => value.name)
+/** The activations that can be smoothed, and the axis of their channels. */
+export const smoothable = ({ graph }: Model): { name: string; axis: number }[] =>
+  sitesOf(graph, layersOf(graph)).map(({ value: { name }, axis }) => ({ name, axis }))
 
-/** a feature this many times as large as the middle one stands out */
+/** a channel this many times as large as the middle one stands out */
 const OUTLYING = 4
 
-/** Whether one of the activations has features that stand out. */
+/** Whether one of the activations has channels that stand out. */
 export const hasOutliers = (maxima: Maxima): boolean =>
   [...maxima.values()].some((found) => {
     const sorted = found.toSorted()
@@ -46,38 +50,36 @@ export const hasOutliers = (maxima: Maxima): boolean =>
 /** A copy of the model, smoothed with strength `alpha` between 0 and 1. */
 export function smooth(model: Model, maxima: Maxima, alpha: number): Model {
   const copy = cloneModel(model)
-  const layers = layersOf(copy.graph)
-  for (const site of sitesOf(copy.graph, layers)) {
-    const largest = maxima.get(site.value.name)
-    if (largest?.length === site.features) move(site, factorsOf(site, largest, alpha))
-  }
+  const sites = sitesOf(copy.graph, layersOf(copy.graph))
+  const factors = sites.map((site) => factorsOf(site, maxima.get(site.value.name), alpha))
+  for (const [i, site] of sites.entries()) move(site, factors[i]!)
   return copy
 }
 
 function sitesOf(graph: Graph, layers: ReadonlyMap<Node, Layer>): Site[] {
   return sortedNodes(graph).flatMap((node) => {
-    const [value] = node.outputs
-    const rank = value?.shape?.length ?? 0
-    const features = value?.shape?.[rank - 1]
-    if (!value || typeof features !== 'number') return []
-    const source = sourceOf(node, layers.get(node), rank, features)
-    const course = source && courseOf(graph, value, rank - 1, layers)
-    return source && course?.readers.every(isWhole) ? [{ value, source, features, ...course }] : []
+    const [output] = node.outputs
+    const rank = output?.shape?.length ?? 0
+    const layer = layers.get(node)
+    const axis = layer ? channelAxis(layer, rank) : rank - 1
+    const channels = output?.shape?.[axis]
+    if (!output || typeof channels !== 'number' || axis !== rank - 1) return []
+    const source = layer ? isDivisible(layer) && layer : constantsOf(node, channels)
+    const course = source ? courseOf(graph, output, axis, layers) : null
+    return source && course ? [{ value: settled(graph, output), axis, source, channels, ...course }] : []
   })
 }
 
-const isWhole = ({ layer, offset }: Course['readers'][number]): boolean => offset === 0 && layer.axis < 2
-
-const FEATURE_CONSTANTS: Record<string, (node: Node) => readonly (Value | null | undefined)[]> = {
+const CHANNEL_CONSTANTS: Record<string, (node: Node) => readonly (Value | null | undefined)[]> = {
   LayerNormalization: ({ inputs }) => inputs.slice(1),
   Mul: ({ inputs }) => inputs.filter((value) => value?.isConstant),
 }
 
-function sourceOf(node: Node, layer: Layer | undefined, rank: number, features: number): Site['source'] | null {
-  if (layer) return channelAxis(layer, rank) === rank - 1 && isDivisible(layer) ? layer : null
+/** The constants that scale and shift the last axis of a result; null when the node has none. */
+function constantsOf(node: Node, channels: number): Value[] | null {
   if (node.domain !== '' || node.outputs.slice(1).some(Boolean)) return null
-  const constants = FEATURE_CONSTANTS[node.opType]?.(node).filter((value) => value !== null && value !== undefined)
-  return constants && constants.length > 0 && constants.every((value) => isVector(value, features)) ? constants : null
+  const constants = CHANNEL_CONSTANTS[node.opType]?.(node).filter((value) => value !== null && value !== undefined)
+  return constants && constants.length > 0 && constants.every((value) => isVector(value, channels)) ? constants : null
 }
 
 const isVector = ({ tensor, consumers }: Value, length: number): boolean =>
@@ -89,12 +91,13 @@ const isVector = ({ tensor, consumers }: Value, length: number): boolean =>
 /** factors stay within this of 1, so that float32 loses nothing */
 const MOST = 2 ** 10
 
-function factorsOf({ readers, features }: Site, largest: Float32Array, alpha: number): Float64Array {
-  const weights = readers.map(({ layer }) => inputRanges(layer))
-  return Float64Array.from({ length: features }, (_, j) => {
-    const weight = Math.max(...weights.map((ranges) => ranges[j]!))
-    if (!(weight > 0 && largest[j]! > 0)) return 1
-    return Math.min(Math.max(largest[j]! ** alpha / weight ** (1 - alpha), 1 / MOST), MOST)
+function factorsOf({ readers, channels }: Site, largest: Float32Array | undefined, alpha: number): Float64Array {
+  if (largest?.length !== channels) return ones(channels)
+  const weights = readers.map(({ layer, offset }) => ({ ranges: inputRanges(layer), offset }))
+  return Float64Array.from(largest, (activation, j) => {
+    const weight = Math.max(...weights.map(({ ranges, offset }) => ranges[offset + j]!))
+    if (!(weight > 0 && activation > 0)) return 1
+    return Math.min(Math.max(activation ** alpha / weight ** (1 - alpha), 1 / MOST), MOST)
   })
 }
 
@@ -102,7 +105,11 @@ function move({ source, readers, addends }: Site, factors: Float64Array): void {
   if ('node' in source) divideOutputs(source, factors)
   const constants = 'node' in source ? addends : [...source, ...addends]
   for (const value of constants) value.tensor = divided(value, factors)
-  for (const { layer } of readers) setWeight(layer, factors, ones(layer.outputs))
+  for (const { layer, offset } of readers) {
+    const input = ones(layer.inputs)
+    input.set(factors, offset)
+    setWeight(layer, input, ones(layer.outputs))
+  }
 }
 
 const ones = (length: number): Float64Array => new Float64Array(length).fill(1)
