@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { toRowMajor } from '../../../src/engine/data/layout.ts'
 import { openNpz, readElements } from '../../../src/engine/data/npz.ts'
 import type { Model } from '../../../src/engine/ir/graph.ts'
 import { tensorOf, type Viewable, view } from '../../../src/engine/ir/tensor.ts'
@@ -24,7 +25,7 @@ async function arraysOf(path: string): Promise<Map<string, RunTensor>> {
     const arrays = new Map<string, RunTensor>()
     for (const member of archive.members) {
       const { dtype, shape } = member.header
-      const bytes = (await readElements(member)).slice()
+      const bytes = toRowMajor((await readElements(member)).slice(), member.header)
       arrays.set(member.name, {
         dtype,
         dims: shape,

@@ -103,8 +103,63 @@ const pointwise: Emit = (g, c, dY, W) => {
   return g.pad(spreadOut, rest.map(() => 0).concat([0, 0]), [0, 0, ...rest])
 }
 
+interface Phases {
+  /** zeros in front of the kernel, so that the padding becomes whole strides */
+  lead: number
+  /** elements of the kernel that one phase meets */
+  reach: number
+  /** places of one phase along the image, and the padding that gives them */
+  places: number
+  begin: number
+  end: number
+}
+
+/** The image's places that are equal modulo the stride form a phase, which sees every stride-th element of the kernel. */
+function phasesOf(c: Convolution, axis: number): Phases {
+  const [stride, pad] = [c.strides[axis], c.begins[axis]]
+  const lead = (stride - (pad % stride)) % stride
+  const reach = Math.ceil((c.kernel[axis] + lead) / stride)
+  const places = Math.ceil((c.image[axis] as number) / stride)
+  const begin = reach - 1 - (pad + lead) / stride
+  return { lead, reach, places, begin, end: places - (c.result[axis] as number) - begin + reach - 1 }
+}
+
+/** [M, C, …] as [stride² · C, M, …]: a kernel for each phase. */
+function phaseKernels(g: Emitter, c: Convolution, W: Value, [rows, columns]: readonly Phases[]): Value {
+  const [stride] = c.strides
+  const rest = [rows, columns].map(({ lead, reach }, i) => reach * stride - lead - c.kernel[i])
+  const grown = g.pad(W, [0, 0, rows.lead, columns.lead], [0, 0, ...rest])
+  const split = g.reshape(grown, [c.outputs, c.inputs, rows.reach, stride, columns.reach, stride])
+  const moved = g.transpose(split, [3, 5, 1, 0, 2, 4])
+  const kernels = g.reshape(moved, [stride * stride * c.inputs, c.outputs, rows.reach, columns.reach])
+  return g.reverse(kernels, [2, 3])
+}
+
+/** One dense convolution whose channels hold the phases, which are then interleaved. Source: the sub-pixel convolution of Shi et al. 2016. */
+const interleaved: Emit = (g, c, dY, W) => {
+  const phases = [phasesOf(c, 0), phasesOf(c, 1)]
+  const [stride] = c.strides
+  const places = phases.map((phase) => phase.places)
+  const all = g.node('Conv', [dY, phaseKernels(g, c, W, phases)], {
+    shape: [c.batch, stride * stride * c.inputs, ...places],
+    attributes: { pads: ints([...phases.map(({ begin }) => begin), ...phases.map(({ end }) => end)]) },
+  })
+  const shape = [c.batch, c.inputs, ...places.map((n) => n * stride)]
+  const image = g.node('DepthToSpace', [all], { shape, attributes: { blocksize: int(stride) } })
+  const rest = places.map((n, i) => (c.image[i] as number) - n * stride)
+  return g.pad(image, [0, 0, 0, 0], [0, 0, ...rest])
+}
+
+function interleaves(c: Convolution): boolean {
+  const [stride] = c.strides
+  if (c.kernel.length !== 2 || c.group > 1 || isDense(c) || !hasFixedImage(c)) return false
+  if (c.strides[1] !== stride || c.dilations.some((d) => d > 1)) return false
+  return [phasesOf(c, 0), phasesOf(c, 1)].every(({ begin, end }) => begin >= 0 && end >= 0)
+}
+
 export const INPUT_FORMS = {
   convolve: { fits: (c) => isDense(c) || hasFixedImage(c), emit: convolve },
   transposed: { fits: () => true, emit: transposed },
+  interleaved: { fits: interleaves, emit: interleaved },
   pointwise: { fits: (c) => isPointwise(c) && isUnpadded(c) && (isDense(c) || hasFixedImage(c)), emit: pointwise },
 } as const satisfies Record<string, InputForm>

@@ -124,6 +124,61 @@ const shifted: Emit = (g, c, X, dY) => {
   )
 }
 
+/** All taps' elements against the upstream gradient: a dot product per image, channel and tap. */
+const dotted: Emit = (g, c, X, dY) => {
+  const source = padded(g, c, X)
+  const places = product(c.result as number[])
+  const seen = taps(c.kernel).map((tap) => g.reshape(meets(g, c, source, tap), [c.batch, c.outputs, 1, places]))
+  const dots = g.matMul(g.concat(seen, 2), g.reshape(dY, [c.batch, c.outputs, places, 1]))
+  return g.reshape(g.reduceSum(dots, [0], false), kernelShape(c))
+}
+
+/** 1 where column `x` of the result meets column `u` of the padded image through tap `j`: [x · width + u, j] */
+function diagonals(g: Emitter, c: Convolution, width: number, like: Value): Value {
+  const columns = c.result[1] as number
+  const values = new Array<number>(columns * width * c.kernel[1]).fill(0)
+  for (let x = 0; x < columns; x++)
+    for (let j = 0; j < c.kernel[1]; j++)
+      values[(x * width + x * c.strides[1] + j * c.dilations[1]) * c.kernel[1] + j] = 1
+  return g.numbers(values, [columns * width, c.kernel[1]], like)
+}
+
+/** The rows of the padded image that row `i` of the kernel meets. */
+function rowsMet(g: Emitter, c: Convolution, source: Value, i: number): Value {
+  const start = i * c.dilations[0]
+  return g.slice(source, [start], [start + ((c.result[0] as number) - 1) * c.strides[0] + 1], [2], [c.strides[0]])
+}
+
+/** Every column of the result against every column of the image, row by row of the kernel; the kernel is on the diagonals. */
+const diagonal: Emit = (g, c, X, dY) => {
+  const source = padded(g, c, X)
+  const width = source.shape?.[3] as number
+  const columns = c.result[1] as number
+  const mask = diagonals(g, c, width, X)
+  const turned = g.transposeLast(dY, 4)
+  const rows = range(c.kernel[0]).map((i) => {
+    const all = g.matMul(turned, rowsMet(g, c, source, i))
+    return g.reduceSum(g.matMul(g.reshape(all, [c.batch, c.outputs, columns * width]), mask), [0], false)
+  })
+  return g.reshape(g.concat(rows, 1), kernelShape(c))
+}
+
+/** The same with the rows of all images one after the other. */
+const diagonalMerged: Emit = (g, c, X, dY) => {
+  const source = g.transpose(padded(g, c, X), [1, 0, 2, 3])
+  const width = source.shape?.[3] as number
+  const columns = c.result[1] as number
+  const mask = diagonals(g, c, width, X)
+  const turned = g.reshape(g.transpose(dY, [1, 3, 0, 2]), [c.outputs, columns, null])
+  const rows = range(c.kernel[0]).map((i) => {
+    const met = g.reshape(rowsMet(g, c, source, i), [c.outputs, null, width])
+    return g.matMul(g.reshape(g.matMul(turned, met), [c.outputs, columns * width]), mask)
+  })
+  return g.reshape(g.concat(rows, 1), kernelShape(c))
+}
+
+const isDepthwiseImage = (c: Convolution): boolean => isDepthwise(c) && hasFixedImage(c) && c.kernel.length === 2
+
 const pointwiseForm =
   (multiply: Product): Emit =>
   (g, c, X, dY) => {
@@ -149,5 +204,8 @@ export const WEIGHT_FORMS = {
   unfoldedMerged: { fits: isPlain, emit: unfolded(merged) },
   tapwise: { fits: isPlain, emit: tapwise(perImage) },
   tapwiseMerged: { fits: isPlain, emit: tapwise(merged) },
+  dotted: { fits: (c) => isDepthwise(c) && hasFixedImage(c), emit: dotted },
+  diagonal: { fits: isDepthwiseImage, emit: diagonal },
+  diagonalMerged: { fits: isDepthwiseImage, emit: diagonalMerged },
   shifted: { fits: (c) => isDepthwise(c) && hasFixedImage(c), emit: shifted },
 } as const satisfies Record<string, WeightForm>

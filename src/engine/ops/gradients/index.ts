@@ -7,10 +7,22 @@ import { LINEAR } from './linear.ts'
 import { MOVEMENT } from './movement.ts'
 import { NORMALIZATION } from './normalization.ts'
 import { POOLING } from './pooling.ts'
+import { RECURRENT } from './recurrent.ts'
 import { REDUCTION } from './reduction.ts'
 import { RESIZE } from './resize.ts'
 
-const FAMILIES = [ACTIVATION, ARITHMETIC, CONVOLUTION, LINEAR, MOVEMENT, NORMALIZATION, POOLING, REDUCTION, RESIZE]
+const FAMILIES = [
+  ACTIVATION,
+  ARITHMETIC,
+  CONVOLUTION,
+  LINEAR,
+  MOVEMENT,
+  NORMALIZATION,
+  POOLING,
+  RECURRENT,
+  REDUCTION,
+  RESIZE,
+]
 
 /** Names without a domain are of the ONNX standard one. */
 const keyOf = (name: string): string => (name.includes(':') ? name : `:${name}`)
