@@ -1,5 +1,5 @@
 /** Tries a training on one of the real models and prints how it went: `node dist/bench/qat-try.js fashion-cnn '{"method": {}, "training": {}}'`. */
-import { existsSync, readFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MODELS_ROOT } from './models.ts'
 import { runJob } from './qat-job.ts'
@@ -22,6 +22,7 @@ const report = await runJob({
   },
   spec: scale === undefined ? {} : { arrays: { input: { scale } } },
   onMessage: (message) => {
+    if (message.type === 'training' && process.env.STEP) copyFileSync('step.onnx', process.env.STEP)
     if (message.type === 'training' || message.type === 'warning') console.log(JSON.stringify(message))
   },
 })

@@ -94,7 +94,7 @@ function createJudge(input: EvaluationInput, batches: readonly number[][], names
   }
   const agreed = (found: readonly Results[], expected: readonly Results[]): number | null => {
     const meter = createFidelityMeter(names)
-    found.forEach((results, i) => meter.add(expected[i]!, results, batches[i]!.length))
+    for (const [i, results] of found.entries()) meter.add(expected[i]!, results, batches[i]!.length)
     return meter.result()?.agreement ?? null
   }
   return {

@@ -6,7 +6,7 @@ import { int64, scalar } from '../ir/tensor.ts'
 import { type GradientRule, gradient } from '../ops/gradients/define.ts'
 import type { Emitter } from '../ops/gradients/emitter.ts'
 import { range } from '../ops/gradients/shapes.ts'
-import { clippingRange, QTYPES, type QType, type QuantSpec } from '../quant/math.ts'
+import { QTYPES, type QType } from '../quant/math.ts'
 
 const DOMAIN = 'fewbit'
 
@@ -34,7 +34,10 @@ export interface FakeQuantization {
   scale: Value
   /** integers as float32, in the shape of the scale */
   zeroPoint: Value
-  spec: QuantSpec
+  /** the type that holds the integers */
+  qtype: QType
+  /** the first and the last integer */
+  range: readonly [number, number]
   axis: number | null
   /** what the gradient of the scale is multiplied by; 0 trains no scale */
   gradientFactor: number
@@ -47,14 +50,20 @@ export const constantOf = ({ model, graph }: Site, base: string, value: number):
 
 /** y = (clip(round(x ÷ scale) + zeroPoint) − zeroPoint) · scale, x and y float32. */
 export function addFakeQuantize(site: Site, x: Value, how: FakeQuantization, output?: Value): Value {
-  const { scale, zeroPoint, spec, axis, gradientFactor } = how
-  const [first, last] = clippingRange(spec.qtype, spec)
+  const {
+    scale,
+    zeroPoint,
+    qtype,
+    range: [first, last],
+    axis,
+    gradientFactor,
+  } = how
   const y = output ?? new Value(freshName(site.model, `${x.name}_fake`), 'float32', x.shape)
   return emit(site, 'FakeQuantize', [x, scale, zeroPoint], {
     domain: DOMAIN,
     outputs: [y],
     attributes: {
-      qtype: { kind: 'string', value: spec.qtype },
+      qtype: { kind: 'string', value: qtype },
       first: int(first),
       last: int(last),
       axis: int(axis ?? -1),

@@ -153,7 +153,8 @@ function fakeConstant(context: Context, site: ConstantSite): void {
   const trains = context.mode === 'learned' && (group?.trainable ?? true)
   const fake = addFakeQuantize(context, weight, {
     ...scale,
-    spec: plan,
+    qtype: plan.qtype,
+    range: [first, last],
     axis: plan.axis,
     gradientFactor: trains ? gradientFactor(values.length / scales.length, last) : 0,
   })
@@ -211,11 +212,12 @@ function fakePair(context: Context, group: Group, dequantize: Node): void {
     replaceOutput(context, dequantize, source)
     return
   }
-  const [, last] = clippingRange(group.spec.qtype, group.spec)
-  const factor = context.mode === 'learned' && group.trainable ? gradientFactor(elements(source), last) : 0
+  const range = clippingRange(group.spec.qtype, group.spec)
+  const factor = context.mode === 'learned' && group.trainable ? gradientFactor(elements(source), range[1]) : 0
   const fake = addFakeQuantize(context, source, {
     ...context.groups.get(group)!,
-    spec: group.spec,
+    qtype: group.spec.qtype,
+    range,
     axis: null,
     gradientFactor: factor,
   })
