@@ -27,7 +27,7 @@ export async function imagesToNpz(archive: string, preprocess: string, name: str
       .slice(1)
       .map((line) => line.split(',') as [string, string]),
   )
-  const names = [...files.keys()].filter((file) => /\.jpe?g$/i.test(file)).toSorted()
+  const names = imagesIn(files)
   const { width, height } = sizeOf(rules)
   const size = 3 * width * height
   const data = new Float32Array(names.length * size)
@@ -38,6 +38,12 @@ export async function imagesToNpz(archive: string, preprocess: string, name: str
     ...(labels.size > 0 && { labels: { dtype: 'int64' as const, shape: [names.length], data: classes } }),
   })
 }
+
+const imagesIn = (files: ReadonlyMap<string, Buffer>): string[] =>
+  [...files.keys()].filter((file) => /\.jpe?g$/i.test(file)).toSorted()
+
+/** The files of the samples that `imagesToNpz` makes, in order. */
+export const imageNames = async (archive: string): Promise<string[]> => imagesIn(await readZip(archive))
 
 async function readZip(path: string): Promise<Map<string, Buffer>> {
   const zip = await yauzl.openPromise(path)
