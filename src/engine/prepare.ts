@@ -2,6 +2,7 @@
 import type { Model, Value } from './ir/graph.ts'
 import { decodeModel } from './onnx/index.ts'
 import { constantArithmetic } from './passes/constant-arithmetic.ts'
+import { finiteMasks } from './passes/finite-masks.ts'
 import { fixShapes } from './passes/fix-shapes.ts'
 import { foldAffine } from './passes/fold-affine.ts'
 import { meanToPool } from './passes/mean-to-pool.ts'
@@ -15,6 +16,7 @@ import type { Workspace } from './workspace.ts'
 
 export const PREPARE: readonly Pass[] = [
   plainNames,
+  finiteMasks,
   normalizeGemm,
   constantArithmetic,
   foldAffine,

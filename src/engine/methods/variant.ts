@@ -4,8 +4,8 @@ import type { Model, Node, Value } from '../ir/graph.ts'
 import { activationSpec } from '../quant/assign.ts'
 import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
-import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
 import { ignoreMasks } from '../quant/mask-range.ts'
+import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
 import { type Plan, planGraph } from '../quant/plan.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 
@@ -58,7 +58,7 @@ export function planVariant(input: VariantInput, variant: Variant): Planned {
   const model = cloneModel(variant.base.model)
   const plan = planMeasured(input, variant, model)
   if (variant.biasCorrection) correctBiases(model, plan, variant.base.means)
-  return { model, plan, ranges: rangesOf(input, plan, variant) }
+  return { model, plan, ranges: rangesOf(input, plan, variant, model) }
 }
 
 /** The quantized model of a variant. */
@@ -96,6 +96,7 @@ function rangesOf(
   { target }: VariantInput,
   plan: Plan,
   { observer, base: { statistics } }: Variant,
+  { graph }: Model,
 ): Map<string, Range> {
   const levels = activationSpec(target)
   const ranges = new Map<string, Range>()
@@ -103,5 +104,6 @@ function rangesOf(
     const found = statistics.get(name)
     if (found) ranges.set(name, observer.range(found, levels))
   }
+  ignoreMasks(graph, statistics, ranges)
   return ranges
 }
