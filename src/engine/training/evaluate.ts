@@ -19,6 +19,8 @@ export interface Evaluation {
   metric: MetricName
   /** a larger figure is worse */
   isError: boolean
+  /** the metric counts against labels */
+  isLabelled: boolean
   /** of the float model */
   float: Score
   score(model: Model): Promise<Score>
@@ -48,6 +50,7 @@ export async function openEvaluation(input: EvaluationInput): Promise<Evaluation
   return {
     metric: judge.metric,
     isError: judge.isError,
+    isLabelled: judge.isLabelled,
     float: judge.judge(expected, expected),
     score: async (model) => {
       const session = await runtime.load(workspace.save('candidate.onnx', model), { optimization: 'all' })
@@ -100,6 +103,7 @@ function createJudge(input: EvaluationInput, batches: readonly number[][], names
   return {
     metric: labelled ? input.metric : ('agreement' as const),
     isError: labelled?.isError ?? false,
+    isLabelled: labelled !== undefined,
     judge: (found: readonly Results[], expected: readonly Results[]): Score => ({
       loss: found.reduce((sum, results, i) => sum + lossIn(results, expected[i]!, i), 0) / found.length,
       metric: labelled ? counted(found) : agreed(found, expected),
@@ -107,9 +111,9 @@ function createJudge(input: EvaluationInput, batches: readonly number[][], names
   }
 }
 
-/** Whether `score` may replace `best`: a smaller loss, and not worse than `floor` in what users count. */
-export function isBetter({ isError }: Evaluation, score: Score, best: Score, floor: Score): boolean {
+/** Whether `score` may replace `best`: a smaller loss, and by the labels, where there are any, not worse than `floor`. */
+export function isBetter({ isError, isLabelled }: Evaluation, score: Score, best: Score, floor: Score): boolean {
   if (!(score.loss < best.loss)) return false
-  if (score.metric === null || floor.metric === null) return true
+  if (!isLabelled || score.metric === null || floor.metric === null) return true
   return isError ? score.metric <= floor.metric : score.metric >= floor.metric
 }

@@ -172,7 +172,9 @@ function constantScale(
   if (!plan.symmetric || context.mode === 'fixed') return constant(context, `${key}_step`, initial, dims)
   const [, last] = integerRange(plan.qtype, plan)
   const axes = shape.map((_, i) => i).filter((i) => i !== plan.axis)
-  const largest = reduce(context, 'ReduceMax', emit(context, 'Abs', [weight]), axes)
+  const magnitude = emit(context, 'Abs', [weight])
+  magnitude.shape = shape
+  const largest = reduce(context, 'ReduceMax', magnitude, axes)
   const lowest = constantOf(context, 'lowest', SMALLEST_SCALE)
   const by = constantOf(context, 'levels', last)
   const step = emit(context, 'Max', [emit(context, 'Div', [largest, by]), lowest])
