@@ -3,6 +3,7 @@ import { cloneModel } from '../ir/clone.ts'
 import type { Model, Node, Value } from '../ir/graph.ts'
 import { activationSpec } from '../quant/assign.ts'
 import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
+import { headsOf } from '../quant/heads.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
 import { ignoreMasks } from '../quant/mask-range.ts'
 import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
@@ -74,7 +75,8 @@ function planMeasured(
   { float, base: { statistics } }: Variant,
   model: Model,
 ): Plan {
-  const reasons = new Map(float)
+  const heads = target.float_operators === 'forbidden' ? [] : headsOf(model.graph, statistics)
+  const reasons = new Map([...heads, ...float])
   for (;;) {
     const plan = planGraph(model.graph, target, {
       perChannel,
