@@ -12,11 +12,11 @@ import { readCheckpoint } from './checkpoint.ts'
 import { type Evaluation, openEvaluation, type Score } from './evaluate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { unpackSlots } from './layout.ts'
-import type { LossTerm } from './losses.ts'
 import { isProbability } from './losses.ts'
 import { memoryNeed, requireMemory } from './memory.ts'
 import { objectiveOf } from './objective.ts'
 import { createOrder, type Gatherer, openGatherer } from './samples.ts'
+import { searchScales } from './scales.ts'
 import { AUTO_BATCH, type Settings, settingsOf } from './settings.ts'
 import { specialize } from './specialize.ts'
 import { buildStep, type Step } from './step.ts'
@@ -31,13 +31,17 @@ export interface Trained {
   warnings: Warning[]
 }
 
-interface Start {
+interface StudentInput {
   input: MethodInput
+  gatherer: Gatherer
+  mode: ScaleMode
+}
+
+interface Start extends StudentInput {
   training: TrainingInput
   method: QatMethod
   settings: Settings
   student: Student
-  gatherer: Gatherer
   objective: ReturnType<typeof objectiveOf>
 }
 
@@ -51,61 +55,93 @@ export async function trainVariant(
   common: VariantInput,
   variant: Variant,
 ): Promise<Trained> {
-  const start = await prepareStart(input, training, method, () => buildVariant(common, variant))
-  const { settings, student, objective } = start
-  const parameters = student.parameters
-  const probabilities = new Set(
-    floatOutputs(student)
-      .filter(isProbability)
-      .map(({ name }) => name),
-  )
+  const build = (of: Variant) => buildVariant(common, of)
+  const start = await prepareStart(input, training, method, () => build(variant))
+  const evaluation = await openEvaluationOf(start)
+  const baseline = await evaluation.score(build(variant).model)
+  const from = await chooseStart(start, evaluation, baseline, variant, build)
+  const student = from.searched ? await studentOf(start, build(from.variant), true) : start.student
+  const kinds = new Map(student.parameters.map(({ key, kind }) => [key, kind]))
+  const { settings, objective, mode } = start
   const step = buildStep(student, {
     terms: objective.terms,
     optimizer: settings.optimizer,
     maxGradientNorm: settings.maxGradientNorm,
     decays: settings.weightDecay > 0,
   })
-  const evaluation = await openEvaluationOf(start, objective.terms, probabilities)
-  const kinds = new Map(parameters.map(({ key, kind }) => [key, kind]))
   const artifact = (numbers: readonly Float32Array[]): Built => {
-    const built = buildVariant(common, variant)
-    const fixedScales = scaleMode(method, built) === 'fixed'
-    writeTrained(built, { numbers: unpackSlots(step.slots, numbers), kinds, fixedScales })
+    const built = build(from.variant)
+    writeTrained(built, { numbers: unpackSlots(step.slots, numbers), kinds, fixedScales: mode === 'fixed' })
     return built
   }
-  const baseline = await evaluation.score(buildVariant(common, variant).model)
   const result = await run(start, step, evaluation, baseline, (numbers) => evaluation.score(artifact(numbers).model))
   const { best } = result.state
   return {
-    built: best ? artifact(best.numbers) : buildVariant(common, variant),
+    built: best ? artifact(best.numbers) : build(variant),
     report: describe(start, evaluation, baseline, result),
     options: optionsOf(start),
     warnings: warningsOf(result, settings),
   }
 }
 
-/** The largest batch that fits, unless the job says which, and the student for it. */
+interface From {
+  variant: Variant
+  /** weight scales are those with the smallest squared error */
+  searched: boolean
+}
+
+/** With few bits, scales that cut off the largest weights may be the better start; the biases were corrected for other scales. */
+async function chooseStart(
+  { mode }: Start,
+  evaluation: Evaluation,
+  baseline: Score,
+  variant: Variant,
+  build: (variant: Variant) => Built,
+): Promise<From> {
+  const plain: From = { variant, searched: false }
+  if (mode !== 'learned') return plain
+  let [best, loss] = [plain, baseline.loss]
+  for (const biasCorrection of new Set([variant.biasCorrection, false])) {
+    const candidate = { variant: { ...variant, biasCorrection }, searched: true }
+    const built = build(candidate.variant)
+    if (!writeSearchedScales(built)) return plain
+    const score = await evaluation.score(built.model)
+    if (score.loss < loss) [best, loss] = [candidate, score.loss]
+  }
+  return best
+}
+
+/** Whether any scale changed. */
+function writeSearchedScales(built: Built): boolean {
+  const searched = findSites(built).constants.flatMap((site) => {
+    const scales = searchScales(site)
+    return scales === site.scales ? [] : [[`${site.key} scale`, scales] as const]
+  })
+  if (searched.length === 0) return false
+  writeTrained(built, { numbers: new Map(searched), kinds: new Map(), fixedScales: true })
+  return true
+}
+
+/** The largest batch that fits, unless the job says which, and all that follows from it. */
 async function prepareStart(
   input: MethodInput,
   training: TrainingInput,
   method: QatMethod,
   build: () => Built,
 ): Promise<Start> {
-  const { recipe, runtime, workspace, prepared } = input
+  const { recipe, prepared } = input
   const { samples, memoryBytes } = training
   const wishes = Training.parse(recipe.training ?? {})
-  const optimizer = method.optimizer === 'auto' ? 'adamw' : method.optimizer
+  const mode = scaleMode(method, build())
+  const isOpen = wishes.batch_size === 'auto'
   const first = wishes.batch_size === 'auto' ? AUTO_BATCH : wishes.batch_size
   for (let wished = Math.min(first, samples.count); ; wished = Math.floor(wished / 2)) {
     const gatherer = openGatherer(samples.dataset, prepared.inputs, wished)
-    const built = build()
-    const sites = findSites(built)
-    const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
-    await specialize(built.model, sizes, runtime, workspace)
-    const student = buildStudent(built, sites, scaleMode(method, built))
-    const need = memoryNeed(student, optimizer)
+    const settings = settingsOf(method, wishes, samples.count, gatherer.size)
+    const student = await studentOf({ input, gatherer, mode }, build(), false)
+    const need = memoryNeed(student, settings.optimizer)
     const fits = memoryBytes === undefined || need.total <= memoryBytes
-    if (!fits && wishes.batch_size === 'auto' && gatherer.size > 1 && gatherer.size === wished) continue
+    if (!fits && isOpen && gatherer.size > 1 && gatherer.size === wished) continue
     requireMemory(need, memoryBytes, gatherer.size)
     const objective = objectiveOf({
       method,
@@ -113,9 +149,15 @@ async function prepareStart(
       outputs: floatOutputs(student),
       hasClasses: hasClasses(samples),
     })
-    const settings = settingsOf(method, wishes, samples.count, gatherer.size)
-    return { input, training, method, settings, student, gatherer, objective }
+    return { input, training, method, settings, student, gatherer, objective, mode }
   }
+}
+
+async function studentOf({ input, gatherer, mode }: StudentInput, built: Built, searched: boolean): Promise<Student> {
+  const sites = findSites(built)
+  const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
+  await specialize(built.model, sizes, input.runtime, input.workspace)
+  return buildStudent(built, sites, mode, searched)
 }
 
 /** Where hardware has only certain shifts, the scales that fit them stay. */
@@ -133,11 +175,7 @@ function labelOf({ dataset: { labels } }: Samples): ((index: number) => Label) |
   return (index) => Array.from({ length: width }, (_, j) => labels.value(index * width + j))
 }
 
-async function openEvaluationOf(
-  { input, training, gatherer }: Start,
-  terms: readonly LossTerm[],
-  probabilities: ReadonlySet<string>,
-): Promise<Evaluation> {
+function openEvaluationOf({ input, training, gatherer, student, objective }: Start): Promise<Evaluation> {
   const { runtime, workspace, prepared, recipe } = input
   const { start, count } = training.heldOut
   const label = labelOf(training.heldOut)
@@ -148,8 +186,12 @@ async function openEvaluationOf(
     gatherer,
     indices: Array.from({ length: count }, (_, i) => start + i),
     labelsOf: (indices) => label && indices.map(label),
-    terms,
-    probabilities,
+    terms: objective.terms,
+    probabilities: new Set(
+      floatOutputs(student)
+        .filter(isProbability)
+        .map(({ name }) => name),
+    ),
     metric: recipe.evaluation?.metric ?? (hasClasses(training.heldOut) ? 'top1' : 'agreement'),
   })
 }

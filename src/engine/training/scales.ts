@@ -14,8 +14,8 @@ const FEW_BITS = 6
 /** parts of the largest weight that are tried */
 const PARTS = Array.from({ length: 16 }, (_, i) => 1 - i * 0.05)
 
-/** One scale per channel, or one. */
-export function initialScales({ values, shape, plan, scales, zeroPoints, group }: ConstantSite): Float32Array {
+/** One scale per channel, or one; those that there are where bits are many. */
+export function searchScales({ values, shape, plan, scales, zeroPoints, group }: ConstantSite): Float32Array {
   const [first, last] = integerRange(plan.qtype, plan)
   if (group || last - first >= 2 ** FEW_BITS || zeroPoints.some((zero) => zero !== 0)) return scales
   const { outer, channels, inner } =

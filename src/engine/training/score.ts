@@ -42,6 +42,8 @@ const VALUES: { [K in LossTerm['kind']]: ValueOf<K> } = {
 }
 
 const TINY = 1e-12
+/** smaller ones are 0 in 8 bits, and a logarithm would make much of that */
+const LEAST_PROBABILITY = 2 ** -10
 
 /** Scores along the last axis; of probabilities their logarithms. */
 function rowsOf(tensor: RunTensor, probabilities: boolean): number[][] {
@@ -49,7 +51,7 @@ function rowsOf(tensor: RunTensor, probabilities: boolean): number[][] {
   const width = tensor.dims.at(-1) ?? 1
   return Array.from({ length: values.length / width }, (_, row) =>
     Array.from(values.subarray(row * width, (row + 1) * width), (x) =>
-      probabilities ? Math.log(Math.max(x, TINY)) : x,
+      probabilities ? Math.log(Math.max(x, LEAST_PROBABILITY)) : x,
     ),
   )
 }

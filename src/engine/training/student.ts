@@ -9,7 +9,7 @@ import { removeUnused } from '../passes/remove-unused.ts'
 import { clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/math.ts'
 import { type Parameter, rootMeanSquare } from './parameter.ts'
 import { addFakeQuantize, addPowerOfTwo, addRoundTo, constantOf, emit, reduce, type Site } from './pseudo.ts'
-import { initialScales } from './scales.ts'
+import { searchScales } from './scales.ts'
 import { type BiasSite, type ConstantSite, findSites, type Group, type Sites } from './sites.ts'
 
 export interface Student {
@@ -28,6 +28,7 @@ interface Scale {
 interface Context extends Site {
   built: Built
   mode: ScaleMode
+  searchedScales: boolean
   parameters: Parameter[]
   observed: Map<string, [Value, Value]>
   groups: Map<Group, Scale>
@@ -38,13 +39,14 @@ interface Context extends Site {
 export type ScaleMode = 'learned' | 'followed' | 'fixed'
 
 /** Rewrites a freshly built, specialized variant. Its shapes must be known. */
-export function buildStudent(built: Built, sites: Sites, mode: ScaleMode): Student {
+export function buildStudent(built: Built, sites: Sites, mode: ScaleMode, searchedScales: boolean): Student {
   const { model } = built
   const context: Context = {
     model,
     graph: model.graph,
     built,
     mode,
+    searchedScales,
     parameters: [],
     observed: new Map(),
     groups: new Map(),
@@ -137,7 +139,7 @@ function roundedUp(context: Context, step: Value): Value {
 function fakeConstant(context: Context, site: ConstantSite): void {
   const { key, dequantize, values, shape, plan, group, scales, zeroPoints } = site
   const [first, last] = clippingRange(plan.qtype, plan)
-  const initial = context.mode === 'learned' ? initialScales(site) : scales
+  const initial = context.searchedScales ? searchScales(site) : scales
   const reach = Math.max(last, -first)
   const weight = addParameter(context, {
     key,
