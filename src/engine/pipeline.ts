@@ -283,12 +283,23 @@ function metricsOf(
   }
 }
 
+/** outputs whose error is larger than this are of little use */
+const LEAST_FIDELITY_DB = 8
+
 /** What a user must not overlook in the figures. */
-function judge(target: Target, { size_bytes, latency_ms, target_conformance }: Metrics): Warning[] {
+function judge(target: Target, { size_bytes, latency_ms, fidelity, target_conformance }: Metrics): Warning[] {
   // Other hardware than the processor that was measured says nothing.
   const isHere = target.kind === 'weight-only' || (target.kind === 'integer' && target.hardware === 'cpu')
   const slower = isHere && latency_ms && latency_ms.speedup < 0.95
   return [
+    ...(fidelity && fidelity.sqnr_db < LEAST_FIDELITY_DB
+      ? [
+          {
+            code: 'low_fidelity',
+            detail: `THE OUTPUTS HARDLY FOLLOW THE FLOAT MODEL: an error of ${fidelity.sqnr_db.toFixed(1)} dB below the signal. Look at the layers in the report, let the worst stay float (min_sqnr_db, exclude) where the target can, or train with the method qat.`,
+          },
+        ]
+      : []),
     ...(slower
       ? [
           {
