@@ -8,6 +8,7 @@ import type { Model, Node } from './ir/graph.ts'
 import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
 import { forgetTypes } from './passes/forget-types.ts'
+import { packWeights } from './passes/pack-weights.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { shareInitializers } from './passes/share-initializers.ts'
@@ -84,12 +85,19 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   const floats = floatNames(prepared.model)
   const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches, division))
   for (const warning of output.warnings ?? []) warn(run, warning)
-  if (!output.keepAsIs) runPasses(output.model, FINISH)
+  if (!output.keepAsIs) runPasses(output.model, [...packingFor(run.target), ...FINISH])
   const path = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, path)
   run.progress.report('packaging', 0, 1)
   writeDocuments(run, prepared, output, { ...verification, floats })
   host.emit({ type: 'result', files: FILES })
+}
+
+/** What 4-bit weights need besides. */
+function packingFor(target: Target): readonly Pass[] {
+  if (target.kind !== 'integer') return []
+  const { dtype } = target.weight
+  return dtype === 'int4' || dtype === 'uint4' ? [packWeights(dtype)] : []
 }
 
 /** The target with the activations that the method asks for. */
@@ -248,6 +256,7 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     // JSON has no infinity: a variant whose outputs could not be compared has no score
     search: output.search?.filter(({ sqnr_db }) => Number.isFinite(sqnr_db)) ?? [],
     training: output.training ?? null,
+    sensitivity: output.sensitivity?.filter(({ gain_db }) => gain_db === null || Number.isFinite(gain_db)) ?? [],
     metrics,
     warnings: run.warnings,
     stages: progress.stages(),

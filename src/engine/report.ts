@@ -117,6 +117,21 @@ export const TrainingReport = z.object({
   judged: z.array(score.extend({ step: nonNegative })),
 })
 
+export const LayerSensitivity = z.object({
+  node: z.string(),
+  op_type: z.string(),
+  value: z.string().describe('its result'),
+  sqnr_db: z.number().describe('of its result, with everything in front of it quantized too'),
+  cosine: z.number(),
+  gain_db: z
+    .number()
+    .nullable()
+    .describe(
+      'what the outputs win when this layer alone leaves the 8-bit integers; measured where a goal asks for it',
+    ),
+})
+export type LayerSensitivity = z.infer<typeof LayerSensitivity>
+
 export const Report = z.object({
   fewbit: z.string(),
   onnxruntime: z.string(),
@@ -132,6 +147,10 @@ export const Report = z.object({
     .default([])
     .describe('variants that were tried on samples that did not calibrate, and what was kept'),
   training: TrainingReport.nullable().default(null),
+  sensitivity: z
+    .array(LayerSensitivity)
+    .default([])
+    .describe('quantized layers, the least faithful first, on some samples that judge'),
   metrics: Metrics,
   warnings: z.array(Warning),
   stages: z.array(z.object({ name: z.string(), seconds: z.number() })),

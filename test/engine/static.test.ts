@@ -171,17 +171,38 @@ describe('what is tried', () => {
     assert.equal(corrected!.kept, corrected!.sqnr_db > without!.sqnr_db + 0.05)
   })
 
-  test('mixed precision takes the worst values out of the integers while that helps, and names them', async () => {
+  test('mixed precision: the fewest layers leave the integers for the goal, each with its gain', async () => {
     const data = randomData(120, IMAGE)
     const plain = await runEngine(convNet({ seed: 6 }), data)
-    const mixed = await runEngine(convNet({ seed: 6 }), data, { method: { type: 'static', min_sqnr_db: 90 } })
-    const steps = mixed.report.search.filter(({ step }) => step.endsWith('nodes float'))
-    assert.ok(steps.length > 0)
-    assert.ok(mixed.report.metrics.fidelity!.sqnr_db >= plain.report.metrics.fidelity!.sqnr_db - 0.5)
-    const named = mixed.plan.nodes.filter(({ reason }) => /keeps only .* dB as integers/.test(reason))
-    assert.equal(
-      named.length > 0,
-      steps.some(({ kept }) => kept),
+    const reached = plain.report.metrics.fidelity!.sqnr_db
+    const mixed = await runEngine(convNet({ seed: 6 }), data, { method: { type: 'static', min_sqnr_db: reached + 1 } })
+    const [step] = mixed.report.search.filter(({ step }) => step.endsWith('layers float'))
+    assert.ok(step?.kept && step.sqnr_db >= reached + 1)
+    const left = mixed.plan.nodes.filter(({ reason }) => /its integers cost the outputs .* dB/.test(reason))
+    assert.ok(left.length > 0 && left.length < plain.plan.nodes.filter(({ quantized }) => quantized).length)
+    const gains = mixed.report.sensitivity.filter(({ gain_db }) => gain_db !== null)
+    assert.ok(gains.length > 0 && mixed.report.metrics.fidelity!.sqnr_db > reached)
+  })
+
+  test('mixed precision that cannot reach its goal is the best that it found', async () => {
+    const { report } = await runEngine(convNet({ seed: 6 }), randomData(120, IMAGE), {
+      method: { type: 'static', min_sqnr_db: 100 },
+    })
+    assert.ok(report.search.filter(({ kept }) => kept).every(({ sqnr_db }) => sqnr_db < 100))
+  })
+
+  test('every quantized layer says how closely it follows the float model', async () => {
+    const { report, plan } = await runEngine(convNet({ seed: 6 }), randomData(120, IMAGE))
+    const quantized = new Set(plan.nodes.filter((node) => node.quantized).map(({ node }) => node))
+    assert.ok(report.sensitivity.length > 2)
+    for (const { node, sqnr_db, cosine } of report.sensitivity) {
+      assert.ok(quantized.has(node), node)
+      assert.ok(sqnr_db > 10 && sqnr_db < 80 && cosine > 0.9 && cosine <= 1)
+    }
+    const levels = report.sensitivity.map(({ sqnr_db }) => sqnr_db)
+    assert.deepEqual(
+      levels,
+      levels.toSorted((a, b) => a - b),
     )
   })
 })

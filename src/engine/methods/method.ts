@@ -52,6 +52,8 @@ export interface MethodOutput {
   keepAsIs?: boolean
   /** variants that were tried */
   search?: Report['search']
+  /** how closely each quantized layer follows the float model */
+  sensitivity?: Report['sensitivity']
   training?: Report['training']
   warnings?: readonly Warning[]
 }

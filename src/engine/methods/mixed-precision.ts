@@ -1,50 +1,136 @@
-/** Mixed precision: the values that lose most stay float until the outputs reach a goal. */
-import type { Graph } from '../ir/graph.ts'
-import { activationSpec } from '../quant/assign.ts'
-import { rankValues, type Sensitivity } from '../quant/sensitivity.ts'
+/** Mixed precision: as few layers as possible leave the 8-bit integers so that the outputs reach a goal. */
+import type { Graph, Node } from '../ir/graph.ts'
+import { opOf } from '../ops/index.ts'
+import type { LayerSensitivity } from '../report.ts'
 import type { Search } from './search.ts'
 import type { Variant, VariantInput } from './variant.ts'
 
-/** how many of the worst values are taken out of the integers, in turn */
-const FLOAT_COUNTS = [2, 4, 8, 16, 32]
-/** a step that wins less than this is not kept */
+/** layers that are tried one at a time: those that add most to the error of their results */
+const MOST_TRIED = 16
+/** what wins less than this is not kept */
 const LEAST_GAIN_DB = 0.5
 
-/** Takes the values that lose most out of the integers until the score reaches `goal` dB or does not improve any more. */
+/** a model of which more layers leave is not worth quantizing this way */
+const MOST_LEAVING = 0.5
+
+/** A layer, and what the outputs win without its rounding. */
+interface Gain {
+  layer: LayerSensitivity
+  /** the layer and the clamps that it absorbs */
+  nodes: readonly string[]
+  db: number
+}
+
+export interface Mixed {
+  variant: Variant
+  /** with the gain of every layer that was tried */
+  layers: LayerSensitivity[]
+}
+
+/** Lets one layer at a time leave the integers, measures what the outputs win, and finds the fewest that reach `goal` dB. */
 export async function mixPrecision(
   goal: number,
   start: Variant,
   { target }: VariantInput,
   search: Search,
-): Promise<Variant> {
-  if (!search.canJudge) return start
-  const ranked = rankValues(start.base.statistics, start.observer, activationSpec(target))
-  const { graph } = start.base.model
-  let best = start
-  for (const count of FLOAT_COUNTS) {
-    const before = await search.scoreOf(best)
-    if (before >= goal || count > 2 * ranked.length) break
-    const variant = { ...start, float: nodesAround(graph, ranked.slice(0, count)) }
-    const gain = (await search.scoreOf(variant)) - before
-    search.steps.push({
-      step: `${variant.float.size} nodes float`,
-      sqnr_db: before + gain,
-      kept: gain >= LEAST_GAIN_DB,
-    })
-    if (gain >= LEAST_GAIN_DB) best = variant
+  layers: readonly LayerSensitivity[],
+): Promise<Mixed> {
+  const before = await search.scoreOf(start)
+  const unchanged = { variant: start, layers: [...layers] }
+  if (!search.canJudge || before >= goal) return unchanged
+  const refuge = target.wide_activation ? WIDE : FLOAT
+  const gains: Gain[] = []
+  for (const { layer, nodes } of candidates(start.base.model.graph, layers)) {
+    const alone = { layer, nodes, db: Number.NaN }
+    gains.push({ ...alone, db: (await search.scoreOf(refuge.take(start, [alone]))) - before })
   }
-  return best
+  const useful = gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db)
+  const ordered = useful.slice(0, Math.floor(MOST_LEAVING * layers.length))
+  const { best, count } = await fewest(goal, start, ordered, refuge, search)
+  const gainOf = new Map(gains.map(({ layer, db }) => [layer.node, db]))
+  const won = (await search.scoreOf(best)) - before
+  const kept = count > 0 && won >= LEAST_GAIN_DB
+  if (count > 0) search.steps.push({ step: `${count} ${refuge.name}`, sqnr_db: before + won, kept })
+  return {
+    variant: kept ? best : start,
+    layers: layers.map((layer) => ({ ...layer, gain_db: gainOf.get(layer.node) ?? null })),
+  }
 }
 
-/** The nodes that compute these values, or read them when they are inputs of the model. */
-function nodesAround(graph: Graph, worst: readonly Sensitivity[]): Map<string, string> {
-  const reasons = new Map(
-    worst.map(({ value, sqnr_db }) => [value, `"${value}" keeps only ${sqnr_db.toFixed(1)} dB as integers`]),
-  )
-  const named = [...graph.nodes].flatMap((node) => {
-    const values = [...node.outputs, ...node.inputs.filter((value) => value && graph.inputs.includes(value))]
-    const reason = values.flatMap((value) => (value && reasons.get(value.name)) || [])[0]
-    return reason ? [[node.name, reason] as const] : []
+/** Where layers go that are too rough as 8-bit integers. */
+interface Refuge {
+  name: string
+  take(variant: Variant, gains: readonly Gain[]): Variant
+}
+
+const FLOAT: Refuge = {
+  name: 'layers float',
+  take: (variant, gains) => ({
+    ...variant,
+    float: new Map([
+      ...variant.float,
+      ...gains.flatMap((gain) => gain.nodes.map((name) => [name, reasonFor(gain)] as const)),
+    ]),
+  }),
+}
+
+const WIDE: Refuge = {
+  name: 'layers with wide activations',
+  take: (variant, gains) => ({ ...variant, wide: new Set([...variant.wide, ...gains.flatMap(({ nodes }) => nodes)]) }),
+}
+
+const reasonFor = ({ layer, db }: Gain): string =>
+  Number.isNaN(db)
+    ? `"${layer.node}" is tried in float`
+    : `its integers cost the outputs ${db.toFixed(1)} dB ("${layer.value}" keeps ${layer.sqnr_db.toFixed(1)} dB)`
+
+/** Doubles the number of layers until the goal is reached, then looks for the smallest number; without reaching it, the best that was seen. */
+async function fewest(goal: number, start: Variant, ordered: readonly Gain[], refuge: Refuge, search: Search) {
+  const variants = new Map<number, Variant>([[0, start]])
+  const variantOf = (count: number): Variant => {
+    const variant = variants.get(count) ?? refuge.take(start, ordered.slice(0, count))
+    variants.set(count, variant)
+    return variant
+  }
+  const scoreOf = (count: number) => search.scoreOf(variantOf(count))
+  let [below, reached] = [0, 0]
+  for (let count = 1; reached === 0 && below < ordered.length; count *= 2) {
+    const tried = Math.min(count, ordered.length)
+    if ((await scoreOf(tried)) >= goal) reached = tried
+    else below = tried
+  }
+  while (reached > below + 1) {
+    const middle = (below + reached) >> 1
+    if ((await scoreOf(middle)) >= goal) reached = middle
+    else below = middle
+  }
+  if (reached > 0) return { best: variantOf(reached), count: reached }
+  let [count, most] = [0, await scoreOf(0)]
+  for (const tried of variants.keys()) {
+    const score = await scoreOf(tried)
+    if (score > most) [count, most] = [tried, score]
+  }
+  return { best: variantOf(count), count }
+}
+
+/** The layers that add most noise to what they read, with what they absorb. */
+function candidates(graph: Graph, layers: readonly LayerSensitivity[]): { layer: LayerSensitivity; nodes: string[] }[] {
+  const byName = new Map([...graph.nodes].map((node) => [node.name, node]))
+  const noise = new Map(layers.map(({ value, sqnr_db }) => [value, 10 ** (-sqnr_db / 10)]))
+  const found = layers.flatMap((layer) => {
+    const nodes = groupOf(byName.get(layer.node), noise)
+    const inputs = nodes.at(-1)?.inputs.map((value) => noise.get(value?.name ?? '') ?? 0) ?? []
+    const added = (noise.get(layer.value) ?? 0) - Math.max(0, ...inputs)
+    return nodes.length > 0 ? [{ layer, nodes: nodes.map(({ name }) => name), added }] : []
   })
-  return new Map(named)
+  return found.toSorted((a, b) => b.added - a.added).slice(0, MOST_TRIED)
+}
+
+/** A node and what lies in front of it without numbers of its own: a clamp and the layer that absorbs it. */
+function groupOf(node: Node | undefined, measured: ReadonlyMap<string, number>): Node[] {
+  if (!node) return []
+  const [input] = node.inputs
+  const isClamp = opOf(node)?.class === 'clamp'
+  if (!isClamp || !input?.producer || measured.has(input.name)) return [node]
+  return [node, ...groupOf(input.producer, measured)]
 }

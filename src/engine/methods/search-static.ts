@@ -8,12 +8,14 @@ import type { Observer } from '../quant/observers/observer.ts'
 import { type Plan, planGraph } from '../quant/plan.ts'
 import { smoothable } from '../quant/smooth.ts'
 import type { StaticMethod } from '../recipe.ts'
+import type { LayerSensitivity } from '../report.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import { type Bases, openBases } from './bases.ts'
 import { holdOut } from './hold-out.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 import { mixPrecision } from './mixed-precision.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
+import { measureSensitivity } from './sensitivity.ts'
 import type { Base, Variant, VariantInput } from './variant.ts'
 
 export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bias_correction' | 'min_sqnr_db'> &
@@ -27,6 +29,8 @@ export interface FoundStatic {
   /** of the prepared model, before anything was tried */
   plan: Plan
   steps: SearchStep[]
+  /** how closely each layer follows the float model; nothing where nothing was judged */
+  layers: LayerSensitivity[]
   calibration: MethodOutput['calibration']
 }
 
@@ -58,10 +62,16 @@ export async function searchStatic(
   const base = await bases.first()
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
-  const variant = await climb({ options, bases, search, common, plan }, base)
+  const climbed = await climb({ options, bases, search, common, plan }, base)
+  const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
+  const { variant, layers } =
+    options.min_sqnr_db === undefined
+      ? { variant: climbed, layers: measured }
+      : await mixPrecision(options.min_sqnr_db, climbed, common, search, measured)
   return {
     common,
     variant,
+    layers,
     plan,
     steps: search.steps,
     calibration: {
@@ -94,17 +104,18 @@ interface Climb {
 
 /** One step after the other, each kept only when the score says so. */
 async function climb(climb: Climb, base: Base): Promise<Variant> {
-  const { options, search, common } = climb
+  const { options, search } = climb
   const plain = (observer: Observer): Variant => ({
     base,
     observer,
     biasCorrection: options.bias_correction === true,
     float: new Map(),
+    wide: new Set(),
   })
   const observed = observersFor(options.observer).map(plain)
   let best = await search.best(observed.map((variant) => [`observer ${variant.observer.name}`, variant] as const))
   for (const step of STEPS) best = await step(climb, best)
-  return options.min_sqnr_db === undefined ? best : mixPrecision(options.min_sqnr_db, best, common, search)
+  return best
 }
 
 type Step = (climb: Climb, best: Variant) => Promise<Variant>

@@ -15,7 +15,7 @@ export const staticMethod: Method = async (input) => {
   const options = StaticMethod.parse(input.recipe.method)
   const batches = requireBatches(input.batches)
   if (options.compat) return compatStatic(input, options, batches)
-  const { common, variant, plan, steps, calibration } = await searchStatic(
+  const { common, variant, plan, steps, layers, calibration } = await searchStatic(
     input,
     input.target as IntegerTarget,
     options,
@@ -36,8 +36,10 @@ export const staticMethod: Method = async (input) => {
       equalize: variant.base.equalized,
       smooth: variant.base.smoothed ?? false,
       ...(variant.float.size > 0 && { float_nodes: [...variant.float.keys()] }),
+      ...(variant.wide.size > 0 && { wide_nodes: [...variant.wide] }),
     },
     search: steps,
+    sensitivity: layers,
   }
 }
 

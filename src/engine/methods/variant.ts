@@ -36,6 +36,8 @@ export interface Variant {
   biasCorrection: boolean
   /** nodes that stay float, with the reason */
   float: ReadonlyMap<string, string>
+  /** nodes that compute with the wide activations of the target */
+  wide: ReadonlySet<string>
 }
 
 /** A float model of its own, ready for `insertQuantization`. */
@@ -72,7 +74,7 @@ export function buildVariant(input: VariantInput, variant: Variant): Built {
 /** A node that stays float can make its neighbour write a value that nobody measured; then that neighbour stays float too. */
 function planMeasured(
   { target, perChannel, excludes }: VariantInput,
-  { float, base: { statistics } }: Variant,
+  { float, wide, base: { statistics } }: Variant,
   model: Model,
 ): Plan {
   const heads = target.float_operators === 'forbidden' ? [] : headsOf(model.graph, statistics)
@@ -81,6 +83,7 @@ function planMeasured(
     const plan = planGraph(model.graph, target, {
       perChannel,
       excludes: (node) => reasons.get(node.name) ?? excludes(node),
+      ...(wide.size > 0 && { wide: (node) => wide.has(node.name) }),
     })
     const unmeasured = [...plan.values].filter(([{ name }, { kind }]) => kind === 'own' && !statistics.has(name))
     if (unmeasured.length === 0) return plan
@@ -102,9 +105,9 @@ function rangesOf(
 ): Map<string, Range> {
   const levels = activationSpec(target)
   const ranges = new Map<string, Range>()
-  for (const { name } of plan.values.keys()) {
+  for (const [{ name }, planned] of plan.values) {
     const found = statistics.get(name)
-    if (found) ranges.set(name, observer.range(found, levels))
+    if (found) ranges.set(name, observer.range(found, planned.kind === 'own' ? planned : levels))
   }
   ignoreMasks(graph, statistics, ranges)
   return ranges
