@@ -256,7 +256,7 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     // JSON has no infinity: a variant whose outputs could not be compared has no score
     search: output.search?.filter(({ sqnr_db }) => Number.isFinite(sqnr_db)) ?? [],
     training: output.training ?? null,
-    sensitivity: output.sensitivity?.filter(({ gain_db }) => gain_db === null || Number.isFinite(gain_db)) ?? [],
+    sensitivity: output.sensitivity ?? [],
     metrics,
     warnings: run.warnings,
     stages: progress.stages(),

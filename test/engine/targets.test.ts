@@ -174,6 +174,21 @@ describe('targets', () => {
     )
   })
 
+  test('4-bit weights are packed in pairs, legal, and half of what bytes take', async () => {
+    const data = randomData(60, IMAGE)
+    const profile = (dtype: string) => ({
+      id: 'mine',
+      activation: { dtype: 'uint8', symmetric: false },
+      weight: { dtype, bits: 4, symmetric: true, granularity: 'channel' },
+    })
+    const packed = await runEngine(convNet({ width: 64 }), data, { target: profile('int4') })
+    const bytes = await runEngine(convNet({ width: 64 }), data, { target: profile('int8') })
+    assert.deepEqual(packed.report.metrics.target_conformance, { ok: true, violations: [] })
+    assert.equal(packed.report.metrics.fidelity!.sqnr_db, bytes.report.metrics.fidelity!.sqnr_db)
+    const sizes = [packed, bytes].map(({ report }) => report.metrics.size_bytes.quantized)
+    assert.ok(sizes[0]! < 0.7 * sizes[1]!, sizes.join(' of '))
+  })
+
   test('without a dot product no two neighbouring weights overflow, and no channel is narrowed by more than it needs', async () => {
     const { model } = await runEngine(convNet(), randomData(60, IMAGE), { target: 'cpu-int8-avx2' })
     const avx2 = targetOf('cpu-int8-avx2')

@@ -8,6 +8,7 @@ import type { QuantSpec } from './math.ts'
 import { givenOf } from './parameters.ts'
 import { feeds, isAbsorbed } from './place.ts'
 import type { Plan, PlanOptions, ValuePlan } from './plan.ts'
+import { activationSpec, specOf } from './spec.ts'
 import { supportOf } from './support.ts'
 
 interface Site {
@@ -102,18 +103,6 @@ function planInput(site: Site, value: Value, index: number): void {
       }),
     })
 }
-
-/** The arithmetic of a number format. */
-const specOf = ({ dtype, bits, symmetric, scale, minimum_range }: IntegerTarget['weight']): QuantSpec => ({
-  qtype: dtype,
-  symmetric,
-  ...(bits !== undefined && { bits }),
-  ...(scale === 'power_of_two' && { powerOfTwo: true }),
-  ...(minimum_range !== undefined && { minimumRange: minimum_range }),
-})
-
-/** How the target's activations become integers. */
-export const activationSpec = ({ activation }: IntegerTarget): QuantSpec => specOf(activation)
 
 /** A value that is there in another format is converted; what only moves numbers takes them as they are. */
 function planComputed({ node, def, spec, plan }: Site, value: Value, index: number): void {

@@ -1,11 +1,13 @@
 /** The shape of an integer target: what we ship and what a user sends are the same document. */
 import { z } from 'zod'
 
-const STORAGE = { uint8: 8, int8: 8, uint16: 16, int16: 16 } as const
+const STORAGE = { uint4: 4, int4: 4, uint8: 8, int8: 8, uint16: 16, int16: 16 } as const
 
 /** How one kind of tensor becomes integers. */
 const NumberFormat = z.strictObject({
-  dtype: z.enum(['uint8', 'int8', 'uint16', 'int16']).describe('type in the file'),
+  dtype: z
+    .enum(['uint4', 'int4', 'uint8', 'int8', 'uint16', 'int16'])
+    .describe('type in the file; 4 bits are packed in pairs, for weights only'),
   bits: z
     .number()
     .int()
@@ -21,6 +23,8 @@ const NumberFormat = z.strictObject({
 type NumberFormat = z.infer<typeof NumberFormat>
 
 const fitsStorage = ({ dtype, bits }: NumberFormat) => bits === undefined || bits <= STORAGE[dtype]
+const isByteOrMore = ({ dtype }: NumberFormat) => STORAGE[dtype] >= 8
+const PACKED_MESSAGE = { error: 'only weights are packed: use uint8 or int8 with bits 4', path: ['dtype'] }
 const STORAGE_MESSAGE = { error: 'more bits than its dtype holds', path: ['bits'] }
 
 const Fixed = z.strictObject({ scale: z.number().positive(), zero_point: z.number().int() })
@@ -59,11 +63,14 @@ export const IntegerProfile = z.strictObject({
     .default(['static', 'qat']),
   default_method: z.enum(['static', 'dynamic', 'qat']).default('static'),
   min_opset: z.number().int().min(10).max(23).default(13),
-  activation: NumberFormat.refine(fitsStorage, STORAGE_MESSAGE).refine(({ granularity }) => granularity === 'tensor', {
-    error: 'activations have one scale per tensor',
-    path: ['granularity'],
-  }),
+  activation: NumberFormat.refine(fitsStorage, STORAGE_MESSAGE)
+    .refine(isByteOrMore, PACKED_MESSAGE)
+    .refine(({ granularity }) => granularity === 'tensor', {
+      error: 'activations have one scale per tensor',
+      path: ['granularity'],
+    }),
   wide_activation: NumberFormat.refine(fitsStorage, STORAGE_MESSAGE)
+    .refine(isByteOrMore, PACKED_MESSAGE)
     .optional()
     .describe('what the method option activation_bits 16 uses instead'),
   weight: NumberFormat.refine(fitsStorage, STORAGE_MESSAGE)
@@ -93,7 +100,11 @@ export const IntegerProfile = z.strictObject({
   shifts: z
     .strictObject({
       cut: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(output)'),
-      bias: z.array(z.number().int()).length(2).readonly().describe('bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0'),
+      bias: z
+        .array(z.number().int())
+        .length(2)
+        .readonly()
+        .describe('bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0'),
     })
     .optional()
     .describe('for scales 2^−pos: by how many bits results may be shifted'),

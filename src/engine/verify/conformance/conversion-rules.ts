@@ -4,6 +4,7 @@ import { inputName, inputRole, type Role } from '../../ops/define.ts'
 import { opOf } from '../../ops/index.ts'
 import { clippingRange, integerRange, QTYPES, type QType } from '../../quant/math.ts'
 import { saturationOf } from '../../quant/saturation.ts'
+import { specOf } from '../../quant/spec.ts'
 import { supportOf } from '../../quant/support.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
 import { integersOf, isDequantize, sourceOf, type Written, writtenIn } from './parameters.ts'
@@ -83,7 +84,7 @@ const activationZeroPoint: Rule = {
   name: 'activation.symmetric',
   check: onActivations(({ zeroPoints }, _, { activation }) => {
     if (!activation.symmetric) return null
-    const middle = middleOf(activation.dtype)
+    const middle = middleOf(specOf(activation).qtype)
     return zeroPoints.every((z) => z === middle) ? null : `zero point ${zeroPoints[0]} instead of ${middle}`
   }),
 }
@@ -98,7 +99,7 @@ const activationRange: Rule = {
   check: onActivations(({ scales, dtype }, _, { activation, wide_activation: wide }) => {
     if (activation.minimum_range === undefined) return null
     const format = wide && dtype === wide.dtype ? wide : activation
-    const [low, high] = integerRange(format.dtype, format)
+    const [low, high] = integerRange(specOf(format).qtype, specOf(format))
     const range = scales[0]! * (high - low)
     return range >= activation.minimum_range * (1 - 1e-6)
       ? null
@@ -136,7 +137,7 @@ const weightGranularity: Rule = {
 const weightBits: Rule = {
   name: 'weight.bits',
   check: onWeights((_, node, { weight }) => {
-    const [low, high] = clippingRange(weight.dtype, weight)
+    const [low, high] = clippingRange(specOf(weight).qtype, specOf(weight))
     const beyond = integersOf(node.inputs[0]!).find((q) => q < low || q > high)
     return beyond === undefined ? null : `the integer ${beyond} lies outside of [${low}, ${high}]`
   }),
