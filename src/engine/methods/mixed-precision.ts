@@ -10,9 +10,6 @@ const MOST_TRIED = 16
 /** what wins less than this is not kept */
 const LEAST_GAIN_DB = 0.5
 
-/** a model of which more layers leave is not worth quantizing this way */
-const MOST_LEAVING = 0.5
-
 /** A layer, and what the outputs win without its rounding. */
 interface Gain {
   layer: LayerSensitivity
@@ -44,10 +41,9 @@ export async function mixPrecision(
     const alone = { layer, nodes, db: Number.NaN }
     gains.push({ ...alone, db: (await search.scoreOf(refuge.take(start, [alone]))) - before })
   }
-  const useful = gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db)
-  const ordered = useful.slice(0, Math.floor(MOST_LEAVING * layers.length))
+  const ordered = gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db)
   const { best, count } = await fewest(goal, start, ordered, refuge, search)
-  const gainOf = new Map(gains.map(({ layer, db }) => [layer.node, db]))
+  const gainOf = new Map(gains.flatMap(({ layer, db }) => (Number.isFinite(db) ? [[layer.node, db] as const] : [])))
   const won = (await search.scoreOf(best)) - before
   const kept = count > 0 && won >= LEAST_GAIN_DB
   if (count > 0) search.steps.push({ step: `${count} ${refuge.name}`, sqnr_db: before + won, kept })

@@ -25,6 +25,8 @@ export interface Search {
   improve(current: Variant, changes: Named): Promise<Variant>
 }
 
+/** a variant without integers is faithful and of no use */
+const NOTHING_QUANTIZED = Number.NEGATIVE_INFINITY
 /** dB that a later variant must win */
 const MARGIN_DB = 0.05
 
@@ -38,8 +40,12 @@ export async function openSearch(
   const judge = batches.length > 0 ? await openJudge({ runtime, workspace, floatPath, batches }) : null
   const scores = new Map<Variant, number>()
   const steps: SearchStep[] = []
+  const judged = async (variant: Variant): Promise<number> => {
+    const { model, plan } = buildVariant(common, variant)
+    return plan.nodes.size > 0 ? (judge as Judge).score(model) : NOTHING_QUANTIZED
+  }
   const scoreOf = async (variant: Variant) => {
-    const score = scores.get(variant) ?? (await (judge as Judge).score(buildVariant(common, variant).model))
+    const score = scores.get(variant) ?? (await judged(variant))
     scores.set(variant, score)
     return score
   }

@@ -1,13 +1,13 @@
 /** One way to quantize a float model statically, built from a copy so that many can be tried. */
 import { cloneModel } from '../ir/clone.ts'
 import type { Model, Node, Value } from '../ir/graph.ts'
-import { activationSpec } from '../quant/assign.ts'
 import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
 import { headsOf } from '../quant/heads.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
 import { ignoreMasks } from '../quant/mask-range.ts'
 import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
 import { type Plan, planGraph } from '../quant/plan.ts'
+import { activationSpec } from '../quant/spec.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 
 /** A float model to quantize, and what calibration measured of it. */
