@@ -22,8 +22,11 @@ export async function measureSensitivity(
   const producers = new Map(
     [...float.graph.nodes].flatMap((node) => node.outputs.map((value) => [value?.name, node] as const)),
   )
+  // Conversions have parameters of a value too, but come later than its own pair, which is the one that counts.
   const names = new Map(
-    [...pairs].flatMap(([output, { name }]) => (producers.has(name) ? [[name, output.name] as const] : [])),
+    [...pairs]
+      .toReversed()
+      .flatMap(([output, { name }]) => (producers.has(name) ? [[name, output.name] as const] : [])),
   )
   if (names.size === 0) return []
   expose(float, new Set(names.keys()))
