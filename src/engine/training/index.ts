@@ -2,6 +2,7 @@
 import { FewbitError } from '../../shared/errors.ts'
 import type { MethodInput, TrainingInput } from '../methods/method.ts'
 import { type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
+import { integerCount } from '../quant/math.ts'
 import type { QatMethod } from '../recipe.ts'
 import { Training } from '../recipe.ts'
 import type { Report, Warning } from '../report.ts'
@@ -137,8 +138,9 @@ async function prepareStart(
   const first = wishes.batch_size === 'auto' ? AUTO_BATCH : wishes.batch_size
   for (let wished = Math.min(first, samples.count); ; wished = Math.floor(wished / 2)) {
     const gatherer = openGatherer(samples.dataset, prepared.inputs, wished)
-    const settings = settingsOf(method, wishes, samples.count, gatherer.size)
     const student = await studentOf({ input, gatherer, mode }, build(), false)
+    const bits = fewestBits(student)
+    const settings = settingsOf(method, wishes, { samples: samples.count, batch: gatherer.size, bits })
     const need = memoryNeed(student, settings.optimizer)
     const fits = memoryBytes === undefined || need.total <= memoryBytes
     if (!fits && isOpen && gatherer.size > 1 && gatherer.size === wished) continue
@@ -158,6 +160,12 @@ async function studentOf({ input, gatherer, mode }: StudentInput, built: Built, 
   const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
   await specialize(built.model, sizes, input.runtime, input.workspace)
   return buildStudent(built, sites, mode, searched)
+}
+
+/** Of the weights; a power of two wastes a part of one. */
+function fewestBits({ sites }: Student): number {
+  const weights = sites.constants.flatMap(({ plan }) => (plan.role === 'weight' ? [plan] : []))
+  return Math.min(16, ...weights.map((spec) => Math.log2(integerCount(spec)) - (spec.powerOfTwo ? 0.5 : 0)))
 }
 
 /** Where hardware has only certain shifts, the scales that fit them stay. */

@@ -19,13 +19,24 @@ export interface Settings {
 
 export const AUTO_BATCH = 32
 /** steps that are usual when nobody says how many */
-const USUAL_STEPS = 1200
+const USUAL_STEPS = 800
 const MOST_EPOCHS = 200
-/** peak learning rates that suit a fine-tuning; of AdamW relative to each parameter's unit */
-const LEARNING_RATES = { sgd: 0.005, adamw: 0.001 } as const
+const SGD_RATE = 0.005
+/** of weights with 4 bits, relative to each parameter's unit */
+const ADAMW_RATE = 0.001
 
-/** `samples` train, `batch` in one step. */
-export function settingsOf(method: QatMethod, training: Training, samples: number, batch: number): Settings {
+/** The more bits, the less has to change: the rate halves with every two more than 4. */
+const ratesFor = (bits: number) => ({
+  sgd: SGD_RATE,
+  adamw: ADAMW_RATE * 2 ** ((4 - Math.min(Math.max(bits, 4), 8)) / 2),
+})
+
+/** `samples` train, `batch` in one step; the weights that are coarsest have `bits`. */
+export function settingsOf(
+  method: QatMethod,
+  training: Training,
+  { samples, batch, bits }: { samples: number; batch: number; bits: number },
+): Settings {
   const perEpoch = stepsPerEpoch(samples, batch)
   const steps = Math.max(1, stepsOf(training, perEpoch))
   const optimizer = method.optimizer === 'auto' ? 'adamw' : method.optimizer
@@ -33,7 +44,7 @@ export function settingsOf(method: QatMethod, training: Training, samples: numbe
     steps,
     stepsPerEpoch: perEpoch,
     optimizer,
-    learningRate: training.learning_rate === 'auto' ? LEARNING_RATES[optimizer] : training.learning_rate,
+    learningRate: training.learning_rate === 'auto' ? ratesFor(bits)[optimizer] : training.learning_rate,
     warmup: Math.round(method.warmup * steps),
     schedule: method.schedule,
     weightDecay: method.weight_decay,
