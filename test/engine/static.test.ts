@@ -184,6 +184,23 @@ describe('what is tried', () => {
     assert.ok(gains.length > 0 && mixed.report.metrics.fidelity!.sqnr_db > reached)
   })
 
+  test('mixed precision on a target with wide activations widens the layers instead', async () => {
+    const data = randomData(120, IMAGE)
+    const target = 'npu-qnn-htp'
+    const plain = await runEngine(convNet({ seed: 6 }), data, { target })
+    const reached = plain.report.metrics.fidelity!.sqnr_db
+    const mixed = await runEngine(convNet({ seed: 6 }), data, {
+      target,
+      method: { type: 'static', min_sqnr_db: reached + 1 },
+    })
+    const { wide_nodes, float_nodes } = mixed.report.options.method as Record<string, string[] | undefined>
+    assert.ok(wide_nodes && wide_nodes.length > 0 && float_nodes === undefined)
+    assert.ok(mixed.plan.values.some(({ dtype }) => dtype === 'uint16'))
+    assert.equal(mixed.report.metrics.coverage.nodes_quantized, plain.report.metrics.coverage.nodes_quantized)
+    assert.ok(mixed.report.metrics.target_conformance.ok)
+    assert.ok(mixed.report.metrics.fidelity!.sqnr_db > reached)
+  })
+
   test('mixed precision that cannot reach its goal is the best that it found', async () => {
     const { report } = await runEngine(convNet({ seed: 6 }), randomData(120, IMAGE), {
       method: { type: 'static', min_sqnr_db: 100 },
