@@ -2,9 +2,7 @@
 import { FewbitError } from '../../shared/errors.ts'
 import type { MethodInput, TrainingInput } from '../methods/method.ts'
 import { type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
-import { integerCount } from '../quant/math.ts'
 import type { QatMethod } from '../recipe.ts'
-import { Training } from '../recipe.ts'
 import type { Report, Warning } from '../report.ts'
 import type { Samples } from '../samples.ts'
 import type { Label } from '../verify/accuracy.ts'
@@ -14,14 +12,12 @@ import { type Evaluation, openEvaluation, type Score } from './evaluate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { unpackSlots } from './layout.ts'
 import { isProbability } from './losses.ts'
-import { memoryNeed, requireMemory } from './memory.ts'
-import { objectiveOf } from './objective.ts'
-import { createOrder, type Gatherer, openGatherer } from './samples.ts'
+import { createOrder } from './samples.ts'
 import { searchScales } from './scales.ts'
-import { AUTO_BATCH, type Settings, settingsOf } from './settings.ts'
-import { specialize } from './specialize.ts'
+import type { Settings } from './settings.ts'
+import { findSites } from './sites.ts'
+import { floatOutputs, hasClasses, prepareStart, type Start, studentOf } from './start.ts'
 import { buildStep, type Step } from './step.ts'
-import { buildStudent, findSites, type ScaleMode, type Student } from './student.ts'
 import { openTeacher } from './teacher.ts'
 import { type Ending, type TrainResult, train } from './train.ts'
 
@@ -30,20 +26,6 @@ export interface Trained {
   report: NonNullable<Report['training']>
   options: Record<string, unknown>
   warnings: Warning[]
-}
-
-interface StudentInput {
-  input: MethodInput
-  gatherer: Gatherer
-  mode: ScaleMode
-}
-
-interface Start extends StudentInput {
-  training: TrainingInput
-  method: QatMethod
-  settings: Settings
-  student: Student
-  objective: ReturnType<typeof objectiveOf>
 }
 
 const STOP_FILE = 'stop'
@@ -81,7 +63,7 @@ export async function trainVariant(
     built: best ? artifact(best.numbers) : build(variant),
     report: describe(start, evaluation, baseline, result),
     options: optionsOf(start),
-    warnings: warningsOf(result, settings),
+    warnings: [...untrainedWarning(step), ...warningsOf(result, settings)],
   }
 }
 
@@ -123,67 +105,13 @@ function writeSearchedScales(built: Built): boolean {
   return true
 }
 
-/** The largest batch that fits, unless the job says which, and all that follows from it. */
-async function prepareStart(
-  input: MethodInput,
-  training: TrainingInput,
-  method: QatMethod,
-  build: () => Built,
-): Promise<Start> {
-  const { recipe, prepared } = input
-  const { samples, memoryBytes } = training
-  const wishes = Training.parse(recipe.training ?? {})
-  const mode = scaleMode(method, build())
-  const isOpen = wishes.batch_size === 'auto'
-  const first = wishes.batch_size === 'auto' ? AUTO_BATCH : wishes.batch_size
-  for (let wished = Math.min(first, samples.count); ; wished = Math.floor(wished / 2)) {
-    const gatherer = openGatherer(samples.dataset, prepared.inputs, wished)
-    const student = await studentOf({ input, gatherer, mode }, build(), false)
-    const bits = fewestBits(student)
-    const settings = settingsOf(method, wishes, { samples: samples.count, batch: gatherer.size, bits })
-    const need = memoryNeed(student, settings.optimizer)
-    const fits = memoryBytes === undefined || need.total <= memoryBytes
-    if (!fits && isOpen && gatherer.size > 1 && gatherer.size === wished) continue
-    requireMemory(need, memoryBytes, gatherer.size)
-    const objective = objectiveOf({
-      method,
-      metric: recipe.evaluation?.metric ?? null,
-      outputs: floatOutputs(student),
-      hasClasses: hasClasses(samples),
-    })
-    return { input, training, method, settings, student, gatherer, objective, mode }
-  }
-}
-
-async function studentOf({ input, gatherer, mode }: StudentInput, built: Built, searched: boolean): Promise<Student> {
-  const sites = findSites(built)
-  const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
-  await specialize(built.model, sizes, input.runtime, input.workspace)
-  return buildStudent(built, sites, mode, searched)
-}
-
-/** Of the weights; a power of two wastes a part of one. */
-function fewestBits({ sites }: Student): number {
-  const weights = sites.constants.flatMap(({ plan }) => (plan.role === 'weight' ? [plan] : []))
-  return Math.min(16, ...weights.map((spec) => Math.log2(integerCount(spec)) - (spec.powerOfTwo ? 0.5 : 0)))
-}
-
-/** Where hardware has only certain shifts, the scales that fit them stay. */
-const scaleMode = ({ learn_scales }: QatMethod, { plan }: Built): ScaleMode =>
-  plan.shifts ? 'fixed' : learn_scales ? 'learned' : 'followed'
-
-const floatOutputs = ({ model }: Student) => model.graph.outputs.filter(({ dtype }) => dtype === 'float32')
-
-const hasClasses = ({ dataset: { labels } }: Samples): boolean =>
-  labels !== undefined && labels.shape.slice(1).every((dim) => dim === 1)
-
 function labelOf({ dataset: { labels } }: Samples): ((index: number) => Label) | null {
   if (!labels) return null
   const width = labels.shape.slice(1).reduce((a, b) => a * b, 1)
   return (index) => Array.from({ length: width }, (_, j) => labels.value(index * width + j))
 }
 
-function openEvaluationOf({ input, training, gatherer, student, objective }: Start): Promise<Evaluation> {
+function openEvaluationOf({ input, training, runs, student, objective }: Start): Promise<Evaluation> {
   const { runtime, workspace, prepared, recipe } = input
   const { start, count } = training.heldOut
   const label = labelOf(training.heldOut)
@@ -191,7 +119,7 @@ function openEvaluationOf({ input, training, gatherer, student, objective }: Sta
     runtime,
     workspace,
     floatPath: prepared.floatPath,
-    gatherer,
+    gatherer: runs,
     indices: Array.from({ length: count }, (_, i) => start + i),
     labelsOf: (indices) => label && indices.map(label),
     terms: objective.terms,
@@ -211,7 +139,7 @@ async function run(
   baseline: Score,
   score: (numbers: readonly Float32Array[]) => Promise<Score>,
 ): Promise<TrainResult> {
-  const { input, training, settings, gatherer } = start
+  const { input, training, settings, gatherer, runs } = start
   const { runtime, workspace, prepared, recipe } = input
   const { samples, checkpoint, emit } = training
   input.progress('training', 0, settings.steps)
@@ -222,8 +150,9 @@ async function run(
   const epochs = settings.steps / settings.stepsPerEpoch
   const teacher = await openTeacher({
     session: await runtime.load(prepared.floatPath, { optimization: 'all' }),
-    gatherer,
+    gatherer: runs,
     outputs: new Map([...step.teachers].map(([output, { dims }]) => [output, dims])),
+    batch: gatherer.size,
     repeated: epochs > 1 ? Array.from({ length: samples.count }, (_, i) => samples.start + i) : null,
   })
   const fingerprint = fingerprintOf(prepared.floatPath, recipe, samples.count, runtime.version, runtime.threads)
@@ -317,6 +246,13 @@ function warningsOf({ state, ending }: TrainResult, { steps }: Settings): Warnin
     ...(early ? [{ ...early, detail: `${early.detail} (step ${state.step} of ${steps})` }] : []),
     ...(state.best ? [] : [NOT_BETTER]),
   ]
+}
+
+/** said where weights, not only scales of what no gradient reaches, stay as they are */
+function untrainedWarning({ untrained }: Step): Warning[] {
+  if (untrained.length === 0) return []
+  const detail = `no gradient reaches ${untrained.length} of the parameters, for example "${untrained[0]}"; they stay as they were`
+  return [{ code: 'partly_trained', detail }]
 }
 
 const NOT_BETTER: Warning = {

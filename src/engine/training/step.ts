@@ -1,8 +1,8 @@
 /** One training step as an ordinary ONNX graph: forward under quantization, loss, backward, optimizer. */
 import { FewbitError } from '../../shared/errors.ts'
-import { differentiate } from '../autodiff/differentiate.ts'
+import { differentiate, undifferentiable } from '../autodiff/differentiate.ts'
 import { addInitializer, addNode, int } from '../ir/build.ts'
-import type { Model, Value } from '../ir/graph.ts'
+import type { Model, Node, Value } from '../ir/graph.ts'
 import { float32, int64 } from '../ir/tensor.ts'
 import { removeUnused } from '../passes/remove-unused.ts'
 import { addInput, feedSlot, gradientOf, layoutOf, type Slot } from './layout.ts'
@@ -23,6 +23,8 @@ export interface StepOptions {
 export interface Step {
   model: Model
   slots: Slot[]
+  /** parameters that no gradient reaches, by key */
+  untrained: string[]
   /** inputs by the output of the float model that they take */
   teachers: ReadonlyMap<string, { name: string; dims: readonly number[] }>
   targets: { name: string; dims: readonly number[] } | null
@@ -45,7 +47,8 @@ export function buildStep(student: Student, options: StepOptions): Step {
   raise(model)
   const loss = addLoss(model, options.terms)
   const trained = parameters.filter(({ kind }) => kind !== 'range')
-  const wanted = trained.map(({ value }) => value)
+  const barred = behindBarriers(model, loss.value, trained)
+  const wanted = trained.filter((parameter) => !barred.has(parameter.value)).map(({ value }) => value)
   const gradients = differentiate(model.graph, loss.value, wanted, PSEUDO_GRADIENTS)
   const changes = ({ kind, value }: Parameter) => kind === 'range' || gradients.has(value)
   const slots = layoutOf(parameters.filter(changes))
@@ -78,6 +81,7 @@ export function buildStep(student: Student, options: StepOptions): Step {
   return {
     model,
     slots,
+    untrained: parameters.filter((parameter) => !changes(parameter)).map(({ key }) => key),
     teachers: new Map([...loss.teachers].map(([name, value]) => [name, described(value)])),
     targets: loss.targets && described(loss.targets),
     loss: loss.value.name,
@@ -86,6 +90,23 @@ export function buildStep(student: Student, options: StepOptions): Step {
     follow: follow?.name ?? null,
     state,
   }
+}
+
+/** Parameters whose way to the loss goes through a node without a gradient; all of them when that leaves none, so that the error says why. */
+function behindBarriers({ graph }: Model, loss: Value, trained: readonly Parameter[]): Set<Value> {
+  const values = trained.map(({ value }) => value)
+  const stack: Node[] = undifferentiable(graph, [loss], values, PSEUDO_GRADIENTS)
+  const seen = new Set<Node>(stack)
+  const barred = new Set<Value>()
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    for (const value of node.inputs) {
+      if (value) barred.add(value)
+      if (!value?.producer || seen.has(value.producer)) continue
+      seen.add(value.producer)
+      stack.push(value.producer)
+    }
+  }
+  return values.every((value) => barred.has(value)) ? new Set() : barred
 }
 
 function keepConstant({ graph }: Model, { value, shape, initial }: Parameter): void {

@@ -61,6 +61,8 @@ const CURVE_POINTS = 200
 /** milliseconds between reports, and between checkpoints */
 const REPORT_MS = 1000
 const CHECKPOINT_MS = 60_000
+/** an epoch's end is saved when training took so many times as long as saving does */
+const DEAR = 20
 
 /** weight of a batch in the ranges that follow the data */
 const FOLLOW = 0.01
@@ -75,13 +77,17 @@ export async function train(input: TrainInput): Promise<TrainResult> {
   const before = { seconds: state.seconds, step: state.step, started: now() }
   let reported = now()
   let saved = now()
+  let cost = 0
   const save = () => {
-    saved = now()
+    const started = now()
+    saved = started
     if (!input.checkpoint) return
     state.seconds = before.seconds + (now() - before.started) / 1000
     buffers.read(state)
     writeCheckpoint(input.checkpoint.path, state, input.checkpoint.fingerprint)
     input.onCheckpoint(input.checkpoint.path, state.step)
+    saved = now()
+    cost = saved - started
   }
   const finish = (ending: Ending): TrainResult => {
     state.seconds = before.seconds + (now() - before.started) / 1000
@@ -100,7 +106,7 @@ export async function train(input: TrainInput): Promise<TrainResult> {
       if (isHopeless(state)) return finish('no_improvement')
     }
     const epochEnds = state.step % settings.stepsPerEpoch === 0
-    if (now() - saved > CHECKPOINT_MS || (epochEnds && now() - saved > REPORT_MS)) save()
+    if (now() - saved > CHECKPOINT_MS || (epochEnds && now() - saved > Math.max(REPORT_MS, DEAR * cost))) save()
     if (now() - reported > REPORT_MS || state.step === settings.steps) {
       reported = now()
       input.onSteps(reportOf(input, state, loss, learningRate, (now() - before.started) / 1000, before.step))

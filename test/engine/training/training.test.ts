@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { randomData } from '../../kit/data.ts'
-import { CLASSES, convNet, IMAGE, mlp } from '../../kit/model.ts'
+import { buildModel, CLASSES, convNet, IMAGE, mlp } from '../../kit/model.ts'
 import { brightSpots, runTraining, type TrainingJob, trainingDirectory } from '../../kit/training.ts'
 
 const COARSE = {
@@ -138,6 +138,29 @@ describe('training', () => {
       runTraining({ ...net(), ...small, recipe: fixed }),
       /Training with batches of 104 needs about \d+ MiB .* may use 251 MiB/,
     )
+  })
+
+  test('a file made for one sample at a time trains in batches all the same', async () => {
+    const m = buildModel()
+    const hidden = m.node('Relu', [m.node('MatMul', [m.input('x', [1, 8]), m.weight('w1', [8, 16])])])
+    m.output(m.node('MatMul', [hidden, m.weight('w2', [16, 4])]), 'y', [1, 4])
+    const recipe = { target: COARSE, training: { epochs: 4, batch_size: 16 } }
+    const { report } = await runTraining({ model: m.bytes(), training: randomData(100, [8]), recipe })
+    assert.deepEqual([report.training!.batch_size, report.training!.kept], [16, 'trained'])
+  })
+
+  test('what no gradient reaches stays, and is said', async () => {
+    const m = buildModel()
+    const choice = m.node('Hardmax', [m.node('MatMul', [m.input('x', ['N', 8]), m.weight('w1', [8, 16])])])
+    m.output(m.node('MatMul', [choice, m.weight('w2', [16, 4])]), 'y', ['N', 4])
+    const recipe = { target: COARSE, training: { steps: 20, batch_size: 16 } }
+    const { report } = await runTraining({ model: m.bytes(), training: randomData(100, [8]), recipe })
+    assert.ok(report.warnings.some(({ code, detail }) => code === 'partly_trained' && /w1/.test(detail)))
+  })
+
+  test('labels that are no classes are refused by value', async () => {
+    const labelled = { model: convNet({ width: 8 }), training: brightSpots(60, IMAGE, CLASSES + 3) }
+    await assert.rejects(runTraining(labelled), /has the label 1[0-2], and the model 10 classes/)
   })
 
   test('no data is said so, labels that are missing too', async () => {
