@@ -248,10 +248,9 @@ function warningsOf({ state, ending }: TrainResult, { steps }: Settings): Warnin
   ]
 }
 
-/** said where weights, not only scales of what no gradient reaches, stay as they are */
 function untrainedWarning({ untrained }: Step): Warning[] {
   if (untrained.length === 0) return []
-  const detail = `no gradient reaches ${untrained.length} of the parameters, for example "${untrained[0]}"; they stay as they were`
+  const detail = `no gradient reaches ${untrained.length} weights and biases, for example "${untrained[0]}"; they stay as they were`
   return [{ code: 'partly_trained', detail }]
 }
 

@@ -23,7 +23,7 @@ export interface StepOptions {
 export interface Step {
   model: Model
   slots: Slot[]
-  /** parameters that no gradient reaches, by key */
+  /** weights and biases that no gradient reaches, by key */
   untrained: string[]
   /** inputs by the output of the float model that they take */
   teachers: ReadonlyMap<string, { name: string; dims: readonly number[] }>
@@ -81,7 +81,7 @@ export function buildStep(student: Student, options: StepOptions): Step {
   return {
     model,
     slots,
-    untrained: parameters.filter((parameter) => !changes(parameter)).map(({ key }) => key),
+    untrained: parameters.filter((parameter) => !changes(parameter) && isOwn(parameter)).map(({ key }) => key),
     teachers: new Map([...loss.teachers].map(([name, value]) => [name, described(value)])),
     targets: loss.targets && described(loss.targets),
     loss: loss.value.name,
@@ -91,6 +91,8 @@ export function buildStep(student: Student, options: StepOptions): Step {
     state,
   }
 }
+
+const isOwn = ({ kind }: Parameter): boolean => kind === 'weight' || kind === 'bias'
 
 /** Parameters whose way to the loss goes through a node without a gradient; all of them when that leaves none, so that the error says why. */
 function behindBarriers({ graph }: Model, loss: Value, trained: readonly Parameter[]): Set<Value> {
