@@ -40,13 +40,13 @@ export function openBases(
   }
   const measured = (rewritten: Rewritten) => measureBase(input, rewritten, calibration, wanted)
   const maxima = (model: Model, channels: Channels) => maximaOf(input, model, channels, calibration)
-  const evened = async ({ model, smoothed }: Rewritten): Promise<Rewritten | null> => {
+  const evened = async ({ model, ...done }: Rewritten): Promise<Rewritten | null> => {
     const found = equalize(model, await maxima(model, equalizable(model)))
-    return found && { model: found.model, equalized: true, smoothed }
+    return found && { ...done, model: found.model, equalized: true }
   }
   return {
     first: async () => {
-      const prepared = { model: input.prepared.model, equalized: false, smoothed: null }
+      const prepared = { model: input.prepared.model, equalized: false, smoothed: null, rounded: false }
       const even = (options.equalize === true && (await evened(prepared))) || prepared
       const alpha = options.smooth === true ? USUAL_STRENGTH : options.smooth
       return measured(
@@ -68,11 +68,11 @@ export function openBases(
 }
 
 type Channels = readonly { name: string; axis: number }[]
-type Rewritten = Pick<Base, 'model' | 'equalized' | 'smoothed'>
+type Rewritten = Pick<Base, 'model' | 'equalized' | 'smoothed' | 'rounded'>
 
-const smoothedBy = ({ model, equalized }: Rewritten, maxima: Maxima, alpha: number): Rewritten => ({
+const smoothedBy = ({ model, ...done }: Rewritten, maxima: Maxima, alpha: number): Rewritten => ({
+  ...done,
   model: smooth(model, maxima, alpha),
-  equalized,
   smoothed: alpha,
 })
 

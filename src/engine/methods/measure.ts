@@ -16,7 +16,7 @@ export interface MeasureOptions {
 /** Measures every value whose range the plan wants, in one pass. */
 export async function measureBase(
   { runtime, workspace, progress }: Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>,
-  rewritten: Pick<Base, 'model' | 'equalized' | 'smoothed'>,
+  rewritten: Omit<Base, 'statistics' | 'means'>,
   batches: CalibrationBatches,
   { plan, ...wanted }: MeasureOptions,
 ): Promise<Base> {

@@ -9,17 +9,19 @@ import { type Plan, planGraph } from '../quant/plan.ts'
 import { smoothable } from '../quant/smooth.ts'
 import type { StaticMethod } from '../recipe.ts'
 import type { LayerSensitivity } from '../report.ts'
+import type { RunTensor } from '../runtime/runner.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import { type Bases, openBases } from './bases.ts'
 import { holdOut } from './hold-out.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 import { mixPrecision } from './mixed-precision.ts'
+import { roundWeights } from './round-weights.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
 import { measureSensitivity } from './sensitivity.ts'
 import type { Base, Variant, VariantInput } from './variant.ts'
 
 export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bias_correction' | 'min_sqnr_db'> &
-  Partial<Pick<StaticMethod, 'equalize' | 'smooth'>>
+  Partial<Pick<StaticMethod, 'equalize' | 'smooth' | 'adaround'>>
 
 /** What was found. `buildVariant(common, variant)` makes the quantized model, `planVariant(common, variant)` stops before the integers. */
 export interface FoundStatic {
@@ -62,7 +64,7 @@ export async function searchStatic(
   const base = await bases.first()
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
-  const climbed = await climb({ options, bases, search, common, plan }, base)
+  const climbed = await climb({ options, bases, search, common, plan, input, calibration }, base)
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
   const { variant, layers } =
     options.min_sqnr_db === undefined
@@ -83,10 +85,27 @@ export async function searchStatic(
   }
 }
 
+/** outputs below this many dB are worth the time of adaptive rounding */
+const POOR_DB = 30
+/** batches whose activations decide how weights are rounded */
+const ROUNDING_BATCHES = 16
+
+async function tryRounding({ options, search, common, input, calibration }: Climb, best: Variant): Promise<Variant> {
+  const { adaround = false } = options
+  if (adaround === false || (adaround === 'auto' && !(search.canJudge && (await search.scoreOf(best)) < POOR_DB)))
+    return best
+  const batches: Record<string, RunTensor>[] = []
+  for await (const feeds of calibration) if (batches.push(feeds) === ROUNDING_BATCHES) break
+  const base = await roundWeights(input, common, best, batches)
+  if (!base) return best
+  const rounded = { ...best, base }
+  return adaround === true ? rounded : search.improve(best, [['adaptive rounding', rounded]])
+}
+
 /** Whether anything is to be tried, so that samples have to judge it. */
 function searches(options: SearchOptions, plan: Plan, model: Model): boolean {
-  const { observer, bias_correction, min_sqnr_db, equalize, smooth } = options
-  if (observer === 'auto' || bias_correction === 'auto' || min_sqnr_db !== undefined) return true
+  const { observer, bias_correction, min_sqnr_db, equalize, smooth, adaround } = options
+  if (observer === 'auto' || bias_correction === 'auto' || adaround === 'auto' || min_sqnr_db !== undefined) return true
   return (equalize === 'auto' && hasCoarseWeights(plan)) || (smooth === 'auto' && smoothable(model).length > 0)
 }
 
@@ -100,6 +119,8 @@ interface Climb {
   search: Search
   common: VariantInput
   plan: Plan
+  input: MethodInput
+  calibration: CalibrationBatches
 }
 
 /** One step after the other, each kept only when the score says so. */
@@ -120,7 +141,7 @@ async function climb(climb: Climb, base: Base): Promise<Variant> {
 
 type Step = (climb: Climb, best: Variant) => Promise<Variant>
 
-const STEPS: readonly Step[] = [tryEqualizing, trySmoothing, tryBiasCorrection]
+const STEPS: readonly Step[] = [tryEqualizing, trySmoothing, tryBiasCorrection, tryRounding]
 
 async function tryEqualizing({ options, bases, search, plan }: Climb, best: Variant): Promise<Variant> {
   if (options.equalize !== 'auto' || !search.canJudge || !hasCoarseWeights(plan)) return best

@@ -35,6 +35,7 @@ export const staticMethod: Method = async (input) => {
       bias_correction: variant.biasCorrection,
       equalize: variant.base.equalized,
       smooth: variant.base.smoothed ?? false,
+      adaround: variant.base.rounded,
       ...(variant.float.size > 0 && { float_nodes: [...variant.float.keys()] }),
       ...(variant.wide.size > 0 && { wide_nodes: [...variant.wide] }),
     },

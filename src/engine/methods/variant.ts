@@ -17,6 +17,8 @@ export interface Base {
   /** what was done to the prepared model; `smoothed` is the strength */
   equalized: boolean
   smoothed: number | null
+  /** whether weights lie on the integers that adaptive rounding chose */
+  rounded: boolean
   statistics: ReadonlyMap<string, Statistics>
   means: InputMeans
 }
