@@ -36,3 +36,4 @@ console.log(
   JSON.stringify(report.metrics.fidelity),
   JSON.stringify(report.metrics.target_conformance),
 )
+console.log(`peak memory ${Math.round(process.resourceUsage().maxRSS / 1024)} MiB`)

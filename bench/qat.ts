@@ -127,11 +127,12 @@ async function main(): Promise<void> {
   if (!modelsAreHere()) throw new Error('the models are not here')
   const wanted = process.argv[2]
   mkdirSync(join('bench', '.cache'), { recursive: true })
-  const rows: Row[] = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Row[]) : []
   for (const subject of SUBJECTS) {
     for (const [format, target] of FORMATS) {
       if (wanted !== undefined && !subject.folder.includes(wanted)) continue
       const row = await measure(subject, format, target)
+      // another run may have added some meanwhile
+      const rows: Row[] = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Row[]) : []
       const at = rows.findIndex((old) => old.subject === row.subject && old.format === format)
       if (at >= 0) rows[at] = row
       else rows.push(row)

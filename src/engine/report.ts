@@ -105,6 +105,7 @@ export const TrainingReport = z.object({
   samples: nonNegative,
   held_out_samples: nonNegative.describe('of the training data, for judging while training goes on'),
   learned_scales: z.boolean(),
+  memory_bytes: nonNegative.describe('estimated before the start, of the whole process'),
   seconds: z.number(),
   samples_per_second: z.number(),
   ending: z.enum(['completed', 'stopped', 'no_improvement', 'diverged']),

@@ -193,7 +193,7 @@ async function run(
 }
 
 function describe(
-  { settings, gatherer, objective, training, method }: Start,
+  { settings, gatherer, objective, training, method, need }: Start,
   evaluation: Evaluation,
   baseline: Score,
   { state, ending }: TrainResult,
@@ -210,6 +210,7 @@ function describe(
     samples: training.samples.count,
     held_out_samples: training.heldOut.count,
     learned_scales: method.learn_scales,
+    memory_bytes: need.total,
     seconds,
     samples_per_second: (step * gatherer.size) / Math.max(seconds, 1e-6),
     ending,

@@ -7,7 +7,7 @@ import { integerCount } from '../quant/math.ts'
 import { type QatMethod, Training } from '../recipe.ts'
 import type { ValueInfo } from '../runtime/runner.ts'
 import type { Samples } from '../samples.ts'
-import { memoryNeed, requireMemory } from './memory.ts'
+import { type MemoryNeed, memoryNeed, requireMemory } from './memory.ts'
 import { objectiveOf } from './objective.ts'
 import { type Gatherer, openGatherer } from './samples.ts'
 import { AUTO_BATCH, type Settings, settingsOf } from './settings.ts'
@@ -27,6 +27,7 @@ export interface Start extends StudentInput {
   settings: Settings
   student: Student
   objective: ReturnType<typeof objectiveOf>
+  need: MemoryNeed
   /** reads as many samples as the model itself takes in one run */
   runs: Gatherer
 }
@@ -57,7 +58,7 @@ export async function prepareStart(
     const counts = { samples: samples.count, batch: gatherer.size, bits: fewestBits(student) }
     const settings = settingsOf(method, wishes, counts)
     const runs = openGatherer(samples.dataset, prepared.inputs, gatherer.size)
-    return { input, training, method, settings, student, gatherer, objective, mode, runs }
+    return { input, training, method, settings, student, gatherer, objective, mode, runs, need }
   }
 }
 

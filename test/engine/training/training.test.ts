@@ -130,13 +130,13 @@ describe('training', () => {
   })
 
   test('memory: a smaller batch where the job leaves it open, a refusal with numbers where it does not', async () => {
-    const small = { spec: { memory_bytes: 251 * 2 ** 20 } }
+    const small = { spec: { memory_bytes: 253 * 2 ** 20 } }
     const { report } = await runTraining({ ...net(), ...small, recipe: { ...net().recipe, training: { steps: 10 } } })
     assert.ok(report.training!.batch_size < 32)
     const fixed = { ...net().recipe, training: { steps: 10, batch_size: 104 } }
     await assert.rejects(
       runTraining({ ...net(), ...small, recipe: fixed }),
-      /Training with batches of 104 needs about \d+ MiB .* may use 251 MiB/,
+      /Training with batches of 104 needs about \d+ MiB .* may use 253 MiB/,
     )
   })
 
