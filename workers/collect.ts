@@ -57,6 +57,18 @@ export async function storeOutput(deps: Deps, output: Output): Promise<ArtifactS
   }
 }
 
+/** One more file of the runner's as an artifact; null when it did not write it. */
+export async function storeExtra(
+  deps: Deps,
+  output: Output,
+  file: OutputFile,
+  path: string,
+): Promise<ArtifactSummary | null> {
+  const found = await lstat(join(output.directory, path)).catch(() => null)
+  if (!found?.isFile()) return null
+  return storeFile(deps, output, file, output.limits.outputBytes, path)
+}
+
 /** Takes back what an attempt stored that may not publish. */
 export async function letGo(deps: Deps, artifacts: readonly ArtifactSummary[]): Promise<void> {
   for (const { id, sha256 } of artifacts) await release(deps, sha256, `artifact:${id}`)
@@ -67,8 +79,9 @@ async function storeFile(
   { jobId, directory, limits }: Output,
   { name, content_type }: OutputFile,
   room: number,
+  path: string = name,
 ) {
-  const file = await openOwn(directory, name)
+  const file = await openOwn(directory, path)
   const { size: size_bytes } = await file.stat()
   if (size_bytes > room) {
     await file.close()

@@ -8,6 +8,12 @@ import { FewbitError } from '../src/shared/errors.ts'
 
 type Dataset = JobRecord['inputs']['calibration']
 
+/** file in the job's directory with the state of training */
+export const CHECKPOINT = 'training.checkpoint'
+
+/** a file of this name asks a training to end and to package the best so far */
+export const STOP_FILE = 'stop'
+
 const PLAIN_NAME = /^[^/\\\0]{1,255}$/
 
 /** The model becomes `model.onnx`, its external data keep their names beside it, output goes to `out`. */
@@ -21,16 +27,25 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
     recipe: job.options,
     model: 'model.onnx',
     ...(await placeDataset(deps, directory, 'calibration', job.inputs.calibration)),
+    ...(await placeDataset(deps, directory, 'training', job.inputs.training)),
     ...(await placeDataset(deps, directory, 'evaluation', job.inputs.evaluation)),
+    ...(job.request.method.type === 'qat' && { checkpoint: await placeCheckpoint(deps, job, directory) }),
     output: 'out',
     threads: deps.config.RUNNER_THREADS,
+    memory_bytes: deps.config.RUNNER_MEMORY_BYTES,
   }
+}
+
+/** Where training writes its state; what an earlier attempt left is there already. */
+async function placeCheckpoint(deps: Deps, { checkpoint }: JobRecord, directory: string): Promise<string> {
+  if (checkpoint) await deps.store.copyTo(checkpoint.sha256, join(directory, CHECKPOINT))
+  return CHECKPOINT
 }
 
 async function placeDataset(
   deps: Deps,
   directory: string,
-  name: 'calibration' | 'evaluation',
+  name: 'calibration' | 'training' | 'evaluation',
   dataset: Dataset,
 ): Promise<Partial<RunnerSpec>> {
   if (!dataset) return {}

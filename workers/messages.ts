@@ -19,6 +19,17 @@ const Message = z.discriminatedUnion('type', [
     total_steps: count,
     message: text(500),
   }),
+  z.object({
+    type: z.literal('training'),
+    step: count,
+    total_steps: count,
+    epoch: z.number(),
+    loss: z.number(),
+    learning_rate: z.number(),
+    samples_per_second: z.number(),
+    seconds_left: z.number(),
+  }),
+  z.object({ type: z.literal('checkpoint'), path: text(200), step: count }),
   z.object({ type: z.literal('warning'), code: text(100), detail: text(2000) }),
   z.object({
     type: z.literal('result'),

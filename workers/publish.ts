@@ -6,9 +6,12 @@ import type { Report } from '../src/engine/report.ts'
 import { checkGoals } from '../src/jobs/check-goals.ts'
 import type { Claim } from '../src/jobs/claim-job.ts'
 import type { Success } from '../src/jobs/finish-job.ts'
-import { readReport, storeOutput } from './collect.ts'
+import { readReport, storeExtra, storeOutput } from './collect.ts'
+import { CHECKPOINT } from './inputs.ts'
 import type { Limits } from './limits.ts'
 import type { OutputFile } from './messages.ts'
+
+const CHECKPOINT_FILE: OutputFile = { name: 'checkpoint', content_type: 'application/octet-stream' }
 
 interface Finished {
   directory: string
@@ -25,6 +28,8 @@ export async function successOf(
   const output = join(directory, 'out')
   const report = await readReport(output)
   const artifacts = await storeOutput(deps, { jobId, directory: output, files, limits })
+  const checkpoint = await storeExtra(deps, { jobId, directory, files, limits }, CHECKPOINT_FILE, CHECKPOINT)
+  if (checkpoint) artifacts.push(checkpoint)
   const warnings = [...report.warnings, ...checkGoals(job.request.goals, report.metrics)]
   return { status: 'succeeded', artifacts, metrics: report.metrics, options: resolve(job.options, report), warnings }
 }

@@ -1,13 +1,16 @@
 /** One attempt of one job, from the claim to its published end. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Deps } from '../src/deps.ts'
 import { type Claim, claimJob } from '../src/jobs/claim-job.ts'
 import { finishJob, type Outcome } from '../src/jobs/finish-job.ts'
 import type { JobRecord } from '../src/jobs/job.ts'
+import { dropCheckpoint } from '../src/jobs/keep-checkpoint.ts'
 import { releaseJob } from '../src/jobs/release-job.ts'
 import { FewbitError, messageOf } from '../src/shared/errors.ts'
 import { letGo } from './collect.ts'
-import { openForwarder } from './forward.ts'
-import { placeInputs } from './inputs.ts'
+import { type Forwarder, openForwarder } from './forward.ts'
+import { placeInputs, STOP_FILE } from './inputs.ts'
 import { makeJobDirectory, removeJobDirectory } from './job-directory.ts'
 import type { Limits } from './limits.ts'
 import { persist } from './persist.ts'
@@ -28,14 +31,19 @@ export type Settled = 'done' | 'put back'
 /** `signal` aborts with a StopReason. Throws unavailable when Redis stays away. */
 export async function runJob(deps: Deps, host: RunnerHost, jobId: string, signal: AbortSignal): Promise<Settled> {
   const claim = await persist(() => claimJob(deps, jobId, host.sandbox.name))
-  if (!claim) return 'done'
+  if (!claim) {
+    await dropCheckpoint(deps, jobId)
+    return 'done'
+  }
   const log = deps.log.child({ job: jobId, attempt: claim.attempt })
   log.info('attempt starts')
   const directory = await makeJobDirectory(deps.config.DATA_DIR, `${jobId}-${claim.attempt}`)
   try {
     const ending = await runAttempt({ ...deps, log }, host, claim, directory, signal)
     log.info({ ending: ending.kind, reason: reasonOf(ending) }, 'attempt ended')
-    return await settle(deps, claim, ending, directory)
+    const settled = await settle(deps, claim, ending, directory)
+    await persist(() => dropCheckpoint(deps, jobId))
+    return settled
   } finally {
     await removeJobDirectory(directory)
   }
@@ -49,7 +57,7 @@ async function runAttempt(
   outer: AbortSignal,
 ): Promise<Ending> {
   const stop = openStopSignal(deps, claim, outer)
-  const forwarder = openForwarder(deps, claim)
+  const forwarder = openForwarder(deps, claim, directory)
   try {
     const limits = limitsOf(deps, claim.job)
     return await supervise({
@@ -59,6 +67,7 @@ async function runAttempt(
       spec: await placeInputs(deps, claim.job, directory),
       limits,
       signal: stop.signal,
+      graceFor: (cause) => askToStop(deps, forwarder, directory, cause),
       onMessage: forwarder.take,
       onStderr: (text) => deps.log.debug({ stderr: text }, 'the runner said'),
     })
@@ -68,6 +77,14 @@ async function runAttempt(
     stop.close()
     await forwarder.close()
   }
+}
+
+/** A training that shall end keeps the best so far when it is asked to. Milliseconds that it has for that. */
+function askToStop({ config }: Deps, forwarder: Forwarder, directory: string, cause: unknown): number {
+  const isAsked = cause === 'canceled' || (cause instanceof FewbitError && cause.code === 'time_limit')
+  if (!isAsked || forwarder.phase() !== 'training') return 0
+  writeFileSync(join(directory, STOP_FILE), '')
+  return config.TRAINING_STOP_SECONDS * 1000
 }
 
 async function settle(deps: Deps, claim: Claim, ending: Ending, directory: string): Promise<Settled> {

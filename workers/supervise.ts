@@ -18,6 +18,8 @@ export interface Supervision {
   limits: Limits
   /** its reason becomes the ending's */
   signal: AbortSignal
+  /** Asked before a runner is killed for a reason or a broken limit: milliseconds in which it may end by itself. */
+  graceFor?: (cause: unknown) => number
   /** progress and warnings */
   onMessage: (message: Message) => void
   /** the end of what the runner wrote to its standard error */
@@ -40,8 +42,14 @@ export async function supervise(run: Supervision): Promise<Ending> {
     ending ??= reason
     killGroup(child)
   }
-  const fail = (error: FewbitError) => end({ kind: 'failed', error })
-  const stop = () => end({ kind: 'stopped', reason: run.signal.reason })
+  let waiting: NodeJS.Timeout | undefined
+  const endLater = (cause: unknown, reason: Ending) => {
+    const ms = ending || waiting ? 0 : (run.graceFor?.(cause) ?? 0)
+    if (ms === 0) end(reason)
+    else waiting = setTimeout(end, ms, reason)
+  }
+  const fail = (error: FewbitError) => endLater(error, { kind: 'failed', error })
+  const stop = () => endLater(run.signal.reason, { kind: 'stopped', reason: run.signal.reason })
   const unwatch = watchLimits(
     { pid: child.pid ?? 0, output: join(run.directory, run.spec.output), limits: run.limits },
     fail,
@@ -53,6 +61,7 @@ export async function supervise(run: Supervision): Promise<Ending> {
     const exit = await exited(child)
     return ending ?? { kind: 'failed', error: errorOfExit({ ...exit, stderr: stderr() }) }
   } finally {
+    clearTimeout(waiting)
     unwatch()
     run.signal.removeEventListener('abort', stop)
     if (stderr()) run.onStderr(stderr())

@@ -42,6 +42,7 @@ const ROUTES: readonly Row[] = [
   ['POST', '/v1/jobs/:id/cancel', jobs.cancel],
   ['GET', '/v1/jobs/:id/events', events.list],
   ['GET', '/v1/jobs/:id/artifacts', jobs.artifacts],
+  ['GET', '/v1/jobs/:id/checkpoints', jobs.checkpoints],
   ['GET', '/v1/jobs/:id/report', jobs.report],
 
   ['GET', '/v1/artifacts/:id', artifacts.get],

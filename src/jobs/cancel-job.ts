@@ -6,6 +6,7 @@ import type { JobChange } from './change-job.ts'
 import { changeJob } from './change-job.ts'
 import { getJob } from './get-job.ts'
 import type { JobRecord, JobStatus } from './job.ts'
+import { dropCheckpoint } from './keep-checkpoint.ts'
 import { canceled } from './transitions.ts'
 
 const BY_STATUS: Record<JobStatus, (job: JobRecord) => JobChange | null> = {
@@ -22,7 +23,10 @@ const BY_STATUS: Record<JobStatus, (job: JobRecord) => JobChange | null> = {
 export async function cancelJob(deps: Deps, owner: string, id: string): Promise<JobRecord> {
   await getJob(deps, owner, id)
   const job = await changeJob(deps, id, ({ record }) => BY_STATUS[record.status](record))
-  if (job.status === 'canceled') await dequeueJob(deps, id)
+  if (job.status === 'canceled') {
+    await dequeueJob(deps, id)
+    await dropCheckpoint(deps, id)
+  }
   return job
 }
 

@@ -20,7 +20,8 @@ const MAX_LOST_ATTEMPTS = 5
 
 const BY_STATUS: Record<JobStatus, Decision> = {
   queued: ({ record }, sandbox) => (isOverdue(record) ? overdue(record) : start(record, sandbox)),
-  running: (job, sandbox) => (job.lostAttempts + 1 < MAX_LOST_ATTEMPTS ? startAgain(job, sandbox) : lost(job)),
+  running: (job, sandbox) =>
+    wentOn(job.record) || job.lostAttempts + 1 < MAX_LOST_ATTEMPTS ? startAgain(job, sandbox) : lost(job),
   canceling: canceled,
   succeeded: () => null,
   failed: () => null,
@@ -54,8 +55,11 @@ function start(record: JobRecord, sandbox: string): JobChange {
 function startAgain({ record }: StoredJob, sandbox: string): JobChange {
   const { patch } = start(record, sandbox)
   const data = { status: 'running', attempt: record.attempt + 1, reason: 'the worker of the attempt before died' }
-  return { patch, event: { type: 'job.retrying', data }, lostAttempt: true }
+  return { patch, event: { type: 'job.retrying', data }, lostAttempt: !wentOn(record) }
 }
+
+/** An attempt that left a state of its training was worth it. */
+const wentOn = ({ attempt, checkpoint }: JobRecord): boolean => checkpoint?.attempt === attempt
 
 function lost({ lostAttempts }: StoredJob): JobChange {
   const detail = `${lostAttempts + 1} workers died while they ran this job`

@@ -3,7 +3,7 @@ import { ulid } from 'ulid'
 import type { DatasetRecord } from '../datasets/dataset.ts'
 import { getDataset } from '../datasets/get-dataset.ts'
 import type { Deps } from '../deps.ts'
-import { Recipe } from '../engine/recipe.ts'
+import { Recipe, type Training } from '../engine/recipe.ts'
 import { targetOf } from '../engine/targets/index.ts'
 import { getModel } from '../models/get-model.ts'
 import type { ModelRecord } from '../models/model.ts'
@@ -22,7 +22,9 @@ export interface DryRunResult {
 }
 
 const DEFAULT_SAMPLES = 128
-const DEFAULT_LIMITS = { max_runtime_seconds: 3600, max_queue_seconds: 86_400 }
+const RUNTIME_SECONDS = 3600
+const TRAINING_SECONDS = 6 * 3600
+const QUEUE_SECONDS = 86_400
 
 export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: true }): Promise<DryRunResult>
 export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: false }): Promise<JobRecord>
@@ -51,12 +53,14 @@ async function refuseTooMany(deps: Deps, owner: string): Promise<void> {
 }
 
 async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {
-  const [model, calibration, evaluation] = await Promise.all([
+  const [model, calibration, training, evaluation] = await Promise.all([
     orNull(getModel(deps, owner, request.model_id)),
     request.calibration ? orNull(getDataset(deps, owner, request.calibration.dataset_id)) : null,
+    request.training ? orNull(getDataset(deps, owner, request.training.dataset_id)) : null,
     request.evaluation ? orNull(getDataset(deps, owner, request.evaluation.dataset_id)) : null,
   ])
-  return { config: deps.config, request, target: targetOf(request.target), model, calibration, evaluation }
+  const target = targetOf(request.target)
+  return { config: deps.config, request, target, model, calibration, training, evaluation }
 }
 
 function orNull<T>(found: Promise<T>): Promise<T | null> {
@@ -74,7 +78,7 @@ function refusal(violations: Violation[]): FewbitError {
   return new FewbitError(code, violations.map(({ detail }) => detail).join('; '), { errors: violations })
 }
 
-function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
+function optionsOf({ request, calibration, training, evaluation }: Subject): Recipe {
   return Recipe.parse({
     target: request.target,
     method: request.method,
@@ -85,6 +89,7 @@ function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
           samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),
         }
       : undefined,
+    training: request.training && training ? trainingOf(request.training, training) : undefined,
     evaluation: evaluation
       ? {
           metric: request.evaluation?.metric ?? defaultMetric(evaluation.labels),
@@ -95,8 +100,21 @@ function optionsOf({ request, calibration, evaluation }: Subject): Recipe {
   })
 }
 
+function trainingOf(request: NonNullable<JobRequest['training']>, { samples }: DatasetRecord): Training {
+  const { dataset_id: _, ...training } = request
+  return { ...training, samples: Math.min(training.samples ?? samples, samples) }
+}
+
+function limitsOf({ method, limits }: JobRequest): JobRecord['limits'] {
+  const seconds = method.type === 'qat' ? TRAINING_SECONDS : RUNTIME_SECONDS
+  return {
+    max_runtime_seconds: limits?.max_runtime_seconds ?? seconds,
+    max_queue_seconds: limits?.max_queue_seconds ?? QUEUE_SECONDS,
+  }
+}
+
 function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecord {
-  const { request, calibration, evaluation } = subject
+  const { request, calibration, training, evaluation } = subject
   const now = new Date().toISOString()
   return {
     id: `job_${ulid().toLowerCase()}`,
@@ -113,14 +131,20 @@ function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecor
     version: 1,
     request,
     options: optionsOf(subject),
-    limits: { ...DEFAULT_LIMITS, ...request.limits },
+    limits: limitsOf(request),
     metrics: null,
     artifacts: [],
+    checkpoint: null,
     warnings: [],
     error: null,
     sandbox: null,
     metadata: request.metadata ?? {},
-    inputs: { model: model.files, calibration: inputOf(calibration), evaluation: inputOf(evaluation) },
+    inputs: {
+      model: model.files,
+      calibration: inputOf(calibration),
+      training: inputOf(training),
+      evaluation: inputOf(evaluation),
+    },
   }
 }
 

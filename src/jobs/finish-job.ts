@@ -22,13 +22,13 @@ export type Outcome = Success | { status: 'failed'; error: FewbitError } | { sta
 
 /**
  * False: a newer attempt has the job, or it was finished by other means; nothing was written. Safe to repeat when the answer was
- * lost. A job that is being canceled ends canceled, whatever the outcome.
+ * lost. A job that is being canceled ends canceled, whatever the outcome; a training then keeps what it had reached.
  */
 export async function finishJob(deps: Deps, claim: Claim, outcome: Outcome): Promise<boolean> {
   const job = await changeAttempt(deps, claim, (record) =>
-    record.status === 'canceling' ? canceled() : changeOf(record, outcome),
+    record.status === 'canceling' ? canceledWith(record, outcome) : changeOf(record, outcome),
   )
-  return job.attempt === claim.attempt && job.status === outcome.status
+  return job.attempt === claim.attempt && (job.status === outcome.status || keeps(job, outcome))
 }
 
 function changeOf(job: JobRecord, outcome: Outcome): JobChange {
@@ -36,7 +36,22 @@ function changeOf(job: JobRecord, outcome: Outcome): JobChange {
   return outcome.status === 'canceled' ? canceled() : succeeded(job, outcome)
 }
 
-function succeeded(job: JobRecord, { artifacts, metrics, options, warnings }: Success): JobChange {
+/** Whether the outcome's artifacts are published although the job did not succeed. */
+const keeps = (job: JobRecord, outcome: Outcome): boolean =>
+  outcome.status === 'succeeded' && outcome.artifacts.every(({ id }) => job.artifacts.some((one) => one.id === id))
+
+function canceledWith(job: JobRecord, outcome: Outcome): JobChange {
+  const end = canceled()
+  if (outcome.status !== 'succeeded' || job.request.method.type !== 'qat') return end
+  const { patch, artifacts, event } = succeeded(job, outcome)
+  return {
+    artifacts,
+    patch: { ...patch, ...end.patch },
+    event: { ...end.event, data: { ...event.data, status: 'canceled' } },
+  }
+}
+
+function succeeded(job: JobRecord, { artifacts, metrics, options, warnings }: Success) {
   const data = { status: 'succeeded', metrics, artifacts: artifacts.map(({ id, name }) => ({ id, name })) }
   const progress = { step: 1, total_steps: 1, message: '', ...job.progress, fraction: 1 }
   const finished_at = new Date().toISOString()
@@ -51,7 +66,7 @@ function succeeded(job: JobRecord, { artifacts, metrics, options, warnings }: Su
     options,
     warnings: all,
   }
-  return { patch, artifacts, event: { type: 'job.succeeded', data } }
+  return { patch, artifacts, event: { type: 'job.succeeded' as const, data } }
 }
 
 const isSame = (a: Warning, b: Warning): boolean => a.code === b.code && a.detail === b.detail

@@ -1,6 +1,6 @@
 /** The job record: the request, its state machine and what became of it. The record is the truth, the queue is transport. */
 import { z } from 'zod'
-import { Exclude, InputShapes, METRIC_NAMES, Method, Recipe, Target } from '../engine/recipe.ts'
+import { Exclude, InputShapes, METRIC_NAMES, Method, Recipe, Target, Training } from '../engine/recipe.ts'
 import { Metrics, Warning } from '../engine/report.ts'
 import { ERROR_CODES } from '../shared/errors.ts'
 
@@ -22,6 +22,7 @@ export const JobRequest = z.strictObject({
   calibration: z
     .strictObject({ dataset_id: z.string(), samples: z.number().int().positive().max(100_000).optional() })
     .optional(),
+  training: Training.extend({ dataset_id: z.string() }).optional().describe('for the method qat'),
   evaluation: z
     .strictObject({
       dataset_id: z.string(),
@@ -36,7 +37,13 @@ export const JobRequest = z.strictObject({
   input_shapes: InputShapes.optional(),
   limits: z
     .strictObject({
-      max_runtime_seconds: z.number().int().positive().max(86_400).default(3600),
+      max_runtime_seconds: z
+        .number()
+        .int()
+        .positive()
+        .max(604_800)
+        .optional()
+        .describe('3600 by default, 21600 for the method qat'),
       max_queue_seconds: z.number().int().positive().max(604_800).default(86_400),
     })
     .optional(),
@@ -77,7 +84,31 @@ export const Progress = z.object({
   step: z.number().int(),
   total_steps: z.number().int(),
   message: z.string(),
+  training: z
+    .object({
+      epoch: z.number(),
+      loss: z.number(),
+      learning_rate: z.number(),
+      samples_per_second: z.number(),
+      seconds_left: z.number(),
+    })
+    .optional()
+    .describe('of a training, while it runs'),
 })
+
+export type Progress = z.infer<typeof Progress>
+
+export const Checkpoint = z.object({
+  object: z.literal('checkpoint'),
+  job_id: z.string(),
+  /** attempt that wrote it */
+  attempt: z.number().int(),
+  step: z.number().int().describe('updates that were done'),
+  size_bytes: z.number().int(),
+  sha256: z.string(),
+  created_at: time,
+})
+export type Checkpoint = z.infer<typeof Checkpoint>
 
 /** What Redis holds; `http` adds `links`. */
 export const JobRecord = z.object({
@@ -100,6 +131,7 @@ export const JobRecord = z.object({
   limits: z.object({ max_runtime_seconds: z.number(), max_queue_seconds: z.number() }),
   metrics: Metrics.nullable(),
   artifacts: z.array(ArtifactSummary),
+  checkpoint: Checkpoint.nullable().default(null).describe('from which another attempt would go on'),
   warnings: z.array(Warning),
   error: JobError.nullable(),
   /** bubblewrap | rlimits: how the runner was confined; null before it started */
@@ -109,6 +141,7 @@ export const JobRecord = z.object({
   inputs: z.object({
     model: z.array(z.object({ path: z.string(), sha256: z.string(), size: z.number() })),
     calibration: z.object({ sha256: z.string(), spec: z.unknown() }).nullable(),
+    training: z.object({ sha256: z.string(), spec: z.unknown() }).nullable().default(null),
     evaluation: z.object({ sha256: z.string(), spec: z.unknown() }).nullable(),
   }),
 })

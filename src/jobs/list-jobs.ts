@@ -35,6 +35,7 @@ const FILTERS: ((query: JobQuery, job: JobRecord) => boolean)[] = [
   ({ dataset_id }, { request }) =>
     dataset_id === undefined ||
     request.calibration?.dataset_id === dataset_id ||
+    request.training?.dataset_id === dataset_id ||
     request.evaluation?.dataset_id === dataset_id,
   ({ target }, job) => target === undefined || nameOf(job.request.target) === target,
   ({ method }, job) => method === undefined || job.request.method.type === method,

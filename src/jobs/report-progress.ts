@@ -1,27 +1,25 @@
 /** Forwards an attempt's progress to the record and, at each per cent and phase, to the events. */
-
-import type { z } from 'zod'
 import type { Deps } from '../deps.ts'
 import { changeAttempt } from './attempt.ts'
 import type { JobChange } from './change-job.ts'
 import type { Claim } from './claim-job.ts'
 import type { JobRecord, Progress } from './job.ts'
 
-export interface PhaseProgress extends z.infer<typeof Progress> {
+export interface PhaseProgress extends Progress {
   phase: string
 }
 
 const EVENT_STEP = 0.01
 
-/** The fraction never falls. */
-export async function reportProgress(deps: Deps, claim: Claim, progress: PhaseProgress): Promise<void> {
-  await changeAttempt(deps, claim, (job) => changeOf(job, progress))
+/** The fraction never falls. `isNews`: an event besides those that it makes anyway. */
+export async function reportProgress(deps: Deps, claim: Claim, progress: PhaseProgress, isNews = false): Promise<void> {
+  await changeAttempt(deps, claim, (job) => changeOf(job, progress, isNews))
 }
 
-function changeOf(job: JobRecord, { phase, ...said }: PhaseProgress): JobChange {
+function changeOf(job: JobRecord, { phase, ...said }: PhaseProgress, asked: boolean): JobChange {
   const before = job.progress?.fraction ?? 0
   const progress = { ...said, fraction: Math.max(before, said.fraction) }
-  const isNews = phase !== job.phase || said.fraction === 1 || said.fraction - before >= EVENT_STEP
+  const isNews = asked || phase !== job.phase || said.fraction === 1 || said.fraction - before >= EVENT_STEP
   const event = { type: 'job.progress' as const, data: { phase, ...progress } }
   return { patch: { phase, progress }, ...(isNews && { event }) }
 }

@@ -5,12 +5,12 @@ import type { JobError } from './job.ts'
 
 const now = (): string => new Date().toISOString()
 
-export function canceled(): JobChange {
+export function canceled() {
   const finished_at = now()
   return {
-    patch: { status: 'canceled', phase: null, finished_at },
-    event: { type: 'job.canceled', data: { status: 'canceled' } },
-  }
+    patch: { status: 'canceled' as const, phase: null, finished_at },
+    event: { type: 'job.canceled' as const, data: { status: 'canceled' } },
+  } satisfies JobChange
 }
 
 export function failed(cause: FewbitError): JobChange {

@@ -1,5 +1,6 @@
 /** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
 import type { DatasetRecord } from '../datasets/dataset.ts'
+import type { QatMethod } from '../engine/recipe.ts'
 import type { Target } from '../engine/targets/target.ts'
 import type { ModelRecord } from '../models/model.ts'
 import type { Config } from '../shared/config.ts'
@@ -23,6 +24,7 @@ export interface Subject {
   target: Target
   model: ModelRecord | null
   calibration: DatasetRecord | null
+  training: DatasetRecord | null
   evaluation: DatasetRecord | null
 }
 
@@ -31,10 +33,13 @@ type Check = (subject: Subject) => Violation[]
 const CHECKS: readonly Check[] = [
   existence('/model_id', 'model', ({ model_id }) => model_id),
   existence('/calibration/dataset_id', 'calibration', ({ calibration }) => calibration?.dataset_id),
+  existence('/training/dataset_id', 'training', ({ training }) => training?.dataset_id),
   existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
   methodOfTarget,
   somethingToQuantize,
+  dataToTrainOn,
   fit('calibration'),
+  fit('training'),
   fit('evaluation'),
   labelsOfMetric,
   webhookAddress,
@@ -44,7 +49,7 @@ export const violationsOf = (subject: Subject): Violation[] => CHECKS.flatMap((c
 
 function existence(
   pointer: string,
-  key: 'model' | 'calibration' | 'evaluation',
+  key: 'model' | 'calibration' | 'training' | 'evaluation',
   idIn: (request: JobRequest) => string | undefined,
 ): Check {
   return (subject) => {
@@ -70,7 +75,33 @@ function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
 }
 
-function fit(key: 'calibration' | 'evaluation'): Check {
+function dataToTrainOn({ request, training: dataset }: Subject): Violation[] {
+  const { method, training } = request
+  if (method.type !== 'qat') {
+    const detail = `the method ${method.type} does not train; only qat does`
+    return training ? [{ pointer: '/training', code: 'invalid_request', detail }] : []
+  }
+  if (!training) {
+    const detail = 'quantization-aware training needs a data set to train on; labels are not necessary'
+    return [{ pointer: '/training/dataset_id', code: 'dataset_required', detail }]
+  }
+  return [...lengthOfTraining(training), ...labelsOfLoss(method, dataset)]
+}
+
+function lengthOfTraining({ steps, epochs }: NonNullable<JobRequest['training']>): Violation[] {
+  if (steps === undefined || epochs === undefined) return []
+  return [{ pointer: '/training/steps', code: 'invalid_request', detail: 'either epochs or steps, not both' }]
+}
+
+function labelsOfLoss({ loss }: QatMethod, dataset: DatasetRecord | null): Violation[] {
+  if (!dataset || loss === 'auto' || loss === 'distillation') return []
+  const axes = dataset.labels?.shape.slice(1).filter((dim) => dim !== 1)
+  if (axes?.length === 0) return []
+  const detail = `the loss ${loss} needs one class per sample in the labels of the training data`
+  return [{ pointer: '/method/loss', code: 'dataset_labels_invalid', detail }]
+}
+
+function fit(key: 'calibration' | 'training' | 'evaluation'): Check {
   return ({ model, [key]: dataset }) => {
     if (!model || !dataset) return []
     return fitProblems(model, dataset).map((detail) => ({

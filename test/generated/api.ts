@@ -264,6 +264,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/jobs/{id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a training's checkpoints
+         * @description The state from which another attempt would go on while the job is unfinished: at most one. When the job has succeeded, it is an artifact.
+         */
+        get: operations["listJobCheckpoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/jobs/{id}/report": {
         parameters: {
             query?: never;
@@ -500,12 +520,227 @@ export interface components {
         };
         JobRequestInput: {
             model_id: string;
-            /** @enum {string} */
-            target: "cpu-int8" | "cpu-int4" | "gpu-float16";
+            /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+                /** @description a name of your own; the names of the built-in targets are taken */
+                id: string;
+                /**
+                 * @default target
+                 * @constant
+                 */
+                object?: "target";
+                /**
+                 * @default integer
+                 * @constant
+                 */
+                kind?: "integer";
+                /** @default User profile */
+                title?: string;
+                /** @default Sent with a job. */
+                description?: string;
+                /** @default any that executes QDQ models */
+                runtime?: string;
+                /**
+                 * @default [
+                 *       "static",
+                 *       "qat"
+                 *     ]
+                 */
+                methods?: ("static" | "dynamic" | "qat")[];
+                /**
+                 * @default static
+                 * @enum {string}
+                 */
+                default_method?: "static" | "dynamic" | "qat";
+                /** @default 13 */
+                min_opset?: number;
+                activation: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale?: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity?: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /** @description what the method option activation_bits 16 uses instead */
+                wide_activation?: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale?: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity?: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                weight: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale?: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity?: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /**
+                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
+                 * @default {
+                 *       "dtype": "int32"
+                 *     }
+                 */
+                bias?: {
+                    /** @enum {string} */
+                    dtype: "int32" | "int8" | "float32";
+                };
+                /**
+                 * @default QDQ
+                 * @constant
+                 */
+                format?: "QDQ";
+                /**
+                 * @description cpu: latency is measured where the job runs
+                 * @default other
+                 * @enum {string}
+                 */
+                hardware?: "cpu" | "other";
+                /**
+                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
+                 * @default all
+                 * @enum {string}
+                 */
+                placement?: "regions" | "all" | "inputs";
+                /**
+                 * @description whether every dimension must be a number
+                 * @default dynamic
+                 * @enum {string}
+                 */
+                shapes?: "static" | "dynamic";
+                /**
+                 * @description whether anything may stay in float
+                 * @default allowed
+                 * @enum {string}
+                 */
+                float_operators?: "allowed" | "forbidden";
+                /**
+                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
+                 * @default int32
+                 * @enum {string}
+                 */
+                accumulator?: "int32" | "int16-pairs";
+                /** @description for scales 2^−pos: by how many bits results may be shifted */
+                shifts?: {
+                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
+                    readonly cut: number[];
+                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
+                    readonly bias: number[];
+                };
+                /**
+                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
+                 * @default {}
+                 */
+                operators?: {
+                    [key: string]: {
+                        /**
+                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
+                         * @default required
+                         * @enum {string}
+                         */
+                        output?: "required" | "optional" | "float";
+                        /**
+                         * @description overrides the weights of the profile
+                         * @enum {string}
+                         */
+                        weight_granularity?: "tensor" | "channel";
+                        /** @description the only values of attributes that it computes in integers */
+                        attributes?: {
+                            [key: string]: (string | number)[];
+                        };
+                        /** @description inputs and output have one scale and zero point */
+                        same_scale?: boolean;
+                        /** @description parameters that the operator always writes */
+                        fixed_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                        /** @description the same for wide activations */
+                        fixed_wide_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                    };
+                };
+                /**
+                 * @description where the rules come from
+                 * @default []
+                 */
+                sources?: string[];
+            };
             method: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
                 samples?: number;
+            };
+            /** @description for the method qat */
+            training?: {
+                /** @description the first so many; all by default */
+                samples?: number;
+                /** @description passes over the data; not together with steps */
+                epochs?: number;
+                /** @description updates; not together with epochs */
+                steps?: number;
+                /** @default auto */
+                batch_size?: "auto" | number;
+                /**
+                 * @description its peak
+                 * @default auto
+                 */
+                learning_rate?: "auto" | number;
+                dataset_id: string;
             };
             evaluation?: {
                 dataset_id: string;
@@ -529,8 +764,12 @@ export interface components {
                  */
                 op_types?: string[];
             };
+            /** @description fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own */
+            input_shapes?: {
+                [key: string]: number[];
+            };
             limits?: {
-                /** @default 3600 */
+                /** @description 3600 by default, 21600 for the method qat */
                 max_runtime_seconds?: number;
                 /** @default 86400 */
                 max_queue_seconds?: number;
@@ -546,7 +785,74 @@ export interface components {
             };
         };
         /** @description how the numbers are reduced */
-        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["WeightOnlyMethodInput"] | components["schemas"]["Float16MethodInput"];
+        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["WeightOnlyMethodInput"] | components["schemas"]["Float16MethodInput"] | components["schemas"]["QatMethodInput"];
+        QatMethodInput: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "qat";
+            /**
+             * @description ranges of the post-training quantization that training starts from
+             * @default auto
+             * @enum {string}
+             */
+            observer?: "auto" | "minmax" | "moving_average" | "percentile" | "entropy" | "mse" | "kmeans";
+            /**
+             * @description one weight scale per output channel instead of one per tensor
+             * @default true
+             */
+            per_channel?: boolean;
+            /**
+             * @description distillation: learn the outputs of the float model, no labels needed; cross_entropy: learn the labels; blend: both; auto: blend where the training data has labels
+             * @default auto
+             * @enum {string}
+             */
+            loss?: "auto" | "distillation" | "cross_entropy" | "blend";
+            /**
+             * @description softens both distributions of a distillation
+             * @default 2
+             */
+            temperature?: number;
+            /**
+             * @description share of cross-entropy in a blend
+             * @default 0.5
+             */
+            label_weight?: number;
+            /**
+             * @default auto
+             * @enum {string}
+             */
+            optimizer?: "auto" | "sgd" | "adamw";
+            /**
+             * @description of the learning rate
+             * @default cosine
+             * @enum {string}
+             */
+            schedule?: "cosine" | "constant";
+            /**
+             * @description share of the steps in which the learning rate rises
+             * @default 0.05
+             */
+            warmup?: number;
+            /** @default 0 */
+            weight_decay?: number;
+            /**
+             * @description gradients longer than this are shortened to it
+             * @default 1
+             */
+            max_gradient_norm?: number;
+            /**
+             * @description learned step size: scales are trained like weights
+             * @default true
+             */
+            learn_scales?: boolean;
+            /**
+             * @description share of the steps after which ranges no longer follow the data
+             * @default 0.33
+             */
+            freeze_observers?: number;
+        };
         StaticMethodInput: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -569,6 +875,26 @@ export interface components {
              * @default auto
              */
             bias_correction?: "auto" | boolean;
+            /**
+             * @description cross-layer equalization: even out the weight ranges of layers that follow each other; auto tries it where weights have one scale per tensor and keeps it where it helps
+             * @default auto
+             */
+            equalize?: "auto" | boolean;
+            /**
+             * @description SmoothQuant: move outlying channels of activations into the weights behind them; a number is its strength alpha, true takes 0.5, auto keeps the best where it helps
+             * @default auto
+             */
+            smooth?: "auto" | boolean | number;
+            /**
+             * @description AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps
+             * @default false
+             */
+            adaround?: "auto" | boolean;
+            /**
+             * @description 16 where the target has wide activations
+             * @default 8
+             */
+            activation_bits?: 8 | 16;
             /** @description mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more */
             min_sqnr_db?: number;
             /**
@@ -617,6 +943,25 @@ export interface components {
             /** @constant */
             object: "list";
             data: components["schemas"]["Artifact"][];
+            /** @constant */
+            has_more: false;
+        };
+        Checkpoint: {
+            /** @constant */
+            object: "checkpoint";
+            job_id: string;
+            attempt: number;
+            /** @description updates that were done */
+            step: number;
+            size_bytes: number;
+            sha256: string;
+            /** Format: date-time */
+            created_at: string;
+        };
+        CheckpointList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["Checkpoint"][];
             /** @constant */
             has_more: false;
         };
@@ -753,6 +1098,14 @@ export interface components {
                 step: number;
                 total_steps: number;
                 message: string;
+                /** @description of a training, while it runs */
+                training?: {
+                    epoch: number;
+                    loss: number;
+                    learning_rate: number;
+                    samples_per_second: number;
+                    seconds_left: number;
+                };
             } | null;
             /** Format: date-time */
             created_at: string;
@@ -769,6 +1122,11 @@ export interface components {
             };
             metrics: components["schemas"]["Metrics"] | null;
             artifacts: components["schemas"]["Artifact"][];
+            /**
+             * @description from which another attempt would go on
+             * @default null
+             */
+            checkpoint: components["schemas"]["Checkpoint"] | null;
             warnings: components["schemas"]["Warning"][];
             error: components["schemas"]["JobError"] | null;
             sandbox: string | null;
@@ -785,7 +1143,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "payload_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "calibration_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "payload_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -802,12 +1160,227 @@ export interface components {
         };
         JobRequest: {
             model_id: string;
-            /** @enum {string} */
-            target: "cpu-int8" | "cpu-int4" | "gpu-float16";
+            /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+                /** @description a name of your own; the names of the built-in targets are taken */
+                id: string;
+                /**
+                 * @default target
+                 * @constant
+                 */
+                object: "target";
+                /**
+                 * @default integer
+                 * @constant
+                 */
+                kind: "integer";
+                /** @default User profile */
+                title: string;
+                /** @default Sent with a job. */
+                description: string;
+                /** @default any that executes QDQ models */
+                runtime: string;
+                /**
+                 * @default [
+                 *       "static",
+                 *       "qat"
+                 *     ]
+                 */
+                methods: ("static" | "dynamic" | "qat")[];
+                /**
+                 * @default static
+                 * @enum {string}
+                 */
+                default_method: "static" | "dynamic" | "qat";
+                /** @default 13 */
+                min_opset: number;
+                activation: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /** @description what the method option activation_bits 16 uses instead */
+                wide_activation?: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                weight: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /**
+                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
+                 * @default {
+                 *       "dtype": "int32"
+                 *     }
+                 */
+                bias: {
+                    /** @enum {string} */
+                    dtype: "int32" | "int8" | "float32";
+                };
+                /**
+                 * @default QDQ
+                 * @constant
+                 */
+                format: "QDQ";
+                /**
+                 * @description cpu: latency is measured where the job runs
+                 * @default other
+                 * @enum {string}
+                 */
+                hardware: "cpu" | "other";
+                /**
+                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
+                 * @default all
+                 * @enum {string}
+                 */
+                placement: "regions" | "all" | "inputs";
+                /**
+                 * @description whether every dimension must be a number
+                 * @default dynamic
+                 * @enum {string}
+                 */
+                shapes: "static" | "dynamic";
+                /**
+                 * @description whether anything may stay in float
+                 * @default allowed
+                 * @enum {string}
+                 */
+                float_operators: "allowed" | "forbidden";
+                /**
+                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
+                 * @default int32
+                 * @enum {string}
+                 */
+                accumulator: "int32" | "int16-pairs";
+                /** @description for scales 2^−pos: by how many bits results may be shifted */
+                shifts?: {
+                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
+                    readonly cut: number[];
+                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
+                    readonly bias: number[];
+                };
+                /**
+                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
+                 * @default {}
+                 */
+                operators: {
+                    [key: string]: {
+                        /**
+                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
+                         * @default required
+                         * @enum {string}
+                         */
+                        output: "required" | "optional" | "float";
+                        /**
+                         * @description overrides the weights of the profile
+                         * @enum {string}
+                         */
+                        weight_granularity?: "tensor" | "channel";
+                        /** @description the only values of attributes that it computes in integers */
+                        attributes?: {
+                            [key: string]: (string | number)[];
+                        };
+                        /** @description inputs and output have one scale and zero point */
+                        same_scale?: boolean;
+                        /** @description parameters that the operator always writes */
+                        fixed_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                        /** @description the same for wide activations */
+                        fixed_wide_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                    };
+                };
+                /**
+                 * @description where the rules come from
+                 * @default []
+                 */
+                sources: string[];
+            };
             method: components["schemas"]["Method"];
             calibration?: {
                 dataset_id: string;
                 samples?: number;
+            };
+            /** @description for the method qat */
+            training?: {
+                /** @description the first so many; all by default */
+                samples?: number;
+                /** @description passes over the data; not together with steps */
+                epochs?: number;
+                /** @description updates; not together with epochs */
+                steps?: number;
+                /** @default auto */
+                batch_size: "auto" | number;
+                /**
+                 * @description its peak
+                 * @default auto
+                 */
+                learning_rate: "auto" | number;
+                dataset_id: string;
             };
             evaluation?: {
                 dataset_id: string;
@@ -831,9 +1404,13 @@ export interface components {
                  */
                 op_types: string[];
             };
+            /** @description fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own */
+            input_shapes?: {
+                [key: string]: number[];
+            };
             limits?: {
-                /** @default 3600 */
-                max_runtime_seconds: number;
+                /** @description 3600 by default, 21600 for the method qat */
+                max_runtime_seconds?: number;
                 /** @default 86400 */
                 max_queue_seconds: number;
             };
@@ -848,7 +1425,7 @@ export interface components {
             };
         };
         /** @description how the numbers are reduced */
-        Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["WeightOnlyMethod"] | components["schemas"]["Float16Method"];
+        Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["WeightOnlyMethod"] | components["schemas"]["Float16Method"] | components["schemas"]["QatMethod"];
         Metrics: {
             size_bytes: {
                 float: number;
@@ -912,9 +1489,13 @@ export interface components {
             target_conformance: {
                 ok: boolean;
                 violations: {
+                    /** @description a node, or an input or output of the model */
                     node: string;
+                    /** @description field of the target that is broken */
                     rule: string;
                     detail: string;
+                    /** @description where the rules of the target come from */
+                    source: string;
                 }[];
             };
         };
@@ -994,9 +1575,274 @@ export interface components {
                 detail: string;
             }[];
         };
+        QatMethod: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "qat";
+            /**
+             * @description ranges of the post-training quantization that training starts from
+             * @default auto
+             * @enum {string}
+             */
+            observer: "auto" | "minmax" | "moving_average" | "percentile" | "entropy" | "mse" | "kmeans";
+            /**
+             * @description one weight scale per output channel instead of one per tensor
+             * @default true
+             */
+            per_channel: boolean;
+            /**
+             * @description distillation: learn the outputs of the float model, no labels needed; cross_entropy: learn the labels; blend: both; auto: blend where the training data has labels
+             * @default auto
+             * @enum {string}
+             */
+            loss: "auto" | "distillation" | "cross_entropy" | "blend";
+            /**
+             * @description softens both distributions of a distillation
+             * @default 2
+             */
+            temperature: number;
+            /**
+             * @description share of cross-entropy in a blend
+             * @default 0.5
+             */
+            label_weight: number;
+            /**
+             * @default auto
+             * @enum {string}
+             */
+            optimizer: "auto" | "sgd" | "adamw";
+            /**
+             * @description of the learning rate
+             * @default cosine
+             * @enum {string}
+             */
+            schedule: "cosine" | "constant";
+            /**
+             * @description share of the steps in which the learning rate rises
+             * @default 0.05
+             */
+            warmup: number;
+            /** @default 0 */
+            weight_decay: number;
+            /**
+             * @description gradients longer than this are shortened to it
+             * @default 1
+             */
+            max_gradient_norm: number;
+            /**
+             * @description learned step size: scales are trained like weights
+             * @default true
+             */
+            learn_scales: boolean;
+            /**
+             * @description share of the steps after which ranges no longer follow the data
+             * @default 0.33
+             */
+            freeze_observers: number;
+        };
         Recipe: {
-            /** @enum {string} */
-            target: "cpu-int8" | "cpu-int4" | "gpu-float16";
+            /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+                /** @description a name of your own; the names of the built-in targets are taken */
+                id: string;
+                /**
+                 * @default target
+                 * @constant
+                 */
+                object: "target";
+                /**
+                 * @default integer
+                 * @constant
+                 */
+                kind: "integer";
+                /** @default User profile */
+                title: string;
+                /** @default Sent with a job. */
+                description: string;
+                /** @default any that executes QDQ models */
+                runtime: string;
+                /**
+                 * @default [
+                 *       "static",
+                 *       "qat"
+                 *     ]
+                 */
+                methods: ("static" | "dynamic" | "qat")[];
+                /**
+                 * @default static
+                 * @enum {string}
+                 */
+                default_method: "static" | "dynamic" | "qat";
+                /** @default 13 */
+                min_opset: number;
+                activation: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /** @description what the method option activation_bits 16 uses instead */
+                wide_activation?: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                weight: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /**
+                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
+                 * @default {
+                 *       "dtype": "int32"
+                 *     }
+                 */
+                bias: {
+                    /** @enum {string} */
+                    dtype: "int32" | "int8" | "float32";
+                };
+                /**
+                 * @default QDQ
+                 * @constant
+                 */
+                format: "QDQ";
+                /**
+                 * @description cpu: latency is measured where the job runs
+                 * @default other
+                 * @enum {string}
+                 */
+                hardware: "cpu" | "other";
+                /**
+                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
+                 * @default all
+                 * @enum {string}
+                 */
+                placement: "regions" | "all" | "inputs";
+                /**
+                 * @description whether every dimension must be a number
+                 * @default dynamic
+                 * @enum {string}
+                 */
+                shapes: "static" | "dynamic";
+                /**
+                 * @description whether anything may stay in float
+                 * @default allowed
+                 * @enum {string}
+                 */
+                float_operators: "allowed" | "forbidden";
+                /**
+                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
+                 * @default int32
+                 * @enum {string}
+                 */
+                accumulator: "int32" | "int16-pairs";
+                /** @description for scales 2^−pos: by how many bits results may be shifted */
+                shifts?: {
+                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
+                    readonly cut: number[];
+                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
+                    readonly bias: number[];
+                };
+                /**
+                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
+                 * @default {}
+                 */
+                operators: {
+                    [key: string]: {
+                        /**
+                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
+                         * @default required
+                         * @enum {string}
+                         */
+                        output: "required" | "optional" | "float";
+                        /**
+                         * @description overrides the weights of the profile
+                         * @enum {string}
+                         */
+                        weight_granularity?: "tensor" | "channel";
+                        /** @description the only values of attributes that it computes in integers */
+                        attributes?: {
+                            [key: string]: (string | number)[];
+                        };
+                        /** @description inputs and output have one scale and zero point */
+                        same_scale?: boolean;
+                        /** @description parameters that the operator always writes */
+                        fixed_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                        /** @description the same for wide activations */
+                        fixed_wide_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                    };
+                };
+                /**
+                 * @description where the rules come from
+                 * @default []
+                 */
+                sources: string[];
+            };
             method: components["schemas"]["Method"];
             /**
              * @default {
@@ -1016,9 +1862,14 @@ export interface components {
                  */
                 op_types: string[];
             };
+            /** @description fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own */
+            input_shapes?: {
+                [key: string]: number[];
+            };
             calibration?: {
                 samples: number;
             };
+            training?: components["schemas"]["Training"];
             evaluation?: {
                 /** @enum {string} */
                 metric: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
@@ -1055,6 +1906,77 @@ export interface components {
                 sqnr_db: number;
                 kept: boolean;
             }[];
+            /** @default null */
+            training: {
+                loss: string;
+                optimizer: string;
+                /** @description its peak */
+                learning_rate: number;
+                steps: number;
+                /** @description planned */
+                total_steps: number;
+                epochs: number;
+                batch_size: number;
+                samples: number;
+                /** @description of the training data, for judging while training goes on */
+                held_out_samples: number;
+                learned_scales: boolean;
+                /** @description estimated before the start, of the whole process */
+                memory_bytes: number;
+                seconds: number;
+                samples_per_second: number;
+                /** @enum {string} */
+                ending: "completed" | "stopped" | "no_improvement" | "diverged";
+                /** @enum {string} */
+                metric: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                /** @description the float model on the held-out samples */
+                float: {
+                    loss: number;
+                    /** @description in the words of `metric`; null where outputs have no argmax */
+                    metric: number | null;
+                };
+                /** @description what training started from, on the held-out samples */
+                post_training: {
+                    loss: number;
+                    /** @description in the words of `metric`; null where outputs have no argmax */
+                    metric: number | null;
+                };
+                /** @description the best artifact on the held-out samples */
+                best: {
+                    loss: number;
+                    /** @description in the words of `metric`; null where outputs have no argmax */
+                    metric: number | null;
+                    step: number;
+                } | null;
+                /** @enum {string} */
+                kept: "trained" | "post_training";
+                curve: {
+                    step: number;
+                    loss: number;
+                    learning_rate: number;
+                }[];
+                judged: {
+                    loss: number;
+                    /** @description in the words of `metric`; null where outputs have no argmax */
+                    metric: number | null;
+                    step: number;
+                }[];
+            } | null;
+            /**
+             * @description quantized layers, the least faithful first, on some samples that judge
+             * @default []
+             */
+            sensitivity: {
+                node: string;
+                op_type: string;
+                /** @description its result */
+                value: string;
+                /** @description of its result, with everything in front of it quantized too */
+                sqnr_db: number;
+                cosine: number;
+                /** @description what the outputs win when this layer alone leaves the 8-bit integers; measured where a goal asks for it */
+                gain_db: number | null;
+            }[];
             metrics: components["schemas"]["Metrics"];
             warnings: components["schemas"]["Warning"][];
             stages: {
@@ -1084,6 +2006,26 @@ export interface components {
              * @default auto
              */
             bias_correction: "auto" | boolean;
+            /**
+             * @description cross-layer equalization: even out the weight ranges of layers that follow each other; auto tries it where weights have one scale per tensor and keeps it where it helps
+             * @default auto
+             */
+            equalize: "auto" | boolean;
+            /**
+             * @description SmoothQuant: move outlying channels of activations into the weights behind them; a number is its strength alpha, true takes 0.5, auto keeps the best where it helps
+             * @default auto
+             */
+            smooth: "auto" | boolean | number;
+            /**
+             * @description AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps
+             * @default false
+             */
+            adaround: "auto" | boolean;
+            /**
+             * @description 16 where the target has wide activations
+             * @default 8
+             */
+            activation_bits: 8 | 16;
             /** @description mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more */
             min_sqnr_db?: number;
             /**
@@ -1106,6 +2048,21 @@ export interface components {
             data: components["schemas"]["Target"][];
             /** @constant */
             has_more: false;
+        };
+        Training: {
+            /** @description the first so many; all by default */
+            samples?: number;
+            /** @description passes over the data; not together with steps */
+            epochs?: number;
+            /** @description updates; not together with epochs */
+            steps?: number;
+            /** @default auto */
+            batch_size: "auto" | number;
+            /**
+             * @description its peak
+             * @default auto
+             */
+            learning_rate: "auto" | number;
         };
         Warning: {
             code: string;
@@ -1643,8 +2600,9 @@ export interface operations {
                 after?: string;
                 status?: "queued" | "running" | "canceling" | "succeeded" | "failed" | "canceled" | "expired";
                 model_id?: string;
-                target?: "cpu-int8" | "cpu-int4" | "gpu-float16";
-                method?: "static" | "dynamic" | "weight_only" | "float16";
+                /** @description a built-in target, or the id of a profile */
+                target?: string;
+                method?: "static" | "dynamic" | "weight_only" | "float16" | "qat";
                 created_after?: string;
             };
             header?: never;
@@ -1852,6 +2810,33 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ArtifactList"];
+                };
+            };
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listJobCheckpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description job_…: id of the job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The checkpoints */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointList"];
                 };
             };
             404: components["responses"]["NotFound"];

@@ -1,6 +1,7 @@
 /** What every part of the API keeps: problems, pages, methods, health. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
+import { TARGET_NAMES } from '../../src/engine/recipe.ts'
 import { type Api, startApi } from '../kit/api.ts'
 import { call, create, post, startJob } from '../kit/client.ts'
 import { convNet, mlp } from '../kit/model.ts'
@@ -107,7 +108,8 @@ describe('conventions', () => {
     const { body } = await call<{ data: { id: string; operators?: object; sources: string[] }[] }>(
       `${api.url}/v1/targets`,
     )
-    assert.deepEqual(body.data.map(({ id }) => id).toSorted(), ['cpu-int4', 'cpu-int8', 'gpu-float16'])
+    assert.deepEqual(body.data.map(({ id }) => id).toSorted(), TARGET_NAMES.toSorted())
+    assert.ok(body.data.every(({ sources }) => sources.length > 0))
     const one = await call<{ id: string; operators: Record<string, unknown> }>(`${api.url}/v1/targets/cpu-int8`)
     assert.ok(one.body.operators.Conv)
   })

@@ -147,7 +147,7 @@ export function quantizeInto(
   const [low, high] = clip
   for (let i = start; i < start + count; i++) {
     const q = roundHalfEven(f32(values[i] / scale)) + zeroPoint
-    out[i] = q < low ? low : q > high ? high : q
+    out[i] = Math.min(Math.max(q, low), high)
   }
 }
 

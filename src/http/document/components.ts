@@ -5,24 +5,28 @@ import {
   DynamicMethod,
   Float16Method,
   Method,
+  QatMethod,
   Recipe,
   StaticMethod,
+  Training,
   WeightOnlyMethod,
 } from '../../engine/recipe.ts'
 import { Metrics, Report, Warning } from '../../engine/report.ts'
-import { ArtifactSummary, JobError, JobEvent, JobRequest } from '../../jobs/job.ts'
+import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/job.ts'
 import { Model, Port } from '../../models/model.ts'
 import { Problem } from '../problem.ts'
 import { Dataset, DatasetList } from '../routes/datasets.ts'
 import { EventList } from '../routes/events.ts'
 import { Health } from '../routes/health.ts'
-import { ArtifactList, DryRun, Job, JobList } from '../routes/jobs.ts'
+import { ArtifactList, CheckpointList, DryRun, Job, JobList } from '../routes/jobs.ts'
 import { ModelList } from '../routes/models.ts'
 import { Target, TargetList } from '../routes/targets.ts'
 
 const COMPONENTS: Record<string, z.ZodType> = {
   Artifact: ArtifactSummary,
   ArtifactList,
+  Checkpoint,
+  CheckpointList,
   Dataset,
   DatasetList,
   DatasetSpec,
@@ -42,11 +46,13 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ModelList,
   Port,
   Problem,
+  QatMethod,
   Recipe,
   Report,
   StaticMethod,
   Target,
   TargetList,
+  Training,
   Warning,
   WeightOnlyMethod,
 }

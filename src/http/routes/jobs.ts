@@ -4,7 +4,7 @@ import { METHOD_NAMES, Recipe } from '../../engine/recipe.ts'
 import { cancelJob } from '../../jobs/cancel-job.ts'
 import { createJob } from '../../jobs/create-job.ts'
 import { getJob } from '../../jobs/get-job.ts'
-import { ArtifactSummary, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/job.ts'
+import { ArtifactSummary, Checkpoint, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/job.ts'
 import { listJobs } from '../../jobs/list-jobs.ts'
 import { viewJob } from '../../jobs/view-job.ts'
 import { ACCEPTED, CONDITIONAL, REPORT } from '../document/bodies.ts'
@@ -31,6 +31,12 @@ export const JobList = listOf(Job)
 export const ArtifactList = z.object({
   object: z.literal('list'),
   data: z.array(ArtifactSummary),
+  has_more: z.literal(false),
+})
+
+export const CheckpointList = z.object({
+  object: z.literal('list'),
+  data: z.array(Checkpoint),
   has_more: z.literal(false),
 })
 
@@ -151,6 +157,23 @@ export const artifacts = endpoint(
   async ({ deps, owner, params }) => {
     const job = await getJob(deps, owner, params.id)
     return { object: 'list', data: job.artifacts, has_more: false }
+  },
+)
+
+export const checkpoints = endpoint(
+  {
+    operationId: 'listJobCheckpoints',
+    tags: ['jobs'],
+    summary: "List a training's checkpoints",
+    description:
+      'The state from which another attempt would go on while the job is unfinished: at most one. When the job has succeeded, it is an artifact.',
+    params: Id,
+    response: { 200: answer('The checkpoints', CheckpointList) },
+    'x-errors': ['not_found'],
+  },
+  async ({ deps, owner, params }) => {
+    const { checkpoint } = await getJob(deps, owner, params.id)
+    return { object: 'list', data: checkpoint ? [checkpoint] : [], has_more: false }
   },
 )
 
