@@ -10,12 +10,15 @@ import type { Range, Statistics } from './observers/observer.ts'
 
 type Batches = AsyncIterable<Record<string, RunTensor>> | Iterable<Record<string, RunTensor>>
 
-/** Where the extremes of a value come out: two outputs, or its lower bound where that is known beforehand. */
-export type ExtremesOutputs = readonly [low: string | number, high: string]
+/** Where the extremes of a value come out: outputs, or a bound that is known beforehand. The least and the largest of several count. */
+export interface ExtremesOutputs {
+  low: readonly (string | number)[]
+  high: readonly string[]
+}
 
 /**
- * Adds the smallest and largest element of each named value to the model's outputs. `knowBounds` leaves out what a clamp guarantees.
- * The model is changed.
+ * Adds the smallest and largest element of each named value to the model's outputs. `knowBounds` leaves out what the operators say: what cannot
+ * be negative, and what is joined of measured values. The model is changed.
  */
 export function addExtremes(
   model: Model,
@@ -23,19 +26,62 @@ export function addExtremes(
   { knowBounds = false } = {},
 ): Map<string, ExtremesOutputs> {
   const values = valuesByName(model)
-  return new Map(
-    names.map((name) => {
-      const value = valueNamed(values, name)
-      const bound = knowBounds ? lowerBound(value) : null
-      return [name, [bound ?? addExtreme(model, 'ReduceMin', value), addExtreme(model, 'ReduceMax', value)]]
-    }),
+  const wanted = names.map((name) => valueNamed(values, name))
+  const joined = new Set(
+    knowBounds ? wanted.filter((value) => partsOf(value)?.every((part) => wanted.includes(part))) : [],
   )
+  const signs: Signs | null = knowBounds ? new Map() : null
+  const found = new Map<string, ExtremesOutputs>()
+  for (const value of wanted) if (!joined.has(value)) found.set(value.name, addOwnExtremes(model, value, signs))
+  const resolve = (value: Value): ExtremesOutputs => {
+    const known = found.get(value.name)
+    if (known) return known
+    const parts = (partsOf(value) ?? []).map(resolve)
+    const all = { low: unique(parts.flatMap(({ low }) => low)), high: unique(parts.flatMap(({ high }) => high)) }
+    found.set(value.name, all)
+    return all
+  }
+  return new Map(wanted.map((value) => [value.name, resolve(value)]))
 }
 
-/** 0 behind a clamp at 0: a quantized range holds 0 anyway. */
-function lowerBound({ producer }: Value): number | null {
-  const low = producer && opOf(producer)?.bounds?.(producer)?.[0]
-  return low === 0 ? 0 : null
+const unique = <T>(items: readonly T[]): T[] => [...new Set(items)]
+
+function addOwnExtremes(model: Model, value: Value, signs: Signs | null): ExtremesOutputs {
+  const isBounded = signs !== null && cannotBeNegative(value, signs)
+  const low = isBounded ? 0 : addExtreme(model, 'ReduceMin', value)
+  return { low: [low], high: [addExtreme(model, 'ReduceMax', value)] }
+}
+
+/** What a concatenation joins; null for anything else. */
+function partsOf({ producer }: Value): Value[] | null {
+  if (producer?.opType !== 'Concat' || producer.domain !== '') return null
+  return producer.inputs.filter((input) => input !== null)
+}
+
+/** Operators that never make the smallest number smaller, beside those that only move numbers. */
+const KEEP_SIGN = new Set(['Concat', 'AveragePool', 'GlobalAveragePool', 'ReduceMean', 'ReduceSum'])
+
+/** Operators that may write numbers beyond those that they read. */
+const OVERSHOOT = new Set(['Resize', 'Upsample'])
+
+/** What is known already of values: whether they cannot be negative. */
+type Signs = Map<Value, boolean>
+
+/** Behind a clamp at 0, or made of such numbers. A quantized range holds 0 anyway, so that the exact minimum does not matter. */
+function cannotBeNegative(value: Value, signs: Signs): boolean {
+  const known = signs.get(value) ?? signOf(value, signs)
+  signs.set(value, known)
+  return known
+}
+
+function signOf({ producer }: Value, signs: Signs): boolean {
+  const def = producer && opOf(producer)
+  if (!producer || !def || OVERSHOOT.has(producer.opType)) return false
+  const low = def.class === 'clamp' ? def.bounds?.(producer)?.[0] : undefined
+  if (low !== undefined && low >= 0) return true
+  const sources = KEEP_SIGN.has(producer.opType) || def.class === 'movement' ? producer.inputs : []
+  const numbers = sources.filter((input): input is Value => input?.dtype === 'float32')
+  return numbers.length > 0 && numbers.every((input) => cannotBeNegative(input, signs))
 }
 
 const IMAGE_RANK = 4
@@ -191,8 +237,10 @@ export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
   const { session, outputs, elements = new Map(), means = new Map(), batches, onBatch } = input
   const statistics = new Map<string, Statistics>()
   const averages = new Map<string, Float32Array>()
-  const extremes = [...outputs.values()].flat().filter((output) => typeof output === 'string')
-  const fetch = [...extremes, ...elements.values(), ...means.values()]
+  const extremes = [...outputs.values()].flatMap(({ low, high }) => [...low, ...high])
+  const fetch = [...new Set([...extremes, ...elements.values(), ...means.values()])].filter(
+    (output) => typeof output === 'string',
+  )
   let count = 0
   for await (const feeds of batches) {
     const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
@@ -234,10 +282,8 @@ function merged(before: Statistics | undefined, { min, max }: Range, count: numb
 }
 
 function extremesOf(name: string, ends: ExtremesOutputs, results: Record<string, RunTensor>): Range {
-  const [min, max] = ends.map((end) => (typeof end === 'number' ? end : Number(results[end]?.data[0]))) as [
-    number,
-    number,
-  ]
+  const numberOf = (end: string | number) => (typeof end === 'number' ? end : Number(results[end]?.data[0]))
+  const [min, max] = [Math.min(...ends.low.map(numberOf)), Math.max(...ends.high.map(numberOf))]
   if (Number.isFinite(min) && Number.isFinite(max)) return { min, max }
   throw new FewbitError(
     'calibration_failed',

@@ -1,0 +1,114 @@
+/** What calibration measures inside the graph is what a look at the activations themselves finds. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { int, ints } from '../../../src/engine/ir/build.ts'
+import { cloneModel } from '../../../src/engine/ir/clone.ts'
+import type { Model, Value } from '../../../src/engine/ir/graph.ts'
+import {
+  addChannelMaxima,
+  addElements,
+  addExtremes,
+  addInputMeans,
+  measureExtremes,
+  measureMaxima,
+} from '../../../src/engine/quant/calibrate.ts'
+import { totalOf } from '../../../src/engine/quant/histogram.ts'
+import { openRuntime } from '../../../src/engine/runtime/ort.ts'
+import type { RunTensor, Session } from '../../../src/engine/runtime/runner.ts'
+import { randomSource } from '../../../src/engine/synthetic.ts'
+import { openWorkspace } from '../../../src/engine/workspace.ts'
+import { buildModel } from '../../kit/model.ts'
+import { typedModel } from '../../kit/run.ts'
+
+const SIDE = 6
+
+/** Two branches, one clamped, joined, pooled and read by a last layer. */
+function branches(opset: number): Uint8Array {
+  const m = buildModel(opset)
+  const x = m.input('x', ['N', 3, SIDE, SIDE])
+  const conv = (name: string, input: Value, channels: number) =>
+    m.node('Conv', [input, m.weight(`${name}.w`, [5, channels, 1, 1]), m.weight(`${name}.b`, [5])], {
+      name,
+      output: `${name}_y`,
+    })
+  const clamped = m.node('Relu', [conv('a', x, 3)], { output: 'clamped' })
+  const joined = m.node('Concat', [clamped, conv('b', x, 3)], { output: 'joined', attributes: { axis: int(1) } })
+  const twice = m.node('Concat', [joined, clamped], { output: 'twice', attributes: { axis: int(1) } })
+  const pooled = m.node('AveragePool', [clamped], { output: 'pooled', attributes: { kernel_shape: ints([2, 2]) } })
+  m.output(m.node('GlobalAveragePool', [conv('c', twice, 15)]), 'y')
+  m.output(m.node('GlobalAveragePool', [pooled]), 'z')
+  return m.bytes()
+}
+
+const NAMES = ['x', 'a_y', 'b_y', 'clamped', 'joined', 'twice', 'pooled']
+const BATCHES = [1, 4, 2].map((samples, seed): Record<string, RunTensor> => {
+  const random = randomSource(seed + 1)
+  const dims = [samples, 3, SIDE, SIDE]
+  return {
+    x: {
+      dtype: 'float32',
+      dims,
+      data: Float32Array.from({ length: samples * 3 * SIDE * SIDE }, () => 4 * random() - 2),
+    },
+  }
+})
+
+async function withSession<T>(model: Model, use: (session: Session) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'fewbit-calibrate-'))
+  const session = await openRuntime(1).load(openWorkspace(directory).save('probe.onnx', model), { optimization: 'all' })
+  try {
+    return await use(session)
+  } finally {
+    await session.release()
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** All elements of every named value. */
+async function activations(model: Model): Promise<Map<string, number[]>> {
+  const probe = cloneModel(model)
+  const produced = [...probe.graph.nodes].flatMap(({ outputs }) => outputs.filter((value) => value !== null))
+  probe.graph.outputs.push(...produced.filter(({ name }) => NAMES.includes(name)))
+  const all = new Map<string, number[]>(NAMES.map((name) => [name, []]))
+  await withSession(probe, async (session) => {
+    for (const feeds of BATCHES) {
+      const results = { ...feeds, ...(await session.run(feeds)) }
+      for (const [name, elements] of all) elements.push(...(results[name]!.data as Float32Array))
+    }
+  })
+  return all
+}
+
+for (const opset of [13, 17, 18]) {
+  test(`extremes, histograms, means and channel maxima under operator set ${opset}`, async () => {
+    const model = await typedModel(branches(opset))
+    const expected = await activations(model)
+    const probe = cloneModel(model)
+    const outputs = addExtremes(probe, NAMES, { knowBounds: true })
+    const elements = addElements(probe, NAMES, 7)
+    const means = addInputMeans(probe, new Set(['c']))
+    const maxima = addChannelMaxima(probe, [{ name: 'b_y', axis: 1 }])
+    await withSession(probe, async (session) => {
+      const measured = await measureExtremes({ session, outputs, elements, means, batches: BATCHES })
+      for (const [name, all] of expected) {
+        const { min, max, histogram } = measured.statistics.get(name)!
+        assert.equal(max, Math.max(...all), name)
+        assert.equal(Math.min(min, 0), Math.min(...all, 0), name)
+        assert.ok(min <= Math.min(...all), name)
+        assert.equal(totalOf(histogram!), all.length, name)
+        assert.deepEqual([histogram!.low, histogram!.high], [min, max], name)
+      }
+      assert.equal(measured.means.get('c')!.length, 15)
+      const [largest] = (await measureMaxima(session, maxima, BATCHES)).values()
+      assert.equal(Math.max(...largest!), Math.max(...expected.get('b_y')!.map(Math.abs)))
+    })
+    const measuredOutputs = new Set([...outputs.values()].flatMap(({ low, high }) => [...low, ...high]))
+    assert.ok(
+      ![...measuredOutputs].some((output) => String(output).startsWith('joined')),
+      'what is joined is not measured twice',
+    )
+  })
+}
