@@ -10,7 +10,7 @@ import { clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/ma
 import { type Parameter, rootMeanSquare } from './parameter.ts'
 import { addFakeQuantize, addPowerOfTwo, addRoundTo, constantOf, emit, reduce, type Site } from './pseudo.ts'
 import { searchScales } from './scales.ts'
-import { type BiasSite, type ConstantSite, findSites, type Group, type Sites } from './sites.ts'
+import type { BiasSite, ConstantSite, Group, Sites } from './sites.ts'
 
 export interface Student {
   model: Model
@@ -61,8 +61,6 @@ export function buildStudent(built: Built, sites: Sites, mode: ScaleMode, search
   for (const value of [...model.graph.initializers]) if (isTrained(value, model)) addFloatParameter(context, value)
   return { model, sites, parameters: context.parameters, observed: context.observed }
 }
-
-export { findSites }
 
 const constant = ({ model, graph }: Site, name: string, values: Float32Array, shape: readonly number[]) =>
   addInitializer(model, graph, name, float32(shape, values))

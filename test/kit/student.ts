@@ -1,0 +1,71 @@
+/** A student in the middle of a training, of a model made on the spot. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openDataset } from '../../src/engine/data/dataset.ts'
+import { searchStatic } from '../../src/engine/methods/search-static.ts'
+import { type Built, buildVariant } from '../../src/engine/methods/variant.ts'
+import { prepare } from '../../src/engine/prepare.ts'
+import { Recipe } from '../../src/engine/recipe.ts'
+import { openRuntime } from '../../src/engine/runtime/ort.ts'
+import type { Runtime } from '../../src/engine/runtime/runner.ts'
+import { calibrationBatches } from '../../src/engine/samples.ts'
+import { targetOf } from '../../src/engine/targets/index.ts'
+import type { IntegerTarget } from '../../src/engine/targets/target.ts'
+import { type Gatherer, openGatherer } from '../../src/engine/training/samples.ts'
+import { findSites } from '../../src/engine/training/sites.ts'
+import { specialize } from '../../src/engine/training/specialize.ts'
+import { buildStudent, type ScaleMode, type Student } from '../../src/engine/training/student.ts'
+import { openWorkspace, type Workspace } from '../../src/engine/workspace.ts'
+import { randomData } from './data.ts'
+
+export interface OpenStudent {
+  runtime: Runtime
+  workspace: Workspace
+  student: Student
+  /** holds the first samples */
+  gatherer: Gatherer
+  /** the quantized model that the student was made from, anew */
+  build(): Built
+}
+
+interface StudentOptions {
+  model: Uint8Array
+  /** of one sample of the input x */
+  shape: readonly number[]
+  target: unknown
+  mode: ScaleMode
+  batch: number
+}
+
+/** Calibrates on 48 random samples with min/max and gives `use` the student. */
+export async function withStudent<T>(options: StudentOptions, use: (opened: OpenStudent) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'fewbit-student-'))
+  try {
+    const [workspace, runtime] = [openWorkspace(directory), openRuntime(1)]
+    writeFileSync(workspace.path('model.onnx'), options.model)
+    writeFileSync(workspace.path('data.npz'), randomData(48, options.shape))
+    const recipe = Recipe.parse({ target: options.target, method: { type: 'qat' } })
+    const target = targetOf(recipe.target) as IntegerTarget
+    const prepared = await prepare(workspace.path('model.onnx'), target.min_opset, runtime, workspace)
+    const dataset = await openDataset(workspace.path('data.npz'), { arrays: {} })
+    const batches = calibrationBatches({ dataset, start: 0, count: 48 }, prepared.inputs, 4)
+    const quiet = { training: null, excludes: () => null, progress: () => {}, now: () => 0 }
+    const { common, variant } = await searchStatic(
+      { prepared, recipe, target, runtime, workspace, batches, ...quiet },
+      target,
+      { observer: 'minmax', per_channel: true, bias_correction: false } as never,
+      batches,
+    )
+    const gatherer = openGatherer(dataset, prepared.inputs, options.batch)
+    gatherer.fill(Array.from({ length: options.batch }, (_, i) => i))
+    const built = buildVariant(common, variant)
+    const sites = findSites(built)
+    const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
+    await specialize(built.model, sizes, runtime, workspace)
+    const student = buildStudent(built, sites, options.mode, false)
+    return await use({ runtime, workspace, student, gatherer, build: () => buildVariant(common, variant) })
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
