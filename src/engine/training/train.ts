@@ -54,8 +54,8 @@ export interface TrainResult {
 /** how often in a training the artifact is judged, at most and at least a few steps apart */
 const JUDGED_TIMES = 16
 const LEAST_BETWEEN = 10
-/** judgements without a gain that end a training */
-const PATIENCE = 8
+/** judgements without a gain that end a training; a falling learning rate wins most at its end, so they are many */
+const PATIENCE = 12
 /** points of the loss curve */
 const CURVE_POINTS = 200
 /** milliseconds between reports, and between checkpoints */
