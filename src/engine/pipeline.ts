@@ -7,6 +7,7 @@ import { check } from './ir/check.ts'
 import type { Model, Node } from './ir/graph.ts'
 import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
+import { renderReport } from './page/index.ts'
 import { forgetTypes } from './passes/forget-types.ts'
 import { packWeights } from './passes/pack-weights.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
@@ -47,6 +48,7 @@ const MODEL = 'model.onnx'
 const FILES = [
   { name: MODEL, content_type: 'application/octet-stream' },
   { name: 'report.json', content_type: 'application/json' },
+  { name: 'report.html', content_type: 'text/html; charset=utf-8' },
   { name: 'plan.json', content_type: 'application/json' },
 ]
 
@@ -261,10 +263,10 @@ function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, veri
     warnings: run.warnings,
     stages: progress.stages(),
   })
-  const write = (name: string, document: unknown) =>
-    writeFileSync(workspace.path(join(spec.output, name)), JSON.stringify(document, null, 1))
-  write('report.json', report)
-  write('plan.json', output.plan)
+  const write = (name: string, text: string) => writeFileSync(workspace.path(join(spec.output, name)), text)
+  write('report.json', JSON.stringify(report, null, 1))
+  write('report.html', renderReport(report, output.plan))
+  write('plan.json', JSON.stringify(output.plan, null, 1))
   progress.report('packaging', 1, 1)
 }
 
