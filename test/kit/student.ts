@@ -61,8 +61,7 @@ export async function withStudent<T>(options: StudentOptions, use: (opened: Open
     gatherer.fill(Array.from({ length: options.batch }, (_, i) => i))
     const built = buildVariant(common, variant)
     const sites = findSites(built)
-    const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
-    await specialize(built.model, sizes, runtime, workspace)
+    await specialize(built.model, gatherer.feeds, runtime, workspace)
     const student = buildStudent(built, sites, options.mode, false)
     return await use({ runtime, workspace, student, gatherer, build: () => buildVariant(common, variant) })
   } finally {

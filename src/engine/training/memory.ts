@@ -1,6 +1,6 @@
 /** How much memory a training step will need, before it starts. */
 import { FewbitError } from '../../shared/errors.ts'
-import type { Graph } from '../ir/graph.ts'
+import type { Graph, Node } from '../ir/graph.ts'
 import { elementCount } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import { OPTIMIZERS } from './optimizers.ts'
@@ -17,17 +17,21 @@ export interface MemoryNeed {
 const FLOAT = 4
 /** the process, ONNX Runtime and the models themselves */
 const BASE = 250 * 2 ** 20
-/** rounded and not, as integers, masks and gradients, in an arena that grows by doubling: measured on MobileNetV2, a small CNN and a BERT */
-const COPIES = 5
+/** of a result: itself and its gradient, in an arena that grows by doubling */
+const COPIES = 2
+/** the same of what is rounded, with integers, mask and error: measured on MobileNetV2, DS-CNN and two transformers */
+const ROUNDED_COPIES = 8
 
 /** `student` has fixed shapes. */
 export function memoryNeed({ model: { graph }, parameters }: Student, optimizer: keyof typeof OPTIMIZERS): MemoryNeed {
   const count = parameters.reduce((sum, { shape }) => sum + elementCount(shape), 0)
   const states = (1 + OPTIMIZERS[optimizer].moments) * 2 + 3
   const parameterBytes = count * FLOAT * states
-  const activationBytes = COPIES * keptBytes(graph)
+  const activationBytes = keptBytes(graph)
   return { parameters: parameterBytes, activations: activationBytes, total: parameterBytes + activationBytes + BASE }
 }
+
+const copiesOf = ({ opType }: Node): number => (opType === 'FakeQuantize' ? ROUNDED_COPIES : COPIES)
 
 /** Results of operators that compute; what only moves numbers shares memory or is not kept. */
 function keptBytes({ nodes }: Graph): number {
@@ -36,7 +40,7 @@ function keptBytes({ nodes }: Graph): number {
     if (opOf(node)?.class === 'movement') continue
     for (const value of node.outputs) {
       const sizes = (value?.shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 1))
-      if (value?.dtype === 'float32') bytes += FLOAT * elementCount(sizes)
+      if (value?.dtype === 'float32') bytes += FLOAT * elementCount(sizes) * copiesOf(node)
     }
   }
   return bytes

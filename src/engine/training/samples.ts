@@ -13,7 +13,7 @@ export interface Gatherer {
   fill(indices: readonly number[]): void
 }
 
-/** A batch of `wished` samples, or what the model's fixed first dimension or the data's layout demand. */
+/** A batch of `wished` samples, all of them the first until it is filled, or what the model's fixed first dimension or the data's layout demand. */
 export function openGatherer(dataset: Dataset, inputs: readonly ValueInfo[], wished: number): Gatherer {
   const size = batchSizeFor(inputs, dataset, wished)
   const first = readBatch(dataset, inputs, 0, 1)
@@ -25,17 +25,18 @@ export function openGatherer(dataset: Dataset, inputs: readonly ValueInfo[], wis
       return [name, { dtype, dims: size === 1 ? dims : [size, ...dims.slice(1)], data: new make(data.length * size) }]
     }),
   )
+  const put = (row: number, sample: Readonly<Record<string, RunTensor>>) => {
+    for (const { name } of inputs) {
+      const { data } = sample[name]!
+      ;(feeds[name]!.data as Float32Array).set(data as Float32Array, row * data.length)
+    }
+  }
+  for (let row = 0; row < size; row++) put(row, first)
   return {
     size,
     feeds,
     fill: (indices) => {
-      indices.forEach((index, row) => {
-        const sample = readBatch(dataset, inputs, index, 1)
-        for (const { name } of inputs) {
-          const { data } = sample[name]!
-          ;(feeds[name]!.data as Float32Array).set(data as Float32Array, row * data.length)
-        }
-      })
+      for (const [row, index] of indices.entries()) put(row, readBatch(dataset, inputs, index, 1))
     },
   }
 }

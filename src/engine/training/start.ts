@@ -105,8 +105,7 @@ export async function studentOf(
   searched: boolean,
 ): Promise<Student> {
   const sites = findSites(built)
-  const sizes = new Map(Object.entries(gatherer.feeds).map(([name, { dims }]) => [name, dims]))
-  await specialize(built.model, sizes, input.runtime, input.workspace)
+  await specialize(built.model, gatherer.feeds, input.runtime, input.workspace)
   return buildStudent(built, sites, mode, searched)
 }
 
