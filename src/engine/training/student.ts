@@ -78,14 +78,16 @@ function groupScale(context: Context, group: Group): Scale {
     return { scale: constant(context, `${key}_step`, Float32Array.of(scale), []), zeroPoint: zero() }
   if (context.mode === 'learned')
     return { scale: trainedScale(context, key, spec, Float32Array.of(scale), []), zeroPoint: zero() }
-  const [first, last] = clippingRange(spec.qtype, spec)
-  const range = Float32Array.of((first - zeroPoint) * scale, (last - zeroPoint) * scale)
+  const range = Float32Array.from(integerRange(spec.qtype, spec), (q) => (q - zeroPoint) * scale * WITHIN)
   return scaleOfRange(
     context,
     spec,
     addParameter(context, { key, kind: 'range', shape: [2], initial: range, unit: Float32Array.of(0), axis: null }),
   )
 }
+
+/** keeps rounding from turning a range into the next power of two */
+const WITHIN = 1 - 2 ** -20
 
 /** A scale that is trained: itself, or the exponent of a power of two. */
 function trainedScale(

@@ -5,9 +5,10 @@ import type { Model } from '../../../src/engine/ir/graph.ts'
 import { float32 } from '../../../src/engine/ir/tensor.ts'
 import type { LoadOptions } from '../../../src/engine/runtime/runner.ts'
 import { randomSource } from '../../../src/engine/synthetic.ts'
-import { writeTrained } from '../../../src/engine/training/artifact.ts'
+import { scaleOfGroup, writeTrained } from '../../../src/engine/training/artifact.ts'
 import type { Parameter } from '../../../src/engine/training/parameter.ts'
 import { lowerPseudoOperators } from '../../../src/engine/training/pseudo.ts'
+import { findSites } from '../../../src/engine/training/sites.ts'
 import type { ScaleMode } from '../../../src/engine/training/student.ts'
 import { createFidelityMeter } from '../../../src/engine/verify/fidelity.ts'
 import { convNet, IMAGE, mlp } from '../../kit/model.ts'
@@ -72,6 +73,24 @@ describe('the student agrees with the artifact', () => {
         assert.equal(kinds.has('range'), mode === 'followed')
       })
     }
+  }
+
+  for (const [name, target] of Object.entries(TARGETS)) {
+    test(`${name}: a range that has not moved yet is the scale that calibration chose`, () =>
+      withStudent(
+        { model: mlp(), shape: [8], target, mode: 'followed', batch: SAMPLES },
+        async ({ student, build }) => {
+          const ranges = student.parameters.filter(({ kind }) => kind === 'range')
+          const numbers = new Map(ranges.map(({ key, initial }) => [key, initial]))
+          const kinds = new Map(ranges.map(({ key, kind }) => [key, kind]))
+          assert.ok(ranges.length > 0)
+          for (const group of findSites(build()).groups) {
+            const { scale, zeroPoint } = scaleOfGroup(group, { numbers, kinds, fixedScales: false })
+            assert.ok(Math.abs(scale / group.scale - 1) < 1e-4, `${scale} instead of ${group.scale}`)
+            assert.equal(zeroPoint, group.zeroPoint)
+          }
+        },
+      ))
   }
 
   test('matrix products without biases', async () => {
