@@ -1,5 +1,6 @@
 /** Runs a float model over calibration data and keeps what observers and bias correction need of it. */
 import { cloneModel } from '../ir/clone.ts'
+import { correctable } from '../quant/bias-correction.ts'
 import { addElements, addExtremes, addInputMeans, measureExtremes } from '../quant/calibrate.ts'
 import type { Plan } from '../quant/plan.ts'
 import type { CalibrationBatches, MethodInput } from './method.ts'
@@ -21,13 +22,12 @@ export async function measureBase(
   { plan, ...wanted }: MeasureOptions,
 ): Promise<Base> {
   const names = [...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : []))
-  const biased = wanted.means ? [...plan.biases.keys()].map(({ name }) => name) : []
   let done = 0
   progress('calibrating', 0, batches.length)
   const probe = cloneModel(rewritten.model)
   const outputs = addExtremes(probe, names, { knowBounds: true })
   const elements = wanted.histograms ? addElements(probe, names, batches.samples) : new Map<string, string>()
-  const means = addInputMeans(probe, new Set(biased))
+  const means = addInputMeans(probe, wanted.means ? correctable(plan) : new Set())
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
   const onBatch = () => progress('calibrating', ++done, batches.length)
   const measured = await measureExtremes({ session, outputs, elements, means, batches, onBatch })

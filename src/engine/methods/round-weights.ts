@@ -116,7 +116,7 @@ function quantizedBy({ weight, axis }: Layer, spec: ConstantPlan) {
 
 /** Takes the mean of (Ŵ − W)·x out of the bias. */
 function shiftBias(layer: Layer, before: Float32Array, after: Float32Array, means: Float32Array): void {
-  const bias = biasOf(layer)
+  const bias = biasOf(layer.node)
   if (bias?.tensor?.dtype !== 'float32' || bias.consumers.size !== 1) return
   const shape = (layer.weight.tensor as Tensor).shape
   const inner = shape.slice(layer.axis + 1).reduce((a, b) => a * b, 1)

@@ -146,7 +146,10 @@ const STEPS: readonly Step[] = [tryEqualizing, trySmoothing, tryBiasCorrection, 
 async function tryEqualizing({ options, bases, search, plan }: Climb, best: Variant): Promise<Variant> {
   if (options.equalize !== 'auto' || !search.canJudge || !hasCoarseWeights(plan)) return best
   const base = await bases.equalized(best.base)
-  return base ? search.improve(best, [['cross-layer equalization', { ...best, base }]]) : best
+  if (!base) return best
+  const step = (observer: Observer) =>
+    [`cross-layer equalization, observer ${observer.name}`, { ...best, base, observer }] as const
+  return search.improve(best, observersFor(options.observer).map(step))
 }
 
 async function trySmoothing({ options, bases, search }: Climb, best: Variant): Promise<Variant> {

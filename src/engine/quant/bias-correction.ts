@@ -7,24 +7,43 @@ import type { Model, Node, Value } from '../ir/graph.ts'
 import { float32, type Tensor, view } from '../ir/tensor.ts'
 import { inputRole } from '../ops/define.ts'
 import { opOf } from '../ops/index.ts'
+import { biasOf } from './channels.ts'
 import { channelLayout, quantizePerChannel } from './math.ts'
 import type { ConstantPlan, Plan } from './plan.ts'
 
 /** Mean of each input channel of a node, by the node's name. */
 export type InputMeans = ReadonlyMap<string, Float32Array>
 
+/** The nodes whose bias can be corrected, by name. */
+export const correctable = (plan: Plan): Set<string> =>
+  new Set(weightsOf(plan).flatMap(({ node }) => (biasOf(node)?.tensor?.dtype === 'float32' ? [node.name] : [])))
+
+const weightsOf = ({ constants }: Plan): ConstantPlan[] =>
+  constants.filter(({ node, role, index }) => {
+    const def = opOf(node)
+    return role === 'weight' && def !== undefined && inputRole(def, index).kind === 'weight'
+  })
+
 /** Corrects the constant biases of planned nodes whose input means are known. The model is changed, the plan follows. */
 export function correctBiases(model: Model, plan: Plan, means: InputMeans): void {
-  for (const [node, planned] of plan.biases) {
-    const weight = plan.constants.find((constant) => constant.node === node && constant.role === 'weight')
+  for (const weight of weightsOf(plan)) {
+    const { node } = weight
     const mean = means.get(node.name)
-    const bias = planned.bias.tensor
-    if (!weight || !mean || bias?.dtype !== 'float32') continue
+    const bias = biasOf(node)
+    if (!mean || bias?.tensor?.dtype !== 'float32') continue
     const error = outputError(node, weight, mean)
-    if (error?.length !== bias.shape[0]) continue
-    const corrected = view(bias, 'float32').map((b, channel) => b - error[channel]!)
-    plan.biases.set(node, { ...planned, bias: replaceBias(model, node, planned.bias, float32(bias.shape, corrected)) })
+    if (error?.length !== bias.tensor.shape[0]) continue
+    const corrected = view(bias.tensor, 'float32').map((b, channel) => b - error[channel]!)
+    follow(plan, node, bias, replaceBias(model, node, bias, float32(bias.tensor.shape, corrected)))
   }
+}
+
+function follow(plan: Plan, node: Node, before: Value, after: Value): void {
+  const planned = plan.biases.get(node)
+  if (planned) plan.biases.set(node, { ...planned, bias: after })
+  plan.constants = plan.constants.map((constant) =>
+    constant.node === node && constant.value === before ? { ...constant, value: after } : constant,
+  )
 }
 
 /** A bias that other nodes read too gets a value of its own. */

@@ -17,8 +17,8 @@ export interface Layer {
   inputs: number
 }
 
-/** The bias of a layer; null without one. */
-export function biasOf({ node }: Layer): Value | null {
+/** The bias of a multiplication; null without one. */
+export function biasOf(node: Node): Value | null {
   const def = opOf(node)
   const [name] = Object.entries(def?.quant ?? {}).find(([, { kind }]) => kind === 'bias') ?? []
   return (def && name && node.inputs[inputIndex(def, name)]) || null
@@ -26,7 +26,7 @@ export function biasOf({ node }: Layer): Value | null {
 
 /** Whether the output channels of a layer can be divided: its bias is a constant of its own with one number per channel. */
 export function isDivisible(layer: Layer): boolean {
-  const bias = biasOf(layer)
+  const bias = biasOf(layer.node)
   if (!bias) return true
   return (
     bias.tensor?.dtype === 'float32' && bias.consumers.size === 1 && elementCount(bias.tensor.shape) === layer.outputs

@@ -168,6 +168,6 @@ function balance({ source, readers, least }: Pair, sides: ReadonlyMap<Node, Side
 function apply({ layer, input, output }: Sides): void {
   const { weight } = layer
   weight.tensor = float32((weight.tensor as Tensor).shape, scaledWeight(layer, input, output))
-  const bias = biasOf(layer)
+  const bias = biasOf(layer.node)
   if (bias) bias.tensor = divided(bias, output)
 }

@@ -116,7 +116,7 @@ const ones = (length: number): Float64Array => new Float64Array(length).fill(1)
 
 function divideOutputs(layer: Layer, factors: Float64Array): void {
   setWeight(layer, ones(layer.inputs), factors)
-  const bias = biasOf(layer)
+  const bias = biasOf(layer.node)
   if (bias) bias.tensor = divided(bias, factors)
 }
 
