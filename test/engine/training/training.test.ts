@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { TARGETS } from '../../../src/engine/targets/index.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { randomData } from '../../kit/data.ts'
 import { buildModel, CLASSES, convNet, IMAGE, mlp } from '../../kit/model.ts'
@@ -79,6 +80,27 @@ describe('training', () => {
       assert.ok(Math.min(...judged.map(({ loss }) => loss)) < post_training.loss)
       assert.ok(report.metrics.target_conformance.ok, JSON.stringify(report.metrics.target_conformance.violations))
     })
+  }
+
+  for (const target of Object.values(TARGETS)) {
+    if (!target.methods.includes('qat')) continue
+    for (const learn_scales of [true, false]) {
+      test(`${target.id}, ${learn_scales ? 'scales learned' : 'ranges followed'}: the trained artifact keeps the rules of the target`, async () => {
+        const { report } = await runTraining({
+          model: convNet({ width: 8 }),
+          training: randomData(120, IMAGE),
+          recipe: {
+            target: target.id,
+            method: { type: 'qat', learn_scales },
+            ...(target.kind === 'integer' && target.shapes === 'static' && { input_shapes: { x: [1, ...IMAGE] } }),
+            training: { steps: 40, batch_size: 16 },
+          },
+        })
+        const { ok, violations } = report.metrics.target_conformance
+        assert.ok(ok, JSON.stringify(violations))
+        assert.equal(report.training!.batch_size, 16)
+      })
+    }
   }
 
   test('the same job gives the same bytes, another seed others', async () => {
