@@ -69,50 +69,73 @@ const FOLLOW = 0.01
 
 /** Runs to the end, a stop, or the moment from which nothing gets better. The same input gives the same numbers, interrupted or not. */
 export async function train(input: TrainInput): Promise<TrainResult> {
-  const { settings, now } = input
   const state = input.state ?? initialState(input)
   const buffers = openBuffers(input, state)
+  const watch = createWatch(input, state, buffers)
+  const ending = await runSteps(input, state, buffers, watch)
+  watch.settle()
+  return { state, ending }
+}
+
+async function runSteps(input: TrainInput, state: State, buffers: Buffers, watch: Watch): Promise<Ending> {
+  const { settings } = input
   const judgeEvery = Math.max(LEAST_BETWEEN, Math.ceil(settings.steps / JUDGED_TIMES))
-  const pointEvery = Math.max(1, Math.ceil(settings.steps / CURVE_POINTS))
+  while (state.step < settings.steps) {
+    if (existsSync(input.stopFile)) return 'stopped'
+    const learningRate = learningRateAt(state.step, settings)
+    const loss = await buffers.run(state.step, learningRate)
+    if (!Number.isFinite(loss)) return 'diverged'
+    state.step++
+    addToCurve(state, loss, learningRate, Math.max(1, Math.ceil(settings.steps / CURVE_POINTS)))
+    if (state.step % judgeEvery === 0 || state.step === settings.steps) {
+      await judge(input, state, buffers.numbers())
+      if (isHopeless(state)) return 'no_improvement'
+    }
+    watch.afterStep(loss, learningRate)
+  }
+  return 'completed'
+}
+
+/** What depends on the clock, and nothing else: reports and checkpoints. */
+interface Watch {
+  afterStep(loss: number, learningRate: number): void
+  /** Brings the state up to date. */
+  settle(): void
+}
+
+function createWatch(input: TrainInput, state: State, buffers: Buffers): Watch {
+  const { now, checkpoint, settings } = input
   const before = { seconds: state.seconds, step: state.step, started: now() }
-  let reported = now()
-  let saved = now()
-  let cost = 0
-  const save = () => {
-    const started = now()
-    saved = started
-    if (!input.checkpoint) return
-    state.seconds = before.seconds + (now() - before.started) / 1000
+  const elapsed = () => (now() - before.started) / 1000
+  let [reported, saved, cost] = [now(), now(), 0]
+  const settle = () => {
+    state.seconds = before.seconds + elapsed()
     buffers.read(state)
-    writeCheckpoint(input.checkpoint.path, state, input.checkpoint.fingerprint)
-    input.onCheckpoint(input.checkpoint.path, state.step)
+  }
+  const save = ({ path, fingerprint }: NonNullable<TrainInput['checkpoint']>) => {
+    const started = now()
+    settle()
+    writeCheckpoint(path, state, fingerprint)
+    input.onCheckpoint(path, state.step)
     saved = now()
     cost = saved - started
   }
-  const finish = (ending: Ending): TrainResult => {
-    state.seconds = before.seconds + (now() - before.started) / 1000
-    buffers.read(state)
-    return { state, ending }
-  }
-  while (state.step < settings.steps) {
-    if (existsSync(input.stopFile)) return finish('stopped')
-    const learningRate = learningRateAt(state.step, settings)
-    const loss = await buffers.run(state.step, learningRate)
-    if (!Number.isFinite(loss)) return finish('diverged')
-    state.step++
-    follow(state, loss, learningRate, pointEvery)
-    if (state.step % judgeEvery === 0 || state.step === settings.steps) {
-      await judge(input, state, buffers.numbers())
-      if (isHopeless(state)) return finish('no_improvement')
-    }
+  const isDue = () => {
+    const age = now() - saved
     const epochEnds = state.step % settings.stepsPerEpoch === 0
-    if (now() - saved > CHECKPOINT_MS || (epochEnds && now() - saved > Math.max(REPORT_MS, DEAR * cost))) save()
-    if (now() - reported > REPORT_MS || state.step === settings.steps) {
-      reported = now()
-      input.onSteps(reportOf(input, state, loss, learningRate, (now() - before.started) / 1000, before.step))
-    }
+    return age > CHECKPOINT_MS || (epochEnds && age > Math.max(REPORT_MS, DEAR * cost))
   }
-  return finish('completed')
+  return {
+    settle,
+    afterStep: (loss, learningRate) => {
+      if (checkpoint && isDue()) save(checkpoint)
+      if (now() - reported <= REPORT_MS && state.step < settings.steps) return
+      reported = now()
+      input.onSteps(
+        reportOf(input, state, { loss, learningRate }, (state.step - before.step) / Math.max(elapsed(), 1e-6)),
+      )
+    },
+  }
 }
 
 function initialState({ step }: TrainInput): State {
@@ -131,7 +154,7 @@ function initialState({ step }: TrainInput): State {
   }
 }
 
-function follow(state: State, loss: number, learningRate: number, every: number): void {
+function addToCurve(state: State, loss: number, learningRate: number, every: number): void {
   state.pending = { sum: state.pending.sum + loss, count: state.pending.count + 1 }
   if (state.step % every !== 0) return
   state.curve.push({ step: state.step, loss: state.pending.sum / state.pending.count, learning_rate: learningRate })
@@ -149,24 +172,18 @@ async function judge(input: TrainInput, state: State, numbers: readonly Float32A
 const isHopeless = ({ judged, best }: State): boolean =>
   judged.filter(({ step }) => step > (best?.step ?? 0)).length >= PATIENCE
 
-function reportOf(
+const reportOf = (
   { settings, gatherer }: TrainInput,
   { step }: State,
-  loss: number,
-  learningRate: number,
-  seconds: number,
-  from: number,
-): StepReport {
-  const perSecond = (step - from) / Math.max(seconds, 1e-6)
-  return {
-    step,
-    epoch: Math.floor(step / settings.stepsPerEpoch),
-    loss,
-    learningRate,
-    samplesPerSecond: perSecond * gatherer.size,
-    secondsLeft: (settings.steps - step) / perSecond,
-  }
-}
+  found: { loss: number; learningRate: number },
+  stepsPerSecond: number,
+): StepReport => ({
+  ...found,
+  step,
+  epoch: Math.floor(step / settings.stepsPerEpoch),
+  samplesPerSecond: stepsPerSecond * gatherer.size,
+  secondsLeft: (settings.steps - step) / stepsPerSecond,
+})
 
 interface Buffers {
   /** Does one step and returns its loss. */
