@@ -8,18 +8,18 @@ import type { Samples } from '../samples.ts'
 import type { Label } from '../verify/accuracy.ts'
 import { writeTrained } from './artifact.ts'
 import { readCheckpoint } from './checkpoint.ts'
+import { describeTraining, optionsOf, warningsOf } from './describe.ts'
 import { type Evaluation, openEvaluation, type Score } from './evaluate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { unpackSlots } from './layout.ts'
 import { isProbability } from './losses.ts'
 import { createOrder } from './samples.ts'
 import { searchScales } from './scales.ts'
-import type { Settings } from './settings.ts'
 import { findSites } from './sites.ts'
 import { floatOutputs, hasClasses, prepareStart, type Start, studentOf } from './start.ts'
 import { buildStep, type Step } from './step.ts'
 import { openTeacher } from './teacher.ts'
-import { type Ending, type TrainResult, train } from './train.ts'
+import { type TrainResult, train } from './train.ts'
 
 export interface Trained {
   built: Built
@@ -61,9 +61,9 @@ export async function trainVariant(
   const { best } = result.state
   return {
     built: best ? artifact(best.numbers) : build(variant),
-    report: describe(start, evaluation, baseline, result),
+    report: describeTraining(start, evaluation, baseline, result),
     options: optionsOf(start),
-    warnings: [...untrainedWarning(step), ...warningsOf(result, settings)],
+    warnings: warningsOf(step, result, settings),
   }
 }
 
@@ -190,75 +190,6 @@ async function run(
   await session.release()
   await teacher.release()
   return result
-}
-
-function describe(
-  { settings, gatherer, objective, training, method, need }: Start,
-  evaluation: Evaluation,
-  baseline: Score,
-  { state, ending }: TrainResult,
-): NonNullable<Report['training']> {
-  const { best, seconds, step } = state
-  return {
-    loss: objective.name,
-    optimizer: settings.optimizer,
-    learning_rate: settings.learningRate,
-    steps: step,
-    total_steps: settings.steps,
-    epochs: step / settings.stepsPerEpoch,
-    batch_size: gatherer.size,
-    samples: training.samples.count,
-    held_out_samples: training.heldOut.count,
-    learned_scales: method.learn_scales,
-    memory_bytes: need.total,
-    seconds,
-    samples_per_second: (step * gatherer.size) / Math.max(seconds, 1e-6),
-    ending,
-    metric: evaluation.metric,
-    float: evaluation.float,
-    post_training: baseline,
-    best: best && { step: best.step, ...best.score },
-    kept: best ? 'trained' : 'post_training',
-    curve: state.curve,
-    judged: state.judged.filter(({ loss }) => Number.isFinite(loss)),
-  }
-}
-
-function optionsOf({ method, settings, objective, gatherer }: Start): Record<string, unknown> {
-  return {
-    ...method,
-    loss: objective.name,
-    optimizer: settings.optimizer,
-    training: { steps: settings.steps, batch_size: gatherer.size, learning_rate: settings.learningRate },
-  }
-}
-
-const ENDINGS: Partial<Record<Ending, { code: string; detail: string }>> = {
-  stopped: { code: 'training_stopped', detail: 'training was stopped early; the artifact is the best one until then' },
-  diverged: {
-    code: 'training_diverged',
-    detail: 'the loss became infinite; the artifact is the best one before that. A smaller learning rate may help.',
-  },
-}
-
-function warningsOf({ state, ending }: TrainResult, { steps }: Settings): Warning[] {
-  const early = ENDINGS[ending]
-  return [
-    ...(early ? [{ ...early, detail: `${early.detail} (step ${state.step} of ${steps})` }] : []),
-    ...(state.best ? [] : [NOT_BETTER]),
-  ]
-}
-
-function untrainedWarning({ untrained }: Step): Warning[] {
-  if (untrained.length === 0) return []
-  const detail = `no gradient reaches ${untrained.length} weights and biases, for example "${untrained[0]}"; they stay as they were`
-  return [{ code: 'partly_trained', detail }]
-}
-
-const NOT_BETTER: Warning = {
-  code: 'training_not_better',
-  detail:
-    'no step of the training was better on the held-out samples than the post-training quantization that it started from, which is therefore the result',
 }
 
 /** Throws dataset_required. */

@@ -1,25 +1,12 @@
 /** The training loop: one run of the step per batch, two sets of buffers that take turns, judged and saved from time to time. */
 import { existsSync } from 'node:fs'
-import { elementCount } from '../ir/tensor.ts'
-import type { RunTensor, Session } from '../runtime/runner.ts'
+import { type Buffers, type BuffersInput, openBuffers } from './buffers.ts'
 import { type State, writeCheckpoint } from './checkpoint.ts'
 import { type Evaluation, isBetter, type Score } from './evaluate.ts'
 import { packSlot } from './layout.ts'
-import { OPTIMIZERS } from './optimizers.ts'
-import type { Gatherer } from './samples.ts'
-import { learningRateAt, type Settings } from './settings.ts'
-import type { Step } from './step.ts'
-import type { Teacher } from './teacher.ts'
+import { learningRateAt } from './settings.ts'
 
-export interface TrainInput {
-  step: Step
-  session: Session
-  settings: Settings
-  gatherer: Gatherer
-  order: (step: number) => number[]
-  teacher: Teacher
-  /** class of a sample */
-  classOf: ((index: number) => number) | null
+export interface TrainInput extends BuffersInput {
   evaluation: Evaluation
   /** the artifact with these numbers, by slot */
   score: (numbers: readonly Float32Array[]) => Promise<Score>
@@ -63,9 +50,6 @@ const REPORT_MS = 1000
 const CHECKPOINT_MS = 60_000
 /** an epoch's end is saved when training took so many times as long as saving does */
 const DEAR = 20
-
-/** weight of a batch in the ranges that follow the data */
-const FOLLOW = 0.01
 
 /** Runs to the end, a stop, or the moment from which nothing gets better. The same input gives the same numbers, interrupted or not. */
 export async function train(input: TrainInput): Promise<TrainResult> {
@@ -184,77 +168,3 @@ const reportOf = (
   samplesPerSecond: stepsPerSecond * gatherer.size,
   secondsLeft: (settings.steps - step) / stepsPerSecond,
 })
-
-interface Buffers {
-  /** Does one step and returns its loss. */
-  run(step: number, learningRate: number): Promise<number>
-  /** the numbers of every slot as they are now, not copied */
-  numbers(): Float32Array[]
-  /** Copies everything into the state. */
-  read(state: State): void
-}
-
-const tensor = (dims: readonly number[], data = new Float32Array(elementCount(dims))): RunTensor => ({
-  dtype: 'float32',
-  dims,
-  data,
-})
-
-/** Everything that a step reads and writes, made once. */
-function openBuffers(input: TrainInput, state: State): Buffers {
-  const { step, settings, gatherer } = input
-  const sets = [0, 1].map((which) =>
-    step.slots.map(({ dims }, i) =>
-      state.numbers[i]!.map((array) => tensor(dims, which === 0 ? array.slice() : undefined)),
-    ),
-  ) as [RunTensor[][], RunTensor[][]]
-  const scalars = new Map(
-    [step.rate, step.decay, step.follow].flatMap((name) => (name ? [[name, tensor([])] as const] : [])),
-  )
-  const teachers = new Map([...step.teachers].map(([output, { dims }]) => [output, tensor(dims)] as const))
-  const targets = step.targets && tensor(step.targets.dims)
-  const loss = tensor([])
-  const fixed: Record<string, RunTensor> = {
-    ...gatherer.feeds,
-    ...Object.fromEntries(scalars),
-    ...Object.fromEntries([...step.teachers].map(([output, { name }]) => [name, teachers.get(output)!])),
-    ...(step.targets && targets && { [step.targets.name]: targets }),
-  }
-  const named = (names: 'now' | 'next', set: RunTensor[][]) =>
-    Object.fromEntries(step.state.flatMap((state, i) => state[names].map((name, j) => [name, set[i]![j]!] as const)))
-  const runs = [0, 1].map((which) => ({
-    feeds: { ...fixed, ...named('now', sets[which as 0 | 1]) },
-    results: { [step.loss]: loss, ...named('next', sets[(1 - which) as 0 | 1]) },
-  }))
-  let current = 0
-  const set = (name: string | null, value: number) => {
-    if (name) scalars.get(name)!.data[0] = value
-  }
-  return {
-    run: async (at, learningRate) => {
-      const indices = input.order(at)
-      gatherer.fill(indices)
-      await input.teacher.teach(indices, teachers)
-      if (targets) oneHot(targets, indices, input.classOf!)
-      set(step.rate, OPTIMIZERS[settings.optimizer].rate(learningRate, at + 1))
-      set(step.decay, learningRate * settings.weightDecay)
-      set(step.follow, at < settings.freezeAt ? FOLLOW : 0)
-      await input.session.runInto(runs[current]!.feeds, runs[current]!.results)
-      current = 1 - current
-      return Number(loss.data[0])
-    },
-    numbers: () => sets[current as 0 | 1].map(([numbers]) => numbers!.data as Float32Array),
-    read: (state) => {
-      state.numbers = sets[current as 0 | 1].map((arrays) => arrays.map(({ data }) => (data as Float32Array).slice()))
-    },
-  }
-}
-
-function oneHot({ dims, data }: RunTensor, indices: readonly number[], classOf: (index: number) => number): void {
-  const classes = dims.at(-1)!
-  ;(data as Float32Array).fill(0)
-  indices.forEach((index, row) => {
-    const label = classOf(index)
-    if (label >= 0 && label < classes) data[row * classes + label] = 1
-  })
-}
