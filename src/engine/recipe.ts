@@ -11,6 +11,7 @@ export const TARGET_NAMES = [
   'cpu-int8-avx2',
   'cpu-int4',
   'gpu-float16',
+  'coreml-float16',
   'gpu-tensorrt-int8',
   'edge-npu',
   'npu-qnn-htp',

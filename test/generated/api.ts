@@ -521,7 +521,7 @@ export interface components {
         JobRequestInput: {
             model_id: string;
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
                 /** @description a name of your own; the names of the built-in targets are taken */
                 id: string;
                 /**
@@ -1161,7 +1161,7 @@ export interface components {
         JobRequest: {
             model_id: string;
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
                 /** @description a name of your own; the names of the built-in targets are taken */
                 id: string;
                 /**
@@ -1644,7 +1644,7 @@ export interface components {
         };
         Recipe: {
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
                 /** @description a name of your own; the names of the built-in targets are taken */
                 id: string;
                 /**

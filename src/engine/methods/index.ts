@@ -1,7 +1,7 @@
 /** Every method by name. */
 import type { MethodName } from '../recipe.ts'
 import { dynamicMethod } from './dynamic/index.ts'
-import { float16Method } from './float16.ts'
+import { float16Method } from './float16/index.ts'
 import type { Method } from './method.ts'
 import { qatMethod } from './qat.ts'
 import { staticMethod } from './static.ts'

@@ -1,5 +1,6 @@
 /** Every hardware target. */
 import type { TargetName } from '../recipe.ts'
+import { coremlFloat16 } from './coreml-float16.ts'
 import { cpuInt4 } from './cpu-int4.ts'
 import { cpuInt8 } from './cpu-int8.ts'
 import { cpuInt8Avx2 } from './cpu-int8-avx2.ts'
@@ -17,6 +18,7 @@ export const TARGETS = {
   'cpu-int8-avx2': cpuInt8Avx2,
   'cpu-int4': cpuInt4,
   'gpu-float16': gpuFloat16,
+  'coreml-float16': coremlFloat16,
   'gpu-tensorrt-int8': gpuTensorrtInt8,
   'edge-npu': edgeNpu,
   'npu-qnn-htp': npuQnnHtp,

@@ -19,6 +19,8 @@ export interface FloatTarget extends TargetBase {
   float: 'float16'
   /** operators that stay float32 on this target */
   blocked: readonly string[]
+  /** the only operators that run there; every one where this is missing */
+  operators?: readonly string[]
   /** inputs that are float32 by the operator's own definition */
   float_inputs: Readonly<Record<string, readonly number[]>>
 }

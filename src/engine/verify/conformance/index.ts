@@ -1,7 +1,7 @@
 /** Does the artifact obey its target? Reads the written model, not the plan. */
 import { allGraphs, type Graph, type Model, type Node, type Value } from '../../ir/graph.ts'
 import type { Metrics } from '../../report.ts'
-import type { IntegerTarget, Target } from '../../targets/target.ts'
+import type { FloatTarget, IntegerTarget, Target } from '../../targets/target.ts'
 import { CONVERSION_RULES } from './conversion-rules.ts'
 import { floatOperators, NODE_RULES } from './node-rules.ts'
 import { isConversion, isDequantize } from './parameters.ts'
@@ -11,6 +11,7 @@ type Violation = Metrics['target_conformance']['violations'][number]
 
 /** Every broken rule with its node and where the rule comes from; empty when the artifact is legal. `floats`: names of float values of the prepared model. */
 export function violationsOf(model: Model, target: Target, floats: ReadonlySet<string>): Violation[] {
+  if (target.kind === 'float') return foreignOperators(model, target)
   if (target.kind !== 'integer') return []
   const isFloat = (value: Value) =>
     value.dtype === 'float32' ||
@@ -32,6 +33,19 @@ export const floatNames = ({ graph }: Model): ReadonlySet<string> =>
       [...nodes].flatMap(({ outputs }) => outputs.flatMap((value) => (value?.dtype === 'float32' ? [value.name] : []))),
     ),
   )
+
+function foreignOperators(model: Model, { id, operators, sources }: FloatTarget): Violation[] {
+  if (!operators) return []
+  const nodes = [...allGraphs(model.graph)].flatMap((graph) => [...graph.nodes])
+  return nodes
+    .filter(({ domain, opType }) => domain !== '' || !operators.includes(opType))
+    .map(({ name, opType }) => ({
+      node: name,
+      rule: 'operators',
+      detail: `${id} has no ${opType}: it runs on the CPU, between copies`,
+      source: sources.join('; '),
+    }))
+}
 
 function brokenRules(node: Node, target: IntegerTarget, rules: readonly Rule[]): Omit<Violation, 'source'>[] {
   return rules.flatMap(({ name, check }) => {

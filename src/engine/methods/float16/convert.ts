@@ -1,9 +1,9 @@
-/** Half precision: float32 tensors become float16, operators that cannot are fenced by Casts, inputs and outputs keep their types unless asked otherwise. */
-import { FewbitError } from '../../shared/errors.ts'
-import { addInitializer, addNode, int } from '../ir/build.ts'
-import { codeOf } from '../ir/dtype.ts'
-import { toFloat16 } from '../ir/float16.ts'
+/** Writes a model in half precision: float32 tensors become float16, what stays float32 is fenced by Casts. */
+import { addInitializer, addNode, int } from '../../ir/build.ts'
+import { codeOf } from '../../ir/dtype.ts'
+import { toFloat16 } from '../../ir/float16.ts'
 import {
+  allGraphs,
   capturedValues,
   freshName,
   type Graph,
@@ -12,12 +12,9 @@ import {
   replaceUses,
   sortedNodes,
   Value,
-} from '../ir/graph.ts'
-import { type Tensor, tensorOf, view } from '../ir/tensor.ts'
-import { describeNode } from '../quant/describe.ts'
-import { Float16Method } from '../recipe.ts'
-import type { FloatTarget } from '../targets/target.ts'
-import type { Method } from './method.ts'
+} from '../../ir/graph.ts'
+import { elementCount, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
+import type { FloatTarget } from '../../targets/target.ts'
 
 const FLOAT32 = codeOf('float32')
 const FLOAT16 = codeOf('float16')
@@ -26,8 +23,8 @@ interface Conversion {
   model: Model
   graph: Graph
   target: FloatTarget
-  /** nodes that stay float32, with the reason */
-  kept: Map<Node, string>
+  /** nodes that stay float32 */
+  kept: ReadonlySet<Node>
   /** values that were float32 and are float16 now */
   converted: Set<Value>
   /** the other-precision twin of a value */
@@ -35,14 +32,19 @@ interface Conversion {
   singles: Map<Value, Value>
 }
 
-export const float16Method: Method = async (input) => {
-  const { keep_io_types } = Float16Method.parse(input.recipe.method)
-  const { model } = input.prepared
-  const target = input.target as FloatTarget
+/** Constants of subgraphs below this many elements are not worth a Cast. */
+const SMALLEST_STORED = 64
+
+export const isFloat = (value: Value | null): value is Value => value?.dtype === 'float32'
+
+/** Changes the model. `kept`: nodes that stay float32; `keepIoTypes`: inputs and outputs stay float32 too. */
+export function convertToFloat16(
+  model: Model,
+  target: FloatTarget,
+  kept: ReadonlySet<Node>,
+  keepIoTypes: boolean,
+): void {
   const nodes = sortedNodes(model.graph)
-  const kept = new Map(nodes.flatMap((node) => keepReason(node, target, input.excludes)))
-  if (kept.size === nodes.length || !nodes.some(touchesFloat)) throw nothingToConvert()
-  const plan = nodes.map((node) => describeNode(node, !kept.has(node), kept.get(node) ?? 'computes in float16'))
   const conversion: Conversion = {
     model,
     graph: model.graph,
@@ -52,38 +54,35 @@ export const float16Method: Method = async (input) => {
     halves: new Map(),
     singles: new Map(),
   }
-  if (!keep_io_types) for (const value of model.graph.inputs.filter(isFloat)) halve(conversion, value)
+  if (!keepIoTypes) for (const value of model.graph.inputs.filter(isFloat)) halve(conversion, value)
   for (const node of nodes) if (!kept.has(node)) retype(conversion, node)
   for (const node of nodes) convertInputs(conversion, node)
-  if (keep_io_types) restoreOutputs(conversion)
-  input.progress('quantizing', 1, 1)
-  return {
-    model,
-    plan: { target: input.target.id, method: 'float16', nodes: plan, values: [] },
-    quantizedNodes: nodes.length - kept.size,
-    macsInteger: 0,
-    calibration: null,
-    options: { type: 'float16', keep_io_types },
+  if (keepIoTypes) restoreOutputs(conversion)
+  for (const graph of allGraphs(model.graph)) if (graph !== model.graph) storeHalves(model, graph)
+}
+
+/** Subgraphs compute in float32, but keep their constants in half the bytes. */
+function storeHalves(model: Model, graph: Graph): void {
+  for (const value of [...graph.initializers]) {
+    const { tensor } = value
+    if (tensor?.dtype !== 'float32' || elementCount(tensor.shape) < SMALLEST_STORED || !fitsHalf(tensor)) continue
+    const half = addInitializer(model, graph, `${value.name}_float16`, halfTensor(tensor))
+    graph.initializers.delete(value)
+    value.tensor = undefined
+    addNode(model, graph, 'Cast', [half], {
+      name: `${value.name}_to_float32`,
+      outputs: [value],
+      attributes: { to: int(FLOAT32) },
+    })
   }
 }
 
-const nothingToConvert = () =>
-  new FewbitError(
-    'nothing_to_quantize',
-    'No operator of the model computes in float32, so there is nothing to convert to float16.',
-    { stage: 'plan' },
-  )
+/** largest float16 */
+export const LARGEST_HALF = 65504
 
-const isFloat = (value: Value | null): value is Value => value?.dtype === 'float32'
-const touchesFloat = (node: Node): boolean => node.inputs.some(isFloat) || node.outputs.some(isFloat)
-
-function keepReason(node: Node, target: FloatTarget, excludes: (node: Node) => string | null): [Node, string][] {
-  const excluded = excludes(node)
-  if (excluded) return [[node, excluded]]
-  if (node.subgraphs.length > 0) return [[node, 'it holds subgraphs, which stay float32']]
-  if (target.blocked.includes(node.opType)) return [[node, `${node.opType} has no float16 form on this target`]]
-  return node.domain === '' ? [] : [[node, `operators of the domain ${node.domain} stay float32`]]
-}
+/** Whether no element of a float32 tensor overflows. */
+export const fitsHalf = (tensor: Tensor): boolean =>
+  view(tensor, 'float32').every((x) => Math.abs(x) <= LARGEST_HALF || !Number.isFinite(x))
 
 /** Marks the float32 outputs as float16 and patches attributes that name a type. */
 function retype(conversion: Conversion, node: Node): void {

@@ -1,0 +1,84 @@
+/** Half precision: float32 tensors become float16; what overflows, or has no such form, stays float32. */
+import { FewbitError } from '../../../shared/errors.ts'
+import { cloneModel } from '../../ir/clone.ts'
+import { type Model, type Node, sortedNodes } from '../../ir/graph.ts'
+import { describeNode } from '../../quant/describe.ts'
+import { Float16Method } from '../../recipe.ts'
+import type { FloatTarget } from '../../targets/target.ts'
+import type { CalibrationBatches, Method, MethodInput } from '../method.ts'
+import { convertToFloat16, isFloat } from './convert.ts'
+import { brokenNodes, constantIslands, islandsOf, magnitudes } from './islands.ts'
+
+export const float16Method: Method = async (input) => {
+  const { keep_io_types } = Float16Method.parse(input.recipe.method)
+  const { model } = input.prepared
+  const target = input.target as FloatTarget
+  const nodes = sortedNodes(model.graph)
+  const reasons = new Map([
+    ...constantIslands(model.graph),
+    ...nodes.flatMap((node) => fixedReason(node, target, input.excludes)),
+  ])
+  if (nodes.every(({ name }) => reasons.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert()
+  const write = (keepIoTypes: boolean): Model => {
+    const copy = cloneModel(model)
+    const kept = new Set([...copy.graph.nodes].filter(({ name }) => reasons.has(name)))
+    convertToFloat16(copy, target, kept, keepIoTypes)
+    return copy
+  }
+  if (input.batches) await findIslands(input, input.batches, reasons, () => write(true))
+  const converted = write(keep_io_types)
+  input.progress('quantizing', 1, 1)
+  return {
+    model: converted,
+    plan: {
+      target: target.id,
+      method: 'float16',
+      nodes: nodes.map((node) =>
+        describeNode(node, !reasons.has(node.name), reasons.get(node.name) ?? 'computes in float16'),
+      ),
+      values: [],
+    },
+    quantizedNodes: nodes.filter(({ name }) => !reasons.has(name)).length,
+    macsInteger: 0,
+    calibration: null,
+    options: { type: 'float16', keep_io_types },
+  }
+}
+
+/** rounds in which what still breaks is taken out */
+const ROUNDS = 8
+
+/** Adds islands to `reasons` until the converted model computes numbers wherever the float model does. */
+async function findIslands(
+  input: MethodInput,
+  batches: CalibrationBatches,
+  reasons: Map<string, string>,
+  write: () => Model,
+): Promise<void> {
+  const { model } = input.prepared
+  const float = await magnitudes(input, model, batches)
+  for (const [name, reason] of islandsOf(model, float)) if (!reasons.has(name)) reasons.set(name, reason)
+  for (let round = 0; round < ROUNDS; round++) {
+    const broken = (await brokenNodes(input, write(), float, batches)).filter((name) => !reasons.has(name))
+    if (broken.length === 0) return
+    for (const name of broken) reasons.set(name, 'its result is no number in float16')
+  }
+}
+
+const nothingToConvert = () =>
+  new FewbitError(
+    'nothing_to_quantize',
+    'No operator of the model computes in float32, so there is nothing to convert to float16.',
+    { stage: 'plan' },
+  )
+
+const touchesFloat = (node: Node): boolean => node.inputs.some(isFloat) || node.outputs.some(isFloat)
+
+function fixedReason(node: Node, target: FloatTarget, excludes: (node: Node) => string | null): [string, string][] {
+  const excluded = excludes(node)
+  if (excluded) return [[node.name, excluded]]
+  if (node.subgraphs.length > 0)
+    return [[node.name, 'it holds subgraphs, which compute in float32 from weights in float16']]
+  if (target.blocked.includes(node.opType)) return [[node.name, `${node.opType} has no float16 form on this target`]]
+  return node.domain === '' ? [] : [[node.name, `operators of the domain ${node.domain} stay float32`]]
+}

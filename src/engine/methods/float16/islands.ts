@@ -1,0 +1,116 @@
+/** Where half precision overflows: measured on the float model, and once more on the converted one. */
+import { addNode, int } from '../../ir/build.ts'
+import { cloneModel } from '../../ir/clone.ts'
+import { codeOf } from '../../ir/dtype.ts'
+import { freshName, type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
+import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
+import type { RunTensor } from '../../runtime/runner.ts'
+import type { CalibrationBatches, MethodInput } from '../method.ts'
+import { fitsHalf, LARGEST_HALF } from './convert.ts'
+
+/** how far below the largest float16 the calibration data must stay: other data reach further */
+const SAFETY = 2
+
+type Tools = Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>
+
+/** Nodes whose constants cannot be said in half precision, by name, with the reason. */
+export function constantIslands({ nodes }: Graph): Map<string, string> {
+  const found = new Map<string, string>()
+  for (const node of nodes) {
+    const constants = node.inputs.filter((value) => value?.tensor?.dtype === 'float32')
+    const wide = constants.find((value) => !fitsHalf(value!.tensor!))
+    const fine = constants.find((value) => vanishes(value!.tensor!))
+    if (wide) found.set(node.name, `its constant "${wide.name}" is beyond float16`)
+    else if (fine) found.set(node.name, `its constant "${fine.name}" is too small for float16`)
+  }
+  return found
+}
+
+/** constants of so few elements are factors and epsilons, not weights */
+const FEW = 16
+/** smallest float16 with all its bits */
+const SMALLEST_NORMAL = 2 ** -14
+
+/** Whether a factor or epsilon loses its digits, or becomes 0. */
+function vanishes(tensor: Tensor): boolean {
+  if (elementCount(tensor.shape) > FEW) return false
+  const largest = view(tensor, 'float32').reduce((most, x) => Math.max(most, Math.abs(x)), 0)
+  return largest > 0 && largest < SMALLEST_NORMAL
+}
+
+/** Nodes that write or read a value which comes near the largest float16, by name, with the reason. `largest`: magnitudes by value. */
+export function islandsOf(model: Model, largest: ReadonlyMap<string, number>): Map<string, string> {
+  const islands = new Map<string, string>()
+  for (const node of model.graph.nodes) {
+    for (const value of [...node.outputs, ...node.inputs]) {
+      const reached = value ? (largest.get(value.name) ?? 0) : 0
+      if (reached * SAFETY <= LARGEST_HALF || islands.has(node.name)) continue
+      islands.set(node.name, `"${value!.name}" reaches ${reached.toPrecision(3)}, float16 ends at ${LARGEST_HALF}`)
+    }
+  }
+  return islands
+}
+
+/** The first nodes, in order, that write something else than numbers; empty when all is well. Compares with what the float model writes. */
+export async function brokenNodes(
+  tools: Tools,
+  converted: Model,
+  float: ReadonlyMap<string, number>,
+  batches: CalibrationBatches,
+): Promise<string[]> {
+  const found = await magnitudes(tools, converted, batches)
+  const broken = (value: Value | null) =>
+    value !== null && !Number.isFinite(found.get(value.name) ?? 0) && Number.isFinite(float.get(value.name) ?? 0)
+  const nodes = [...converted.graph.nodes]
+  const guilty = nodes.filter(({ inputs, outputs }) => outputs.some(broken) && !inputs.some(broken))
+  // Where a Cast overflows, those who read it want the float32 value.
+  return guilty
+    .flatMap((node) => (node.opType === 'Cast' ? [node, ...readersOf(node)] : [node]))
+    .map(({ name }) => name)
+}
+
+const readersOf = ({ outputs }: Node): Node[] => outputs.flatMap((value) => [...(value?.consumers.keys() ?? [])])
+
+/** Largest absolute value of every float value by name; infinite where it is no number. */
+export async function magnitudes(
+  { runtime, workspace, progress }: Tools,
+  model: Model,
+  batches: CalibrationBatches,
+): Promise<Map<string, number>> {
+  const probe = cloneModel(model)
+  const outputs = addMagnitudes(probe)
+  const session = await runtime.load(workspace.save('magnitudes.onnx', probe), { optimization: 'basic' })
+  const largest = new Map<string, number>()
+  let done = 0
+  for await (const feeds of batches) {
+    const results: Record<string, RunTensor> = await session.run(feeds, [...outputs.values()])
+    for (const [name, output] of outputs) {
+      const value = Number(results[output]?.data[0])
+      largest.set(name, Math.max(largest.get(name) ?? 0, Number.isNaN(value) ? Number.POSITIVE_INFINITY : value))
+    }
+    progress('calibrating', ++done, batches.length)
+  }
+  await session.release()
+  return largest
+}
+
+/** max |x| of each computed value as one more output, by value. */
+function addMagnitudes(model: Model): Map<string, string> {
+  const { graph } = model
+  const computed = [...graph.inputs, ...[...graph.nodes].flatMap(({ outputs }) => [...outputs])]
+  const found = new Map<string, string>()
+  for (const value of computed) {
+    const dtype = value?.dtype
+    if (!value || (dtype !== 'float32' && dtype !== 'float16')) continue
+    const source =
+      dtype === 'float16'
+        ? addNode(model, graph, 'Cast', [value], { attributes: { to: int(codeOf('float32')) } })
+        : value
+    const output = new Value(freshName(model, `${value.name}_magnitude`), 'float32', [])
+    const absolute = addNode(model, graph, 'Abs', [source])
+    addNode(model, graph, 'ReduceMax', [absolute], { outputs: [output], attributes: { keepdims: int(0) } })
+    graph.outputs.push(output)
+    found.set(value.name, output.name)
+  }
+  return found
+}
