@@ -1,14 +1,15 @@
 /** The student: the quantized model with float constants again and every rounding as a pseudo-operator that can be differentiated. */
 import { addInitializer, addNode } from '../ir/build.ts'
 import { freshName, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
-import { elementCount, float32, int64, view } from '../ir/tensor.ts'
+import { elementCount, float32, view } from '../ir/tensor.ts'
 import type { Built } from '../methods/variant.ts'
-import { inputRole } from '../ops/define.ts'
 import { opOf } from '../ops/index.ts'
 import { removeUnused } from '../passes/remove-unused.ts'
 import { clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/math.ts'
+import { isTrained } from './floats.ts'
 import { type Parameter, rootMeanSquare } from './parameter.ts'
 import { addFakeQuantize, addPowerOfTwo, addRoundTo, constantOf, emit, reduce, type Site } from './pseudo.ts'
+import { bounded, roundedUp, type Scale, SMALLEST_SCALE, scaleOfRange } from './ranges.ts'
 import { searchScales } from './scales.ts'
 import type { BiasSite, ConstantSite, Group, Sites } from './sites.ts'
 
@@ -18,11 +19,6 @@ export interface Student {
   parameters: Parameter[]
   /** by key of a range: scalars with the extremes of this batch */
   observed: Map<string, [Value, Value]>
-}
-
-interface Scale {
-  scale: Value
-  zeroPoint: Value
 }
 
 interface Context extends Site {
@@ -109,31 +105,6 @@ function trainedScale(
       axis: null,
     }),
   )
-}
-
-/** Scale and zero point of a range [low, high] that is followed; `scaleZeroPoint` says the same of numbers. */
-function scaleOfRange(context: Context, spec: QuantSpec, range: Value): Scale {
-  const [first, last] = integerRange(spec.qtype, spec)
-  const number = (value: number) => constantOf(context, 'k', value)
-  const at = (index: number) =>
-    emit(context, 'Gather', [range, addInitializer(context.model, context.graph, 'at', int64([], [index]))])
-  const low = emit(context, 'Min', [at(0), number(0)])
-  const high = emit(context, 'Max', [at(1), number(0)])
-  const reach = emit(context, 'Max', [emit(context, 'Neg', [low]), high])
-  const width = spec.symmetric ? emit(context, 'Mul', [reach, number(2)]) : emit(context, 'Sub', [high, low])
-  const step = emit(context, 'Max', [emit(context, 'Div', [width, number(last - first)]), number(SMALLEST_SCALE)])
-  const scale = spec.powerOfTwo ? roundedUp(context, step) : step
-  scale.shape = []
-  const offset = emit(context, 'Sub', [number(first), emit(context, 'Div', [low, scale])])
-  const zeroPoint = emit(context, 'Round', [spec.symmetric ? number((first + last) / 2) : offset])
-  return { scale, zeroPoint }
-}
-
-const SMALLEST_SCALE = 2 ** -100
-
-function roundedUp(context: Context, step: Value): Value {
-  const log2 = emit(context, 'Div', [emit(context, 'Log', [step]), constantOf(context, 'ln2', Math.LN2)])
-  return emit(context, 'Pow', [constantOf(context, 'two', 2), emit(context, 'Ceil', [log2])])
 }
 
 function fakeConstant(context: Context, site: ConstantSite): void {
@@ -261,39 +232,6 @@ function observe(context: Context, group: Group): void {
   const low = emit(context, 'Min', extremesOf('ReduceMin'))
   const high = emit(context, 'Max', extremesOf('ReduceMax'))
   context.observed.set(group.key, [bounded(context, group, low), bounded(context, group, high)])
-}
-
-/** Zero point and scale that PTQ chose tell where the absorbed clamp was: a range that ended at 0 stays there. */
-function bounded(context: Context, { spec, zeroPoint, scale }: Group, extreme: Value): Value {
-  const [first, last] = clippingRange(spec.qtype, spec)
-  const number = (value: number) => constantOf(context, 'bound', value)
-  const low = zeroPoint === first && !spec.symmetric ? 0 : (first - zeroPoint) * scale * LOOSEST
-  const high = zeroPoint === last && !spec.symmetric ? 0 : (last - zeroPoint) * scale * LOOSEST
-  return emit(context, 'Clip', [extreme, number(low), number(high)])
-}
-
-/** a followed range grows to at most so many times what calibration saw */
-const LOOSEST = 2
-
-/** Float constants beside the quantized ones: every reader must take them as weights, biases or activations. */
-function isTrained(value: Value, { graph }: Model): boolean {
-  const { tensor } = value
-  if (tensor?.dtype !== 'float32' || elementCount(tensor.shape) < 2 || value.consumers.size === 0) return false
-  const readers = [...value.consumers.keys()]
-  return (
-    readers.every((node) => readsNumbers(node, value, graph.inputs)) && view(tensor, 'float32').every(Number.isFinite)
-  )
-}
-
-const NUMBERS = new Set(['weight', 'bias', 'activation'])
-
-/** What only rescales an input of the graph is preprocessing and stays as it is. */
-function readsNumbers(node: Node, value: Value, inputs: readonly Value[]): boolean {
-  const def = node.domain === '' ? opOf(node) : undefined
-  if (!def || !node.inputs.every((read, i) => read !== value || NUMBERS.has(inputRole(def, i).kind))) {
-    return def?.class === 'movement' && node.inputs[0] === value
-  }
-  return !(def.class === 'pointwise' && node.inputs.some((read) => read && inputs.includes(read)))
 }
 
 function addFloatParameter(context: Context, value: Value): void {
