@@ -79,6 +79,7 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     passes: 'compat' in method && method.compat ? PREPARE_COMPAT : PREPARE,
     shapes: input_shapes,
     fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
+    single: run.target.kind !== 'float',
   })
   const division = method.type === 'qat' ? await openTraining(spec) : null
   const split = withTraining(await splitSamples(spec, prepared.inputs), division)

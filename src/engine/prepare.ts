@@ -5,11 +5,13 @@ import { constantArithmetic } from './passes/constant-arithmetic.ts'
 import { finiteMasks } from './passes/finite-masks.ts'
 import { fixShapes } from './passes/fix-shapes.ts'
 import { foldAffine } from './passes/fold-affine.ts'
+import { forgetTypes } from './passes/forget-types.ts'
 import { meanToPool } from './passes/mean-to-pool.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { plainNames } from './passes/plain-names.ts'
 import { removeUnused } from './passes/remove-unused.ts'
+import { hasOtherFloats, singlePrecision } from './passes/single-precision.ts'
 import { upgradeOpset } from './passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from './runtime/runner.ts'
 import type { Workspace } from './workspace.ts'
@@ -35,6 +37,8 @@ export interface PrepareOptions {
   shapes?: Readonly<Record<string, readonly number[]>>
   /** whether no dimension may stay free */
   fixed?: boolean
+  /** whether models in other precisions compute in float32 from here on */
+  single?: boolean
 }
 
 export interface Prepared {
@@ -55,7 +59,7 @@ export async function prepare(
   minOpset: number,
   runtime: Runtime,
   workspace: Workspace,
-  { passes = PREPARE, shapes = {}, fixed = false }: PrepareOptions = {},
+  { passes = PREPARE, shapes = {}, fixed = false, single = true }: PrepareOptions = {},
 ): Promise<Prepared> {
   const original = decodeModel(path)
   const fixedInputs = fixShapes(original.model, shapes, fixed)
@@ -66,6 +70,7 @@ export async function prepare(
   const { outputs } = session
   const inputs = session.inputs.map((info) => markUnknownRank(info, original.model))
   await session.release()
+  if (single && hasOtherFloats(original.model)) await foldSingle(floatPath, foldedPath, runtime, workspace)
   const load = () => typed(foldedPath, runtime, workspace)
   const { model, problems } = await raise(load, minOpset)
   runPasses(model, passes)
@@ -82,6 +87,15 @@ export async function prepare(
       ...fixedInputs.map((detail) => ({ code: 'shape_fixed', detail })),
     ],
   }
+}
+
+/** The folded model once more, of a copy in single precision. */
+async function foldSingle(from: string, to: string, runtime: Runtime, workspace: Workspace): Promise<void> {
+  const { model } = decodeModel(from)
+  runPasses(model, [singlePrecision, forgetTypes])
+  const path = workspace.save('single.onnx', model)
+  const session = await runtime.load(path, { optimization: 'basic', saveTo: to })
+  await session.release()
 }
 
 /** ONNX Runtime reports an unknown rank as no dimensions; the file tells it from a scalar. */
