@@ -90,6 +90,7 @@ export type PlanDocument = z.infer<typeof PlanDocument>
 
 const score = z.object({
   loss: z.number(),
+  distance: z.number().describe('the part of the loss that compares with the float model'),
   metric: z.number().nullable().describe('in the words of `metric`; null where outputs have no argmax'),
 })
 

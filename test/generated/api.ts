@@ -1932,18 +1932,24 @@ export interface components {
                 /** @description the float model on the held-out samples */
                 float: {
                     loss: number;
+                    /** @description the part of the loss that compares with the float model */
+                    distance: number;
                     /** @description in the words of `metric`; null where outputs have no argmax */
                     metric: number | null;
                 };
                 /** @description what training started from, on the held-out samples */
                 post_training: {
                     loss: number;
+                    /** @description the part of the loss that compares with the float model */
+                    distance: number;
                     /** @description in the words of `metric`; null where outputs have no argmax */
                     metric: number | null;
                 };
                 /** @description the best artifact on the held-out samples */
                 best: {
                     loss: number;
+                    /** @description the part of the loss that compares with the float model */
+                    distance: number;
                     /** @description in the words of `metric`; null where outputs have no argmax */
                     metric: number | null;
                     step: number;
@@ -1957,6 +1963,8 @@ export interface components {
                 }[];
                 judged: {
                     loss: number;
+                    /** @description the part of the loss that compares with the float model */
+                    distance: number;
                     /** @description in the words of `metric`; null where outputs have no argmax */
                     metric: number | null;
                     step: number;

@@ -11,6 +11,8 @@ import { lossOf } from './score.ts'
 
 export interface Score {
   loss: number
+  /** the part of the loss that compares with the float model */
+  distance: number
   /** in the words of `Evaluation.metric`; null where the outputs have no argmax */
   metric: number | null
 }
@@ -104,16 +106,21 @@ function createJudge(input: EvaluationInput, batches: readonly number[][], names
     metric: labelled ? input.metric : ('agreement' as const),
     isError: labelled?.isError ?? false,
     isLabelled: labelled !== undefined,
-    judge: (found: readonly Results[], expected: readonly Results[]): Score => ({
-      loss: found.reduce((sum, results, i) => sum + lossIn(results, expected[i]!, i), 0) / found.length,
-      metric: labelled ? counted(found) : agreed(found, expected),
-    }),
+    judge: (found: readonly Results[], expected: readonly Results[]): Score => {
+      const losses = found.map((results, i) => lossIn(results, expected[i]!, i))
+      const mean = (part: 'loss' | 'distance') => losses.reduce((sum, parts) => sum + parts[part], 0) / losses.length
+      const metric = labelled ? counted(found) : agreed(found, expected)
+      return { loss: mean('loss'), distance: mean('distance'), metric }
+    },
   }
 }
 
-/** Whether `score` may replace `best`: a smaller loss, and by the labels, where there are any, not worse than `floor`. */
+/**
+ * Whether `score` may replace `best`: a smaller loss, no further from the float model than `floor`, and by the labels, where there are any,
+ * not worse. Without the second, labels that the float model has seen pull a good artifact away from it.
+ */
 export function isBetter({ isError, isLabelled }: Evaluation, score: Score, best: Score, floor: Score): boolean {
-  if (!(score.loss < best.loss)) return false
+  if (!(score.loss < best.loss && score.distance <= floor.distance)) return false
   if (!isLabelled || score.metric === null || floor.metric === null) return true
   return isError ? score.metric <= floor.metric : score.metric >= floor.metric
 }

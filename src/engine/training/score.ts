@@ -12,9 +12,11 @@ export interface Outputs {
   probabilities: ReadonlySet<string>
 }
 
-/** Σ weight · term; NaN where an output is not finite. */
-export function lossOf(terms: readonly LossTerm[], outputs: Outputs): number {
-  return terms.reduce((sum, term) => sum + term.weight * VALUES[term.kind](term as never, outputs), 0)
+/** Σ weight · term, and the part of it that compares with the float model; NaN where an output is not finite. */
+export function lossOf(terms: readonly LossTerm[], outputs: Outputs): { loss: number; distance: number } {
+  const values = terms.map((term) => term.weight * VALUES[term.kind](term as never, outputs))
+  const sum = (some: readonly number[]) => some.reduce((total, value) => total + value, 0)
+  return { loss: sum(values), distance: sum(values.filter((_, i) => terms[i]!.kind !== 'cross_entropy')) }
 }
 
 type ValueOf<K extends LossTerm['kind']> = (term: Extract<LossTerm, { kind: K }>, outputs: Outputs) => number
