@@ -185,7 +185,9 @@ export function addElements(model: Model, names: readonly string[], samples: num
         addNode(model, model.graph, 'Identity', [value], { outputs: [output] })
         return [name, output.name]
       }
-      const step = addInitializer(model, model.graph, 'step', int64([1], [stepThrough(value, most)]))
+      const step = hasKnownSize(value)
+        ? addInitializer(model, model.graph, 'step', int64([1], [stepThrough(value, most)]))
+        : stepAtRunTime(model, value, most)
       const line = addNode(model, model.graph, 'Reshape', [value, flat!])
       addNode(model, model.graph, 'Slice', [line, start!, end!, axis!, step], { outputs: [output] })
       return [name, output.name]
@@ -200,6 +202,28 @@ function stepThrough({ shape = [] }: Value, most: number): number {
   let step = Math.max(1, Math.floor(elements / most))
   while (dims.some((dim) => gcd(step, dim) > 1)) step++
   return step
+}
+
+const hasKnownSize = ({ shape }: Value): boolean =>
+  shape?.length === IMAGE_RANK && shape.slice(1).every((dim) => typeof dim === 'number' && dim > 0)
+
+/** Steps for values whose size only the run knows: primes, which divide few dimensions, about a third apart. */
+const PRIMES = [
+  1, 2, 3, 5, 7, 11, 13, 17, 23, 31, 41, 53, 71, 97, 127, 167, 223, 293, 389, 521, 691, 919, 1223, 1627, 2161, 2879,
+  3833, 5101, 6791, 9041, 12041, 16033,
+]
+/** samples that a run has, more or less */
+const USUAL_BATCH = 4
+
+/** The largest of the primes that leaves enough elements of a run. */
+function stepAtRunTime(model: Model, value: Value, most: number): Value {
+  const { graph } = model
+  const constant = (numbers: readonly number[]) =>
+    addInitializer(model, graph, 'steps', int64([numbers.length], numbers))
+  const needed = constant(PRIMES.map((prime) => Math.ceil(prime * most * USUAL_BATCH)))
+  const tooLong = addNode(model, graph, 'Greater', [needed, addNode(model, graph, 'Size', [value])])
+  const steps = addNode(model, graph, 'Where', [tooLong, constant([1]), constant(PRIMES)])
+  return addNode(model, graph, 'ReduceMax', [steps], { attributes: { keepdims: int(1) } })
 }
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b))

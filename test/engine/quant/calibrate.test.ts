@@ -82,6 +82,25 @@ async function activations(model: Model): Promise<Map<string, number[]>> {
   return all
 }
 
+test('a value whose size only the run knows is counted in part when it is large', async () => {
+  const m = buildModel(17)
+  const long = m.node('Relu', [m.input('x', ['N', 'L'])], { output: 'long' })
+  m.output(m.node('ReduceSum', [long]), 'y')
+  const model = await typedModel(m.bytes())
+  const outputs = addExtremes(model, ['long'])
+  const elements = addElements(model, ['long'], 1)
+  const count = 2 ** 22
+  const data = Float32Array.from({ length: count }, (_, i) => i % 1000)
+  await withSession(model, async (session) => {
+    const batches = [{ x: { dtype: 'float32' as const, dims: [2, count / 2], data } }]
+    const { histogram } = (await measureExtremes({ session, outputs, elements, batches })).statistics.get('long')!
+    const counted = totalOf(histogram!)
+    assert.ok(counted > count / 8 && counted < count / 2, `${counted} of ${count}`)
+    const lower = histogram!.counts.slice(0, 1024).reduce((a, b) => a + b, 0)
+    assert.ok(Math.abs(lower / counted - 0.5) < 0.01)
+  })
+})
+
 for (const opset of [13, 17, 18]) {
   test(`extremes, histograms, means and channel maxima under operator set ${opset}`, async () => {
     const model = await typedModel(branches(opset))
