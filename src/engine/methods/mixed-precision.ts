@@ -42,7 +42,9 @@ export async function mixPrecision(
     gains.push({ ...alone, db: (await search.scoreOf(refuge.take(start, [alone]))) - before })
   }
   const ordered = gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db)
-  const { best, count } = await fewest(goal, start, ordered, refuge, search)
+  const first = await fewest(goal, start, ordered, refuge, search)
+  const reached = (await search.scoreOf(first.best)) >= goal
+  const { best, count } = reached ? first : await byLoneliness(goal, start, layers, refuge, search, first)
   const gainOf = new Map(gains.flatMap(({ layer, db }) => (Number.isFinite(db) ? [[layer.node, db] as const] : [])))
   const won = (await search.scoreOf(best)) - before
   const kept = count > 0 && won >= LEAST_GAIN_DB
@@ -51,6 +53,51 @@ export async function mixPrecision(
     variant: kept ? best : start,
     layers: layers.map((layer) => ({ ...layer, gain_db: gainOf.get(layer.node) ?? null })),
   }
+}
+
+/** layers that are tried as the only ones in 8-bit integers */
+const MOST_ALONE = 96
+/** a layer that alone stays so far above the goal is not in the way */
+const CLEARANCE_DB = 10
+
+/**
+ * Where several layers ruin the outputs one behind the other, taking one out wins nothing. Then each layer is tried as the only one in
+ * integers, and those that ruin the outputs alone leave first.
+ */
+async function byLoneliness(
+  goal: number,
+  start: Variant,
+  layers: readonly LayerSensitivity[],
+  refuge: Refuge,
+  search: Search,
+  fallback: Fewest,
+): Promise<Fewest> {
+  const all = grouped(start.base.model.graph, layers).map((one) => ({ ...one, db: Number.NaN }))
+  const scored: { gain: Gain; score: number }[] = []
+  for (const gain of all.slice(0, MOST_ALONE))
+    scored.push({
+      gain,
+      score: await search.scoreOf(
+        refuge.take(
+          start,
+          all.filter((other) => other !== gain),
+        ),
+      ),
+    })
+  const worst = scored.filter(({ score }) => score < goal + CLEARANCE_DB).toSorted((a, b) => a.score - b.score)
+  const found = await fewest(
+    goal,
+    start,
+    worst.map(({ gain }) => gain),
+    refuge,
+    search,
+  )
+  return (await search.scoreOf(found.best)) > (await search.scoreOf(fallback.best)) ? found : fallback
+}
+
+interface Fewest {
+  best: Variant
+  count: number
 }
 
 /** Where layers go that are too rough as 8-bit integers. */
@@ -81,7 +128,13 @@ const reasonFor = ({ layer, db }: Gain): string =>
     : `its integers cost the outputs ${db.toFixed(1)} dB ("${layer.value}" keeps ${layer.sqnr_db.toFixed(1)} dB)`
 
 /** Doubles the number of layers until the goal is reached, then looks for the smallest number; without reaching it, the best that was seen. */
-async function fewest(goal: number, start: Variant, ordered: readonly Gain[], refuge: Refuge, search: Search) {
+async function fewest(
+  goal: number,
+  start: Variant,
+  ordered: readonly Gain[],
+  refuge: Refuge,
+  search: Search,
+): Promise<Fewest> {
   const variants = new Map<number, Variant>([[0, start]])
   const variantOf = (count: number): Variant => {
     const variant = variants.get(count) ?? refuge.take(start, ordered.slice(0, count))
@@ -110,16 +163,29 @@ async function fewest(goal: number, start: Variant, ordered: readonly Gain[], re
 }
 
 /** The layers that add most noise to what they read, with what they absorb. */
-function candidates(graph: Graph, layers: readonly LayerSensitivity[]): { layer: LayerSensitivity; nodes: string[] }[] {
+const candidates = (graph: Graph, layers: readonly LayerSensitivity[]): Candidate[] =>
+  grouped(graph, layers)
+    .toSorted((a, b) => b.added - a.added)
+    .slice(0, MOST_TRIED)
+
+interface Candidate {
+  layer: LayerSensitivity
+  /** the layer and the clamps that it absorbs */
+  nodes: string[]
+  /** noise of its result beyond that of what it reads */
+  added: number
+}
+
+/** Every layer with what it absorbs. */
+function grouped(graph: Graph, layers: readonly LayerSensitivity[]): Candidate[] {
   const byName = new Map([...graph.nodes].map((node) => [node.name, node]))
   const noise = new Map(layers.map(({ value, sqnr_db }) => [value, 10 ** (-sqnr_db / 10)]))
-  const found = layers.flatMap((layer) => {
+  return layers.flatMap((layer) => {
     const nodes = groupOf(byName.get(layer.node), noise)
     const inputs = nodes.at(-1)?.inputs.map((value) => noise.get(value?.name ?? '') ?? 0) ?? []
     const added = (noise.get(layer.value) ?? 0) - Math.max(0, ...inputs)
     return nodes.length > 0 ? [{ layer, nodes: nodes.map(({ name }) => name), added }] : []
   })
-  return found.toSorted((a, b) => b.added - a.added).slice(0, MOST_TRIED)
 }
 
 /** A node and what lies in front of it without numbers of its own: a clamp and the layer that absorbs it. */

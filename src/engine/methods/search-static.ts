@@ -66,10 +66,11 @@ export async function searchStatic(
   input.progress('quantizing', 0, 1)
   const climbed = await climb({ options, bases, search, common, plan, input, calibration }, base)
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
+  const goal = options.min_sqnr_db ?? (await rescueGoal(target, climbed, search))
   const { variant, layers } =
-    options.min_sqnr_db === undefined
+    goal === undefined
       ? { variant: climbed, layers: measured }
-      : await mixPrecision(options.min_sqnr_db, climbed, common, search, measured)
+      : await mixPrecision(goal, climbed, common, search, measured)
   return {
     common,
     variant,
@@ -100,6 +101,17 @@ async function tryRounding({ options, search, common, input, calibration }: Clim
   if (!base) return best
   const rounded = { ...best, base }
   return adaround === true ? rounded : search.improve(best, [['adaptive rounding', rounded]])
+}
+
+/** outputs that follow worse than this are of no use, and what precision is mixed for then */
+const USELESS_DB = 8
+const RESCUED_DB = 20
+
+/** What nobody asked for but everybody wants: outputs that have something to do with the float model's. */
+async function rescueGoal(target: IntegerTarget, variant: Variant, search: Search): Promise<number | undefined> {
+  const canMix = target.wide_activation !== undefined || target.float_operators === 'allowed'
+  if (!canMix || !search.canJudge) return undefined
+  return (await search.scoreOf(variant)) < USELESS_DB ? RESCUED_DB : undefined
 }
 
 /** Whether anything is to be tried, so that samples have to judge it. */
