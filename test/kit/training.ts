@@ -4,8 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { encodeNpz } from '../../src/engine/data/write-npz.ts'
 import { quantize } from '../../src/engine/index.ts'
+import { view } from '../../src/engine/ir/tensor.ts'
+import { decodeModel } from '../../src/engine/onnx/index.ts'
 import { type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
-import { Report } from '../../src/engine/report.ts'
+import { type PlanDocument, Report } from '../../src/engine/report.ts'
 import { randomSource } from '../../src/engine/synthetic.ts'
 
 export interface TrainingJob {
@@ -21,7 +23,10 @@ export interface TrainingJob {
 
 export interface TrainingOutcome {
   report: Report
+  plan: PlanDocument
   bytes: Buffer
+  /** of every QuantizeLinear in the artifact */
+  scales: number[]
   messages: RunnerMessage[]
 }
 
@@ -50,8 +55,13 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
       job.onMessage?.(message, directory)
     }
     await quantize(spec, { emit, now: job.now ?? (() => performance.now()), machine: 'test' })
-    const report = Report.parse(JSON.parse(readFileSync(join('out', 'report.json'), 'utf8')))
-    return { report, bytes: readFileSync(join('out', 'model.onnx')), messages }
+    const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown
+    const [report, plan] = [Report.parse(read('report.json')), read('plan.json') as PlanDocument]
+    const { nodes } = decodeModel(join('out', 'model.onnx')).model.graph
+    const scales = [...nodes].flatMap(({ opType, inputs }) =>
+      opType === 'QuantizeLinear' ? [view(inputs[1]!.tensor!, 'float32')[0]!] : [],
+    )
+    return { report, plan, scales, bytes: readFileSync(join('out', 'model.onnx')), messages }
   } finally {
     process.chdir(home)
     if (!job.directory) rmSync(directory, { recursive: true })

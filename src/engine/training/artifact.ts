@@ -1,6 +1,8 @@
 /** Puts trained numbers into a quantized model: integers, scales, biases and what stays float. */
+import type { Value } from '../ir/graph.ts'
 import { float32, scalar, tensorOf, view } from '../ir/tensor.ts'
 import type { Built } from '../methods/variant.ts'
+import type { Parameters } from '../quant/insert.ts'
 import {
   allocate,
   channelLayout,
@@ -20,7 +22,7 @@ import {
 } from '../quant/math.ts'
 import { saturationOf } from '../quant/saturation.ts'
 import type { ParameterKind, Trained } from './parameter.ts'
-import { type BiasSite, type ConstantSite, findSites, type Group } from './sites.ts'
+import { type BiasSite, type ConstantSite, findSites, type Group, type Sites } from './sites.ts'
 
 export interface TrainedNumbers {
   /** where scales neither were trained nor follow the weights */
@@ -30,8 +32,8 @@ export interface TrainedNumbers {
   kinds: ReadonlyMap<string, ParameterKind>
 }
 
-/** `built` is a fresh build of the variant that was trained; its model is changed. */
-export function writeTrained(built: Built, trained: TrainedNumbers): void {
+/** `built` is a fresh build of the variant that was trained; its model is changed. Returns it with its parameters as they are now. */
+export function writeTrained(built: Built, trained: TrainedNumbers): Built {
   const sites = findSites(built)
   const scales = new Map(sites.groups.map((group) => [group, scaleOfGroup(group, trained)]))
   for (const group of sites.groups) writeGroup(group, scales.get(group)!)
@@ -53,7 +55,25 @@ export function writeTrained(built: Built, trained: TrainedNumbers): void {
     const numbers = trained.numbers.get(value.name)
     if (numbers && value.tensor) value.tensor = float32(value.tensor.shape, numbers)
   }
+  return {
+    ...built,
+    parameters: new Map([...built.parameters, ...valueParameters(built, scales), ...weightParameters(built, sites)]),
+  }
 }
+
+const valueParameters = ({ parameters }: Built, scales: ReadonlyMap<Group, ScaleZeroPoint>): [Value, Parameters][] =>
+  [...scales].flatMap(([{ values }, { scale, zeroPoint }]) =>
+    values.map((value): [Value, Parameters] => [
+      value,
+      { ...parameters.get(value)!, scales: Float32Array.of(scale), zeroPoint },
+    ]),
+  )
+
+const weightParameters = ({ parameters }: Built, { constants }: Sites): [Value, Parameters][] =>
+  constants.flatMap(({ plan: { value }, dequantize }) => {
+    const [before, scale] = [parameters.get(value), dequantize.inputs[1]?.tensor]
+    return before && scale ? [[value, { ...before, scales: view(scale, 'float32') }]] : []
+  })
 
 const numbersOf = ({ key, values }: ConstantSite | BiasSite, { numbers }: TrainedNumbers) => numbers.get(key) ?? values
 

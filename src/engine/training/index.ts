@@ -52,11 +52,12 @@ export async function trainVariant(
     maxGradientNorm: settings.maxGradientNorm,
     decays: settings.weightDecay > 0,
   })
-  const artifact = (numbers: readonly Float32Array[]): Built => {
-    const built = build(from.variant)
-    writeTrained(built, { numbers: unpackSlots(step.slots, numbers), kinds, fixedScales: mode === 'fixed' })
-    return built
-  }
+  const artifact = (numbers: readonly Float32Array[]): Built =>
+    writeTrained(build(from.variant), {
+      numbers: unpackSlots(step.slots, numbers),
+      kinds,
+      fixedScales: mode === 'fixed',
+    })
   const result = await run(start, step, evaluation, baseline, (numbers) => evaluation.score(artifact(numbers).model))
   const { best } = result.state
   return {

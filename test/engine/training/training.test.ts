@@ -39,9 +39,13 @@ const codeOf = (work: Promise<unknown>) =>
 
 describe('training', () => {
   test('wins back what few bits cost, without labels, and says so', async () => {
-    const { report, messages } = await runTraining(net())
+    const { report, messages, plan, scales } = await runTraining(net())
     const { training } = report
     assert.equal(training!.kept, 'trained')
+    for (const { value, role, scale } of plan.values) {
+      const [first] = [scale].flat()
+      if (role === 'activation') assert.ok(scales.includes(first!), `the plan tells the trained scale of ${value}`)
+    }
     assert.ok(
       training!.best!.loss < 0.5 * training!.post_training.loss,
       `${training!.best!.loss} of ${training!.post_training.loss}`,
