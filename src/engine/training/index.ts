@@ -16,7 +16,7 @@ import { isProbability } from './losses.ts'
 import { createOrder } from './samples.ts'
 import { searchScales } from './scales.ts'
 import { findSites } from './sites.ts'
-import { floatOutputs, hasClasses, prepareStart, type Start, studentOf } from './start.ts'
+import { floatOutputs, hasClasses, objectiveFor, prepareStart, type Start, studentOf } from './start.ts'
 import { buildStep, type Step } from './step.ts'
 import { openTeacher } from './teacher.ts'
 import { type TrainResult, train } from './train.ts'
@@ -39,8 +39,7 @@ export async function trainVariant(
   variant: Variant,
 ): Promise<Trained> {
   const build = (of: Variant) => buildVariant(common, of)
-  const start = await prepareStart(input, training, method, () => build(variant))
-  const evaluation = await openEvaluationOf(start)
+  const { start, evaluation } = await chooseLoss(await prepareStart(input, training, method, () => build(variant)))
   const baseline = await evaluation.score(build(variant).model)
   const from = await chooseStart(start, evaluation, baseline, variant, build)
   const student = from.searched ? await studentOf(start, build(from.variant), true) : start.student
@@ -66,6 +65,19 @@ export async function trainVariant(
     options: optionsOf(start),
     warnings: warningsOf(step, result, settings),
   }
+}
+
+/** share of the held-out training data that the float model gets right, from which on its labels teach nothing */
+const KNOWN_BY_HEART = 0.95
+
+/** Labels help where the float model errs. Data that it was trained on until it erred no more would only pull the artifact away from it. */
+async function chooseLoss(start: Start): Promise<{ start: Start; evaluation: Evaluation }> {
+  const evaluation = await openEvaluationOf(start)
+  const { isLabelled, isError, float } = evaluation
+  const isKnown = isLabelled && !isError && (float.metric ?? 0) >= KNOWN_BY_HEART
+  if (start.method.loss !== 'auto' || start.objective.name === 'distillation' || !isKnown) return { start, evaluation }
+  const distilled = { ...start, objective: objectiveFor(start, { ...start.method, loss: 'distillation' }) }
+  return { start: distilled, evaluation: await openEvaluationOf(distilled) }
 }
 
 interface From {

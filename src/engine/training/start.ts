@@ -51,16 +51,26 @@ export async function prepareStart(
     const fits = memoryBytes === undefined || need.total <= memoryBytes
     if (!fits && isOpen && gatherer.size > 1 && gatherer.size === wished) continue
     requireMemory(need, memoryBytes, gatherer.size)
-    const outputs = floatOutputs(student)
-    const classes = hasClasses(samples)
-    const objective = objectiveOf({ method, metric: recipe.evaluation?.metric ?? null, outputs, hasClasses: classes })
-    if (objective.name !== 'distillation') requireClasses(samples, outputs[0]!)
+    const objective = objectiveFor({ input, training, student }, method)
+    if (objective.name !== 'distillation') requireClasses(samples, floatOutputs(student)[0]!)
     const counts = { samples: samples.count, batch: gatherer.size, bits: fewestBits(student) }
     const settings = settingsOf(method, wishes, counts)
     const runs = openGatherer(samples.dataset, prepared.inputs, gatherer.size)
     return { input, training, method, settings, student, gatherer, objective, mode, runs, need }
   }
 }
+
+/** The loss that a method asks for, of this student on this data. */
+export const objectiveFor = (
+  { input, training, student }: Pick<Start, 'input' | 'training' | 'student'>,
+  method: QatMethod,
+): Start['objective'] =>
+  objectiveOf({
+    method,
+    metric: input.recipe.evaluation?.metric ?? null,
+    outputs: floatOutputs(student),
+    hasClasses: hasClasses(training.samples),
+  })
 
 /** The student with batches of `wished` samples, also where the file fixes the number of samples, if its operators do not mind. */
 async function batchOf(

@@ -3,6 +3,9 @@ import assert from 'node:assert/strict'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { encodeNpz } from '../../../src/engine/data/write-npz.ts'
+import { float32 } from '../../../src/engine/ir/tensor.ts'
+import { randomSource } from '../../../src/engine/synthetic.ts'
 import { TARGETS } from '../../../src/engine/targets/index.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { randomData } from '../../kit/data.ts'
@@ -182,6 +185,24 @@ describe('training', () => {
     const recipe = { target: COARSE, training: { steps: 20, batch_size: 16 } }
     const { report } = await runTraining({ model: m.bytes(), training: randomData(100, [8]), recipe })
     assert.ok(report.warnings.some(({ code, detail }) => code === 'partly_trained' && /w1/.test(detail)))
+  })
+
+  test('labels that the float model knows by heart teach nothing: the float model teaches alone', async () => {
+    const m = buildModel()
+    const identity = float32([4, 4], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1])
+    m.output(m.node('MatMul', [m.input('x', ['N', 4]), m.constant('w', identity)]), 'y', ['N', 4])
+    const random = randomSource(1)
+    const labels = BigInt64Array.from({ length: 100 }, (_, i) => BigInt(i % 4))
+    const data = Float32Array.from({ length: 400 }, (_, i) => random() + (i % 4 === Math.floor(i / 4) % 4 ? 1 : 0))
+    const training = encodeNpz({
+      x: { dtype: 'float32', shape: [100, 4], data },
+      labels: { dtype: 'int64', shape: [100], data: labels },
+    })
+    const known = await runTraining({ model: m.bytes(), training, recipe: { training: { steps: 10 } } })
+    assert.deepEqual([known.report.training!.float.metric, known.report.training!.loss], [1, 'distillation'])
+    const guessed = { model: convNet({ width: 8 }), training: brightSpots(60, IMAGE, CLASSES) }
+    const { report } = await runTraining({ ...guessed, recipe: { training: { steps: 10 } } })
+    assert.equal(report.training!.loss, 'blend')
   })
 
   test('labels that are no classes are refused by value', async () => {
