@@ -50,7 +50,8 @@ function halves(value: number): [number, number] {
   return [value >>> 0 === value ? value : Number(BigInt.asUintN(32, BigInt(value))), Math.floor(value / 2 ** 32) >>> 0]
 }
 
-const intSize = (value: number): number => varintSize(...halves(value))
+const isSmall = (value: number): boolean => value >= 0 && value < 2 ** 31
+const intSize = (value: number): number => (isSmall(value) ? varintSize(value, 0) : varintSize(...halves(value)))
 
 function sumSizes<T>(values: Iterable<T>, sizeOf: (value: T) => number): number {
   let total = 0
@@ -77,9 +78,6 @@ const SIZES: { [K in ScalarKind]: (value: ScalarTypes[K]) => number } = {
 
 const isDelimited = (field: Field): boolean => field.isMessage || WIRE[field.kind as ScalarKind] === 2
 const tagOf = (field: Field): number => field.number * 8 + (field.isMessage ? 2 : WIRE[field.kind as ScalarKind])
-const elementsOf = (field: Field, value: unknown): readonly unknown[] =>
-  field.repeated ? (value as unknown[]) : [value]
-
 function payloadSize(field: Field, value: unknown, sizes: Sizes): number {
   const slot = sizes.push(0) - 1
   const size = field.isMessage
@@ -94,21 +92,20 @@ function elementSize(field: Field, value: unknown, sizes: Sizes): number {
   return intSize(tagOf(field)) + size + (isDelimited(field) ? intSize(size) : 0)
 }
 
-/** Fields that are set; an empty packed run is not written. */
-function* presentFields(name: MessageName, message: Record<string, unknown>): Generator<[Field, unknown]> {
-  for (const field of fieldsOfMessage(name)) {
-    const value = message[field.name]
-    if (value === undefined) continue
-    if (field.kind === 'ints' && (value as number[]).length === 0) continue
-    yield [field, value]
-  }
-}
+/** Whether a field is written: it is set, and no empty packed run. */
+const isPresent = (field: Field, value: unknown): boolean =>
+  value !== undefined && !(field.kind === 'ints' && (value as number[]).length === 0)
 
 function messageSize(name: MessageName, message: object, sizes: Sizes): number {
   if (message instanceof Uint8Array) return message.length
-  return sumSizes(presentFields(name, message as Record<string, unknown>), ([field, value]) =>
-    sumSizes(elementsOf(field, value), (element) => elementSize(field, element, sizes)),
-  )
+  let size = 0
+  for (const field of fieldsOfMessage(name)) {
+    const value = (message as Record<string, unknown>)[field.name]
+    if (!isPresent(field, value)) continue
+    if (field.repeated) for (const element of value as unknown[]) size += elementSize(field, element, sizes)
+    else size += elementSize(field, value, sizes)
+  }
+  return size
 }
 
 function writeVarint(writer: Writer, low: number, high: number): void {
@@ -120,7 +117,10 @@ function writeVarint(writer: Writer, low: number, high: number): void {
   writer.bytes[writer.position++] = low
 }
 
-const writeInt = (writer: Writer, value: number): void => writeVarint(writer, ...halves(value))
+function writeInt(writer: Writer, value: number): void {
+  if (isSmall(value)) writeVarint(writer, value, 0)
+  else writeVarint(writer, ...halves(value))
+}
 
 function writeBytes(writer: Writer, value: Uint8Array | FileSlice): void {
   if (value instanceof Uint8Array) writer.bytes.set(value, writer.position)
@@ -166,10 +166,15 @@ function writeElement(writer: Writer, field: Field, value: unknown): void {
 }
 
 function writeFields(writer: Writer, name: MessageName, message: object): void {
-  if (message instanceof Uint8Array) writeBytes(writer, message)
-  else {
-    for (const [field, value] of presentFields(name, message as Record<string, unknown>))
-      for (const element of elementsOf(field, value)) writeElement(writer, field, element)
+  if (message instanceof Uint8Array) {
+    writeBytes(writer, message)
+    return
+  }
+  for (const field of fieldsOfMessage(name)) {
+    const value = (message as Record<string, unknown>)[field.name]
+    if (!isPresent(field, value)) continue
+    if (field.repeated) for (const element of value as unknown[]) writeElement(writer, field, element)
+    else writeElement(writer, field, value)
   }
 }
 
