@@ -171,6 +171,28 @@ describe('what is tried', () => {
     assert.equal(corrected!.kept, corrected!.sqnr_db > without!.sqnr_db + 0.05)
   })
 
+  test('bias correction knows weights with one scale and biases of 8 bits', async () => {
+    for (const [target, per_channel] of [
+      ['cpu-int8', false],
+      ['npu-vitis-ai', true],
+    ] as const) {
+      const method = { type: 'static', observer: 'minmax', equalize: false, per_channel }
+      const { report } = await runEngine(convNet({ width: 64, seed: 9 }), randomData(120, IMAGE), { target, method })
+      const [without, corrected] = report.search
+      assert.equal(corrected?.step, 'bias correction', target)
+      assert.ok(Math.abs(corrected.sqnr_db - without!.sqnr_db) > 0.01, `${target}: nothing was corrected`)
+    }
+  })
+
+  test('equalization is tried where a weight has one scale, and only there', async () => {
+    const stepsOf = async (per_channel: boolean) => {
+      const { report } = await runEngine(mlp(), randomData(80, [8]), { method: { type: 'static', per_channel } })
+      return report.search.filter(({ step }) => step.startsWith('cross-layer equalization'))
+    }
+    assert.equal((await stepsOf(true)).length, 0)
+    assert.ok((await stepsOf(false)).length > 0)
+  })
+
   test('mixed precision: the fewest layers leave the integers for the goal, each with its gain', async () => {
     const data = randomData(120, IMAGE)
     const plain = await runEngine(convNet({ seed: 6 }), data)
