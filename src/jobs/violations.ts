@@ -75,17 +75,19 @@ function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
 }
 
-function dataToTrainOn({ request, training: dataset }: Subject): Violation[] {
+function dataToTrainOn({ request, calibration, training: dataset }: Subject): Violation[] {
   const { method, training } = request
   if (method.type !== 'qat') {
     const detail = `the method ${method.type} does not train; only qat does`
     return training ? [{ pointer: '/training', code: 'invalid_request', detail }] : []
   }
-  if (!training) {
+  if (!training && !request.calibration) {
     const detail = 'quantization-aware training needs a data set to train on; labels are not necessary'
     return [{ pointer: '/training/dataset_id', code: 'dataset_required', detail }]
   }
-  return [...lengthOfTraining(training), ...labelsOfLoss(method, dataset)]
+  // Calibration data train where the job names nothing else.
+  const labelled = training ? dataset : calibration
+  return [...(training ? lengthOfTraining(training) : []), ...labelsOfLoss(method, labelled)]
 }
 
 function lengthOfTraining({ steps, epochs }: NonNullable<JobRequest['training']>): Violation[] {
