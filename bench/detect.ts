@@ -27,6 +27,7 @@ const METHODS: readonly { name: string; target: string; method: object }[] = [
   { name: 'default', target: 'cpu-int8', method: {} },
   { name: 'minmax, nothing tried', target: 'cpu-int8', method: { observer: 'minmax', bias_correction: false } },
   { name: 'one scale per weight', target: 'cpu-int8', method: { per_channel: false } },
+  { name: 'adaptive rounding', target: 'cpu-int8', method: { adaround: true } },
   { name: 'every operator', target: 'npu-openvino', method: {} },
 ]
 
