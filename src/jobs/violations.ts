@@ -1,6 +1,5 @@
 /** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
 import type { DatasetRecord } from '../datasets/dataset.ts'
-import type { QatMethod } from '../engine/recipe.ts'
 import type { Target } from '../engine/targets/target.ts'
 import type { ModelRecord } from '../models/model.ts'
 import type { Config } from '../shared/config.ts'
@@ -9,6 +8,8 @@ import { refusalOfWebhookUrl } from '../webhooks/check-url.ts'
 import { fitProblems } from './dataset-fit.ts'
 import type { JobRequest } from './job.ts'
 import { METRICS_OF_LABELS } from './metric.ts'
+import { shapesOfTarget } from './shape-violations.ts'
+import { dataToTrainOn } from './training-violations.ts'
 
 export interface Violation {
   /** JSON pointer into the request */
@@ -36,6 +37,8 @@ const CHECKS: readonly Check[] = [
   existence('/training/dataset_id', 'training', ({ training }) => training?.dataset_id),
   existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
   methodOfTarget,
+  activationsOfTarget,
+  shapesOfTarget,
   somethingToQuantize,
   dataToTrainOn,
   fit('calibration'),
@@ -65,6 +68,13 @@ function methodOfTarget({ request, target }: Subject): Violation[] {
   return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
 }
 
+function activationsOfTarget({ request: { method }, target }: Subject): Violation[] {
+  if (method.type !== 'static' || method.activation_bits === 8) return []
+  if (target.kind === 'integer' && target.wide_activation) return []
+  const detail = `${target.id} has no 16-bit activations`
+  return [{ pointer: '/method/activation_bits', code: 'target_method_mismatch', detail }]
+}
+
 function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   if (!model || target.kind !== 'integer') return []
   const excluded = request.exclude?.op_types ?? []
@@ -73,34 +83,6 @@ function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   if (listed.length === 0 || left.some((op) => listed.includes(op))) return []
   const detail = `no operator is left that ${target.id} computes in integers`
   return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
-}
-
-function dataToTrainOn({ request, calibration, training: dataset }: Subject): Violation[] {
-  const { method, training } = request
-  if (method.type !== 'qat') {
-    const detail = `the method ${method.type} does not train; only qat does`
-    return training ? [{ pointer: '/training', code: 'invalid_request', detail }] : []
-  }
-  if (!training && !request.calibration) {
-    const detail = 'quantization-aware training needs a data set to train on; labels are not necessary'
-    return [{ pointer: '/training/dataset_id', code: 'dataset_required', detail }]
-  }
-  // Calibration data train where the job names nothing else.
-  const labelled = training ? dataset : calibration
-  return [...(training ? lengthOfTraining(training) : []), ...labelsOfLoss(method, labelled)]
-}
-
-function lengthOfTraining({ steps, epochs }: NonNullable<JobRequest['training']>): Violation[] {
-  if (steps === undefined || epochs === undefined) return []
-  return [{ pointer: '/training/steps', code: 'invalid_request', detail: 'either epochs or steps, not both' }]
-}
-
-function labelsOfLoss({ loss }: QatMethod, dataset: DatasetRecord | null): Violation[] {
-  if (!dataset || loss === 'auto' || loss === 'distillation') return []
-  const axes = dataset.labels?.shape.slice(1).filter((dim) => dim !== 1)
-  if (axes?.length === 0) return []
-  const detail = `the loss ${loss} needs one class per sample in the labels of the training data`
-  return [{ pointer: '/method/loss', code: 'dataset_labels_invalid', detail }]
 }
 
 function fit(key: 'calibration' | 'training' | 'evaluation'): Check {
