@@ -78,10 +78,19 @@ export const runOnce = (model: Model, feeds: Feeds): Promise<Record<string, RunT
 
 export const readModel = (path: string): Model => decodeModel(path).model
 
-/** Normally distributed numbers. */
-export function normals(count: number, seed: number): number[] {
+/** Numbers between -2 and 2 in random order, none near another or near 0, so that no step crosses a kink. */
+export function spaced(count: number, seed: number, positive = false): number[] {
   const random = randomSource(seed)
-  return Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()))
+  const gap = 4 / Math.max(count, 4)
+  const values = Array.from(
+    { length: count },
+    (_, i) => (i - (count - 1) / 2 + (count % 2 === 1 ? 0.37 : 0) + 0.11 * random()) * gap,
+  )
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1))
+    ;[values[i], values[j]] = [values[j], values[i]]
+  }
+  return positive ? values.map((x) => 0.3 + (x + 2) * 0.3) : values
 }
 
 /** Central differences of Σ output · d/output by every element of `feeds[name]`. */

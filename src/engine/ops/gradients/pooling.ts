@@ -58,12 +58,26 @@ function repeated(g: Emitter, window: Window, share: Value, X: Value): Value {
   return g.reshapeLike(g.node('Expand', [grid, ones], { shape: [shape[0], shape[1], ...full] }), X)
 }
 
+/** Where the last window ends, counted from the first element: rounding up lets it hang over the padding. */
+const reach = ({ kernel, strides, dilations, begins }: Window, axis: number, count: number): number =>
+  (count - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - begins[axis]
+
 /** Each window's share, added up over the windows that hold an element: a convolution with ones of every channel alone. */
 function spread(g: Emitter, window: Window, share: Value, X: Value): Value {
   const image = X.shape?.slice(2) ?? []
   const flat = g.reshape(share, [null, 1, ...(share.shape?.slice(2) ?? [])])
   const result = flat.shape?.slice(2) ?? []
-  const c: Convolution = { ...window, batch: flat.shape?.[0] ?? null, inputs: 1, outputs: 1, group: 1, image, result }
+  const ends = window.ends.map((end, i) => Math.max(end, reach(window, i, Number(result[i])) - Number(image[i])))
+  const c: Convolution = {
+    ...window,
+    ends,
+    batch: flat.shape?.[0] ?? null,
+    inputs: 1,
+    outputs: 1,
+    group: 1,
+    image,
+    result,
+  }
   const ones = g.numbers(new Array(product(window.kernel)).fill(1), [1, 1, ...window.kernel], X)
   return g.reshapeLike(INPUT_FORMS[inputForm(c)].emit(g, c, flat, ones), X)
 }
