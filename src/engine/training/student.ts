@@ -145,9 +145,12 @@ function constantScale(
   if (!plan.symmetric || context.mode === 'fixed') return constant(context, `${key}_step`, initial, dims)
   const [, last] = integerRange(plan.qtype, plan)
   const axes = shape.map((_, i) => i).filter((i) => i !== plan.axis)
-  const magnitude = emit(context, 'Abs', [weight])
-  magnitude.shape = shape
-  const largest = reduce(context, 'ReduceMax', magnitude, axes)
+  // Two reductions write less than one of magnitudes would.
+  const ends = [
+    reduce(context, 'ReduceMax', weight, axes),
+    emit(context, 'Neg', [reduce(context, 'ReduceMin', weight, axes)]),
+  ]
+  const largest = emit(context, 'Max', ends)
   const lowest = constantOf(context, 'lowest', SMALLEST_SCALE)
   const by = constantOf(context, 'levels', last)
   const step = emit(context, 'Max', [emit(context, 'Div', [largest, by]), lowest])

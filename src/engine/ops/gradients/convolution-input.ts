@@ -2,7 +2,7 @@
 import { int, ints } from '../../ir/build.ts'
 import type { Dim, Value } from '../../ir/graph.ts'
 import type { Emitter } from './emitter.ts'
-import { isFixed, range } from './shapes.ts'
+import { isFixed, product, range } from './shapes.ts'
 import { type Convolution, hasFixedImage, isDense, isPointwise, isUnpadded, windowAttributes } from './window.ts'
 
 type Emit = (g: Emitter, c: Convolution, dY: Value, W: Value) => Value
@@ -23,8 +23,18 @@ export function swappedKernel(g: Emitter, c: Convolution, W: Value): Value {
   return g.reshape(g.transpose(split, [0, 2, 1, ...spatial]), [c.inputs, outer, ...c.kernel])
 }
 
-const turnedKernel = (g: Emitter, c: Convolution, W: Value): Value =>
-  g.reverse(swappedKernel(g, c, W), range(c.kernel.length, 2))
+const turnedKernel = (g: Emitter, c: Convolution, W: Value): Value => swappedKernel(g, c, turned(g, c, W))
+
+/** The kernel turned around: a product with a permutation, which is several times as fast as a slice with negative steps. */
+function turned(g: Emitter, c: Convolution, W: Value): Value {
+  const taps = product(c.kernel)
+  if (taps === 1) return W
+  const permutation = Array.from({ length: taps * taps }, (_, i) =>
+    Math.floor(i / taps) + (i % taps) === taps - 1 ? 1 : 0,
+  )
+  const rows = g.reshape(W, [c.outputs * (c.inputs / c.group), taps])
+  return g.reshape(g.matMul(rows, g.numbers(permutation, [taps, taps], W)), W.shape ?? [])
+}
 
 /** Zeros between the elements of `x` along the spatial axes. */
 function spread(g: Emitter, x: Value, c: Convolution): Value {
