@@ -1,12 +1,14 @@
 /** The stages of a quantization, and the only place that knows their order. */
-import { statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { FewbitError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
 import { check } from './ir/check.ts'
 import type { Model, Node } from './ir/graph.ts'
+import { inParts } from './large/parts.ts'
 import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
+import { dataFileOf, decodeModel } from './onnx/index.ts'
 import { renderReport } from './page/index.ts'
 import { forgetTypes } from './passes/forget-types.ts'
 import { packWeights } from './passes/pack-weights.ts'
@@ -47,6 +49,7 @@ const CALIBRATION_BATCH = 4
 const MODEL = 'model.onnx'
 const FILES = [
   { name: MODEL, content_type: 'application/octet-stream' },
+  { name: dataFileOf(MODEL), content_type: 'application/octet-stream' },
   { name: 'report.json', content_type: 'application/json' },
   { name: 'report.html', content_type: 'text/html; charset=utf-8' },
   { name: 'plan.json', content_type: 'application/json' },
@@ -80,7 +83,9 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     shapes: input_shapes,
     fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
     single: run.target.kind !== 'float',
+    ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),
   })
+  if (prepared.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
   const division = method.type === 'qat' ? await openTraining(spec) : null
   const split = withTraining(await splitSamples(spec, prepared.inputs), division)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
@@ -93,7 +98,10 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   const verification = await verifyArtifact(run, prepared, split, path)
   run.progress.report('packaging', 0, 1)
   writeDocuments(run, prepared, output, { ...verification, floats })
-  host.emit({ type: 'result', files: FILES })
+  host.emit({
+    type: 'result',
+    files: FILES.filter(({ name }) => existsSync(run.workspace.path(join(spec.output, name)))),
+  })
 }
 
 /** What 4-bit weights need besides. */
@@ -202,7 +210,7 @@ function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
 function writeArtifact({ spec, workspace }: Run, model: Model): string {
   check(model)
   model.producer = `fewbit ${VERSION}`
-  return workspace.save(join(spec.output, MODEL), model)
+  return workspace.pack(join(spec.output, MODEL), model)
 }
 
 function verifyArtifact(
@@ -276,8 +284,8 @@ function metricsOf(
   output: MethodOutput,
   { fidelity, accuracy, latency_ms, kernels, floats }: Verified,
 ): Metrics {
-  const float = statSync(spec.model).size
-  const quantized = statSync(workspace.path(join(spec.output, MODEL))).size
+  const float = sizeOfModel(spec.model)
+  const quantized = sizeOfModel(workspace.path(join(spec.output, MODEL)))
   const violations = violationsOf(output.model, target, floats)
   return {
     size_bytes: { float, quantized, ratio: quantized / float },
@@ -293,6 +301,12 @@ function metricsOf(
     },
     target_conformance: { ok: violations.length === 0, violations },
   }
+}
+
+/** Bytes of a model and of the files beside it that hold its weights. */
+function sizeOfModel(path: string): number {
+  const beside = decodeModel(path).external.map((name) => statSync(join(dirname(path), name)).size)
+  return beside.reduce((sum, size) => sum + size, statSync(path).size)
 }
 
 /** outputs whose error is larger than this are of little use */

@@ -1,5 +1,5 @@
 /** Short ways to add nodes and constants to a graph. */
-import { type Attribute, freshName, type Graph, type Model, Node, Value } from './graph.ts'
+import { type Attribute, freshName, type Graph, kept, type Model, Node, Value } from './graph.ts'
 import type { Tensor } from './tensor.ts'
 
 export interface NodeOptions {
@@ -30,7 +30,7 @@ export function addNode(
 
 /** Adds a constant and returns its value. */
 export function addInitializer(model: Model, graph: Graph, base: string, tensor: Tensor): Value {
-  return graph.addInitializer(new Value(freshName(model, base), tensor.dtype, tensor.shape, tensor))
+  return graph.addInitializer(new Value(freshName(model, base), tensor.dtype, tensor.shape, kept(model, tensor)))
 }
 
 export const int = (value: number): Attribute => ({ kind: 'int', value })

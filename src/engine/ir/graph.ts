@@ -217,7 +217,12 @@ export interface Model {
   metadata: Map<string, string>
   /** FunctionProtos, carried through unread */
   functions: Uint8Array[]
+  /** where the tensors that a rewrite makes go when memory shall not hold them all; absent: they stay in memory */
+  keep?: (tensor: Tensor) => Tensor
 }
+
+/** A constant that a rewrite made, kept where the model keeps such. */
+export const kept = ({ keep }: Pick<Model, 'keep'>, tensor: Tensor): Tensor => (keep ? keep(tensor) : tensor)
 
 /** A name that is not taken yet: `base`, or `base_1`, `base_2`, … */
 export function freshName(model: Model, base: string): string {

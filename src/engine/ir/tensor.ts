@@ -1,13 +1,6 @@
 /** An immutable tensor whose bytes lie in memory or still in a file. */
-import { readSync } from 'node:fs'
 import { bitsOf, byteLength, type DType } from './dtype.ts'
-
-/** A stretch of an open file. */
-export interface FileSlice {
-  fd: number
-  offset: number
-  length: number
-}
+import { type FileSlice, readInto } from './file.ts'
 
 export interface Tensor {
   readonly dtype: DType
@@ -25,13 +18,9 @@ export function bytesOf(tensor: Tensor): Uint8Array {
   return readSlice(tensor.data)
 }
 
-function readSlice({ fd, offset, length }: FileSlice): Uint8Array {
+function readSlice({ file, offset, length }: FileSlice): Uint8Array {
   const bytes = new Uint8Array(length)
-  for (let done = 0; done < length; ) {
-    const count = readSync(fd, bytes, done, Math.min(length - done, 1 << 30), offset + done)
-    if (count === 0) throw new Error(`the model file ended while ${length} bytes at ${offset} were read`)
-    done += count
-  }
+  readInto(bytes, file, offset)
   return bytes
 }
 

@@ -1,9 +1,9 @@
 /** Weight-only quantization: matrices in 4 or 8 bits per block, activations in float; MatMulNBits expands them where it multiplies. */
 import { FewbitError } from '../../shared/errors.ts'
 import { addInitializer, addNode, int } from '../ir/build.ts'
+import { cloneModel } from '../ir/clone.ts'
 import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
 import { elementCount, float32, tensorOf, view } from '../ir/tensor.ts'
-import { decodeModel } from '../onnx/index.ts'
 import { quantizeBlockwise } from '../quant/blockwise.ts'
 import { describeNode } from '../quant/describe.ts'
 import { WeightOnlyMethod } from '../recipe.ts'
@@ -24,9 +24,8 @@ interface Product {
 
 export const weightOnlyMethod: Method = async (input) => {
   const options = WeightOnlyMethod.parse(input.recipe.method)
-  const path = input.workspace.save('prepared.onnx', input.prepared.model)
-  const { search, steps } = await chooseSearch(input, options, path)
-  const { model, plan, count } = build(input, { ...options, search }, path)
+  const { search, steps } = await chooseSearch(input, options)
+  const { model, plan, count } = build(input, { ...options, search })
   if (count === 0) throw nothingToQuantize()
   return {
     model,
@@ -43,12 +42,14 @@ export const weightOnlyMethod: Method = async (input) => {
 const JUDGING_BATCHES = 8
 
 /** A smaller error of the weights is not always one of the outputs; with data, the outputs decide. */
-async function chooseSearch(input: MethodInput, options: WeightOnlyMethod, path: string) {
+async function chooseSearch(input: MethodInput, options: WeightOnlyMethod) {
   if (options.search !== 'auto' || !input.batches) return { search: options.search !== false, steps: [] }
   const batches: Record<string, RunTensor>[] = []
   for await (const feeds of input.batches) if (batches.length < JUDGING_BATCHES) batches.push(feeds)
-  const judge = await openJudge({ runtime: input.runtime, workspace: input.workspace, floatPath: path, batches })
-  const scoreOf = (search: boolean) => judge.score(build(input, { ...options, search }, path).model)
+  const { runtime, workspace, prepared } = input
+  const floatPath = workspace.save('prepared.onnx', prepared.model)
+  const judge = await openJudge({ runtime, workspace, floatPath, batches })
+  const scoreOf = (search: boolean) => judge.score(build(input, { ...options, search }).model)
   const [plain, found] = [await scoreOf(false), await scoreOf(true)]
   const search = found > plain
   const steps = [
@@ -60,8 +61,8 @@ async function chooseSearch(input: MethodInput, options: WeightOnlyMethod, path:
 
 type Decided = Omit<WeightOnlyMethod, 'search'> & { search: boolean }
 
-function build(input: MethodInput, options: Decided, path: string) {
-  const { model } = decodeModel(path)
+function build(input: MethodInput, options: Decided) {
+  const model = cloneModel(input.prepared.model)
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
   const judged = nodes.map((product) => ({ ...product, reason: input.excludes(product.node) ?? refusal(product.node) }))
   const chosen = judged.filter(({ reason }) => reason === null)

@@ -1,7 +1,8 @@
 /** AttributeProto → Attribute; kinds that we only carry keep their bytes. */
 import { FewbitError } from '../../shared/errors.ts'
+import type { FileSlice } from '../ir/file.ts'
 import type { Attribute, Graph } from '../ir/graph.ts'
-import { bytesOf, type FileSlice } from '../ir/tensor.ts'
+import { bytesOf } from '../ir/tensor.ts'
 import { ATTRIBUTE_TYPES, type Message } from './schema.ts'
 import { readTensor, type TensorReader } from './tensors.ts'
 

@@ -1,7 +1,8 @@
 /** An ONNX file → Model. Weights stay in the file; everything the file claims is checked before anybody relies on it. */
-import { existsSync, fstatSync, openSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { FewbitError } from '../../shared/errors.ts'
+import { openFile, statOf } from '../ir/file.ts'
 import type { Model } from '../ir/graph.ts'
 import { bytesIn } from './attributes.ts'
 import { externalFiles, type Locate } from './external.ts'
@@ -85,10 +86,10 @@ function modelOf(reader: GraphReader, proto: Message<'ModelProto'>, graph: Model
 }
 
 function readProto(path: string, budget: Budget): Message<'ModelProto'> {
-  const fd = openSync(path, 'r')
-  const { size } = fstatSync(fd)
+  const file = openFile(path)
+  const { size } = statOf(file)
   if (size === 0) throw new FewbitError('model_not_onnx', 'the file is empty')
-  const window = new FileWindow(fd, size)
+  const window = new FileWindow(file, size)
   try {
     return readMessage(window, 'ModelProto', budget)
   } catch (error) {
@@ -98,7 +99,7 @@ function readProto(path: string, budget: Budget): Message<'ModelProto'> {
 
 /** ONNX files start with ir_version: field 1, a small varint. */
 function isPlausible(window: FileWindow): boolean {
-  const first = new FileWindow(window.fd, window.size)
+  const first = new FileWindow(window.file, window.size)
   return window.size > 2 && first.byte() === 8 && first.byte() < 128
 }
 

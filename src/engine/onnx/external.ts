@@ -1,7 +1,6 @@
 /** External data: which files beside a model its tensors may lie in, and nothing else. */
-import { closeSync, fstatSync, openSync } from 'node:fs'
 import { FewbitError } from '../../shared/errors.ts'
-import type { FileSlice } from '../ir/tensor.ts'
+import { type FileSlice, type OpenFile, openFile, statOf } from '../ir/file.ts'
 import type { Message } from './schema.ts'
 
 export interface ExternalFiles {
@@ -18,11 +17,11 @@ const refused = (detail: string, hint?: string) => new FewbitError('model_extern
 
 /** Throws model_external_data for every location that is not a plain name of a file that `locate` knows. */
 export function externalFiles(locate: Locate): ExternalFiles {
-  const files = new Map<string, { fd: number; size: number }>()
+  const files = new Map<string, External>()
   const open = (location: string, name: string) => {
     const known = files.get(location)
     if (known) return known
-    const opened = openFile(locate, location, name)
+    const opened = openExternal(locate, location, name)
     files.set(location, opened)
     return opened
   }
@@ -32,33 +31,34 @@ export function externalFiles(locate: Locate): ExternalFiles {
   }
 }
 
-function openFile(locate: Locate, location: string, tensor: string): { fd: number; size: number } {
+interface External {
+  file: OpenFile
+  size: number
+}
+
+function openExternal(locate: Locate, location: string, tensor: string): External {
   const path = locate(location)
   if (path === null)
     throw refused(
       `tensor "${tensor}" lies in the file "${location}", which is not part of the upload`,
       'upload it in a part named "external" with exactly this file name',
     )
-  const fd = openSync(path, 'r')
-  const stats = fstatSync(fd)
-  if (stats.isFile()) return { fd, size: stats.size }
-  closeSync(fd)
+  const file = openFile(path)
+  const stats = statOf(file)
+  if (stats.isFile()) return { file, size: stats.size }
   throw refused(`tensor "${tensor}" lies in "${location}", which is not a file`)
 }
 
-function sliceOf(
-  proto: Message<'TensorProto'>,
-  open: (location: string, name: string) => { fd: number; size: number },
-): FileSlice {
+function sliceOf(proto: Message<'TensorProto'>, open: (location: string, name: string) => External): FileSlice {
   const name = (proto.name ?? '').slice(0, 200)
   const entries = new Map((proto.external_data ?? []).map(({ key = '', value = '' }) => [key, value]))
   const location = plainLocation(entries.get('location') ?? '', name)
-  const { fd, size } = open(location, name)
+  const { file, size } = open(location, name)
   const offset = numberOf(entries.get('offset') ?? '0', 'offset', name)
   const length = numberOf(entries.get('length') ?? String(Math.max(size - offset, 0)), 'length', name)
   if (offset + length > size)
     throw refused(`tensor "${name}" needs bytes ${offset} to ${offset + length} of "${location}", which has ${size}`)
-  return { fd, offset, length }
+  return { file, offset, length }
 }
 
 function plainLocation(location: string, tensor: string): string {

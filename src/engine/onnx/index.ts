@@ -1,3 +1,3 @@
 /** Bytes ⇄ IR: nobody outside this folder sees protobuf. */
 export { decodeModel } from './decode.ts'
-export { encodeModel } from './encode.ts'
+export { dataFileOf, encodeModel, saveModel } from './save.ts'

@@ -1,6 +1,6 @@
 /** Reads protobuf messages from a file by the schema table; long byte fields stay slices of the file. */
 import { FewbitError } from '../../shared/errors.ts'
-import type { FileSlice } from '../ir/tensor.ts'
+import type { FileSlice } from '../ir/file.ts'
 import { Budget, LIMITS, tooComplex } from './limits.ts'
 import { type Field, fieldsByNumber, KEEPS_EXTENT, type Message, type MessageName, type ScalarKind } from './schema.ts'
 import { type FileWindow, truncated } from './window.ts'
@@ -85,7 +85,7 @@ function readBytes(reader: Reader): Uint8Array | FileSlice {
 }
 
 function skippedSlice(window: FileWindow, length: number): FileSlice {
-  const slice = { fd: window.fd, offset: window.position, length }
+  const slice = { file: window.file, offset: window.position, length }
   window.position += length
   return slice
 }
@@ -212,7 +212,7 @@ function readFields(reader: Reader, name: MessageName, end: number, depth: numbe
   if (name === 'Opaque') window.position = end
   while (window.position < end) readField(reader, name, fields, depth)
   if (window.position !== end) throw malformed(reader, `a field runs past the end of its ${name}`)
-  if (KEEPS_EXTENT.has(name)) fields.extent = { fd: window.fd, offset: start, length: end - start }
+  if (KEEPS_EXTENT.has(name)) fields.extent = { file: window.file, offset: start, length: end - start }
   for (const key in fields) if (fields[key] instanceof Words) fields[key] = fields[key].trimmed()
   return fields
 }

@@ -1,5 +1,5 @@
 /** The messages of onnx.proto that we read and write: field name → [field number, kind]. */
-import type { FileSlice } from '../ir/tensor.ts'
+import type { FileSlice } from '../ir/file.ts'
 
 /**
  * int: varint as a number · float: 32 bits · string: UTF-8 · bytes: in memory when short, else a slice of the file ·

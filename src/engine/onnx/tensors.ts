@@ -1,7 +1,8 @@
 /** TensorProto ⇄ Tensor: whichever field holds the elements, they become packed little-endian bytes. */
 import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, byteLength, codeOf, type DType, dtypeOf } from '../ir/dtype.ts'
-import { bytesOf, type FileSlice, type Tensor, tensorOf } from '../ir/tensor.ts'
+import type { FileSlice } from '../ir/file.ts'
+import { bytesOf, type Tensor, tensorOf } from '../ir/tensor.ts'
 import type { ExternalFiles } from './external.ts'
 import { type Budget, LIMITS } from './limits.ts'
 import type { Message, Written } from './schema.ts'
@@ -138,8 +139,29 @@ function flatIndices(name: string, indices: Tensor, shape: readonly number[]): n
   })
 }
 
-/** A TensorProto with raw bytes; they are copied from the file when the message is written. */
-export function writeTensor(name: string, tensor: Tensor): Written<'TensorProto'> {
+/** A stretch of a file beside the model. */
+export interface Reference {
+  location: string
+  offset: number
+}
+
+/** Where the bytes of a tensor lie when they are not in the model itself. */
+export type Place = (tensor: Tensor) => Reference | null
+
+export const INLINE: Place = () => null
+
+/** A TensorProto with raw bytes, which are copied when the message is written, or with a reference to them. */
+export function writeTensor(name: string, tensor: Tensor, place: Place = INLINE): Written<'TensorProto'> {
   const head = { name, data_type: codeOf(tensor.dtype), dims: tensor.shape }
-  return tensor.strings ? { ...head, string_data: [...tensor.strings] } : { ...head, raw_data: tensor.data }
+  if (tensor.strings) return { ...head, string_data: [...tensor.strings] }
+  const found = place(tensor)
+  return found ? { ...head, ...referenceTo(found, tensor.data.length) } : { ...head, raw_data: tensor.data }
+}
+
+function referenceTo({ location, offset }: Reference, length: number) {
+  const entries = Object.entries({ location, offset, length })
+  return {
+    data_location: EXTERNAL,
+    external_data: entries.map(([key, value]) => ({ key, value: String(value) })),
+  }
 }

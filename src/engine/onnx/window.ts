@@ -1,6 +1,7 @@
 /** A window over an open file: reads protobuf's primitive values at a position without reading what is skipped. */
 import { readSync } from 'node:fs'
 import { FewbitError } from '../../shared/errors.ts'
+import type { OpenFile } from '../ir/file.ts'
 
 const WINDOW_BYTES = 64 * 1024
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
@@ -10,7 +11,7 @@ export function truncated(detail: string): FewbitError {
 }
 
 export class FileWindow {
-  readonly fd: number
+  readonly file: OpenFile
   readonly size: number
   position = 0
   /** the two halves of the last varint, each an unsigned 32-bit number */
@@ -21,8 +22,8 @@ export class FileWindow {
   #start = 0
   #end = 0
 
-  constructor(fd: number, size: number) {
-    this.fd = fd
+  constructor(file: OpenFile, size: number) {
+    this.file = file
     this.size = size
   }
 
@@ -41,7 +42,7 @@ export class FileWindow {
     this.#end = this.position
     while (this.#end < this.position + count) {
       const room = WINDOW_BYTES - (this.#end - this.#start)
-      const got = readSync(this.fd, this.#buffer, this.#end - this.#start, room, this.#end)
+      const got = readSync(this.file.fd, this.#buffer, this.#end - this.#start, room, this.#end)
       if (got === 0) throw truncated(`the file ends at byte ${this.#end} in the middle of a field`)
       this.#end += got
     }
@@ -97,7 +98,7 @@ export class FileWindow {
       throw truncated(`the file ends at byte ${this.size} in the middle of a field`)
     const bytes = new Uint8Array(count)
     for (let done = 0; done < count; ) {
-      const got = readSync(this.fd, bytes, done, count - done, this.position + done)
+      const got = readSync(this.file.fd, bytes, done, count - done, this.position + done)
       if (got === 0) throw truncated(`the file ends at byte ${this.position + done} in the middle of a field`)
       done += got
     }

@@ -1,8 +1,5 @@
-/** Writes protobuf messages by the schema table: one pass for the sizes, one allocation, one pass for the bytes. */
-import { readSync } from 'node:fs'
-import { FewbitError } from '../../shared/errors.ts'
-import type { FileSlice } from '../ir/tensor.ts'
-import { LIMITS } from './limits.ts'
+/** Writes protobuf messages by the schema table: one pass for the sizes, one for the bytes. */
+import type { FileSlice } from '../ir/file.ts'
 import {
   type Field,
   fieldsOfMessage,
@@ -11,6 +8,7 @@ import {
   type ScalarTypes,
   type Written,
 } from './schema.ts'
+import type { Sink } from './sink.ts'
 
 const WIRE: Record<ScalarKind, number> = {
   int: 0,
@@ -27,9 +25,7 @@ const WIRE: Record<ScalarKind, number> = {
 type Sizes = number[]
 
 interface Writer {
-  bytes: Uint8Array
-  view: DataView
-  position: number
+  sink: Sink
   sizes: Sizes
   next: number
 }
@@ -108,13 +104,16 @@ function messageSize(name: MessageName, message: object, sizes: Sizes): number {
   return size
 }
 
-function writeVarint(writer: Writer, low: number, high: number): void {
+const VARINT_BYTES = 10
+
+function writeVarint({ sink }: Writer, low: number, high: number): void {
+  sink.reserve(VARINT_BYTES)
   while (high > 0 || low > 0x7f) {
-    writer.bytes[writer.position++] = (low & 0x7f) | 0x80
+    sink.bytes[sink.position++] = (low & 0x7f) | 0x80
     low = ((low >>> 7) | (high << 25)) >>> 0
     high >>>= 7
   }
-  writer.bytes[writer.position++] = low
+  sink.bytes[sink.position++] = low
 }
 
 function writeInt(writer: Writer, value: number): void {
@@ -122,30 +121,19 @@ function writeInt(writer: Writer, value: number): void {
   else writeVarint(writer, ...halves(value))
 }
 
-function writeBytes(writer: Writer, value: Uint8Array | FileSlice): void {
-  if (value instanceof Uint8Array) writer.bytes.set(value, writer.position)
-  else copySlice(writer, value)
-  writer.position += value.length
-}
-
-function copySlice({ bytes, position }: Writer, { fd, offset, length }: FileSlice): void {
-  for (let done = 0; done < length; ) {
-    const got = readSync(fd, bytes, position + done, Math.min(length - done, 2 ** 30), offset + done)
-    if (got === 0)
-      throw new FewbitError('model_truncated', `the file ended while ${length} bytes of weights were copied`)
-    done += got
-  }
+function writeBytes({ sink }: Writer, value: Uint8Array | FileSlice): void {
+  if (value instanceof Uint8Array) sink.put(value)
+  else sink.copy(value)
 }
 
 const WRITERS: { [K in ScalarKind]: (writer: Writer, value: ScalarTypes[K]) => void } = {
   int: writeInt,
-  float: (writer, value) => {
-    writer.view.setFloat32(writer.position, value, true)
-    writer.position += 4
+  float: ({ sink }, value) => {
+    sink.reserve(4)
+    sink.view.setFloat32(sink.position, value, true)
+    sink.position += 4
   },
-  string: (writer, value) => {
-    writer.position += text.encodeInto(value, writer.bytes.subarray(writer.position)).written
-  },
+  string: ({ sink }, value) => sink.put(text.encode(value)),
   bytes: writeBytes,
   ints: (writer, values) => {
     for (const value of values) writeInt(writer, value)
@@ -178,17 +166,15 @@ function writeFields(writer: Writer, name: MessageName, message: object): void {
   }
 }
 
-/** Encodes a message. Throws model_too_complex past protobuf's 2 GiB. */
-export function writeMessage<N extends MessageName>(name: N, message: Written<N>): Uint8Array {
+export interface Measured {
+  /** bytes of the whole message */
+  size: number
+  write(sink: Sink): void
+}
+
+/** Measures a message; it must not change before it is written. */
+export function measureMessage<N extends MessageName>(name: N, message: Written<N>): Measured {
   const sizes: Sizes = []
   const size = messageSize(name, message, sizes)
-  if (size > LIMITS.encodedBytes) {
-    throw new FewbitError(
-      'model_too_complex',
-      `the encoded model would have ${size} bytes; a model in one file has at most ${LIMITS.encodedBytes}`,
-    )
-  }
-  const bytes = new Uint8Array(size)
-  writeFields({ bytes, view: new DataView(bytes.buffer), position: 0, sizes, next: 0 }, name, message)
-  return bytes
+  return { size, write: (sink) => writeFields({ sink, sizes, next: 0 }, name, message) }
 }

@@ -22,8 +22,7 @@ function shareIn(graph: Graph): void {
 }
 
 function contentKey({ tensor }: Value): string | null {
-  if (!tensor || tensor.strings) return null
+  if (!tensor || tensor.strings || tensor.data.length > LARGEST) return null
   const bytes = bytesOf(tensor)
-  if (bytes.length > LARGEST) return null
   return `${tensor.dtype}[${tensor.shape.join(',')}]${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')}`
 }

@@ -2,7 +2,7 @@
 import { addNode, int } from '../ir/build.ts'
 import { codeOf, type DType } from '../ir/dtype.ts'
 import { fromFloat16 } from '../ir/float16.ts'
-import { allGraphs, freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
+import { allGraphs, freshName, type Graph, kept, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, type Tensor, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
@@ -27,23 +27,23 @@ export const singlePrecision: Pass = {
     const { graph } = model
     const inputs = graph.inputs.filter(({ dtype }) => isOther(dtype))
     const outputs = graph.outputs.flatMap((value) => (isOther(value.dtype) ? [[value, value.dtype] as const] : []))
-    for (const inner of allGraphs(graph)) retype(inner, inner === graph)
+    for (const inner of allGraphs(graph)) retype(model, inner)
     for (const value of inputs) castInput(model, value)
     for (const [value, dtype] of outputs) castOutput(model, value, dtype)
   },
 }
 
-function retype(graph: Graph, isMain: boolean): void {
+function retype(model: Model, graph: Graph): void {
   for (const value of graph.initializers) {
     if (!value.tensor || !isOther(value.tensor.dtype)) continue
-    value.tensor = toSingle(value.tensor)
+    value.tensor = kept(model, toSingle(value.tensor))
     value.dtype = 'float32'
   }
   for (const node of graph.nodes) {
     retypeAttributes(node)
     for (const value of node.outputs) if (value && isOther(value.dtype)) value.dtype = 'float32'
   }
-  const own = isMain ? [] : [...graph.inputs, ...graph.outputs]
+  const own = graph === model.graph ? [] : [...graph.inputs, ...graph.outputs]
   for (const value of own) if (isOther(value.dtype)) value.dtype = 'float32'
 }
 

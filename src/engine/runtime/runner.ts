@@ -47,6 +47,10 @@ export interface Session {
   /** Runs once and writes the outputs into `results`, which must have their sizes; a tensor that is fed or filled again is not wrapped again. */
   runInto(feeds: Readonly<Record<string, RunTensor>>, results: Readonly<Record<string, RunTensor>>): Promise<void>
   release(): Promise<void>
+  /** files that hold the optimized model, where it was loaded in parts and not as `saveTo` says: there after the first run */
+  saved?: readonly string[]
+  /** Milliseconds that each of so many runs took without loading; there where a run loads parts. */
+  time?(feeds: Readonly<Record<string, RunTensor>>, runs: number, now: () => number): Promise<number[]>
 }
 
 export interface Runtime {

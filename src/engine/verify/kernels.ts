@@ -12,10 +12,10 @@ export interface KernelCount {
   conversions: number
 }
 
-/** Counts in an optimized model that was saved at `path`. */
-export function countKernels(path: string): KernelCount {
-  const { model } = decodeModel(path)
-  const types = [...allGraphs(model.graph)].flatMap((graph) => [...graph.nodes].map((node) => node.opType))
+/** Counts in an optimized model that was saved at `paths`, in parts perhaps. */
+export function countKernels(paths: readonly string[]): KernelCount {
+  const graphs = paths.flatMap((path) => [...allGraphs(decodeModel(path).model.graph)])
+  const types = graphs.flatMap(({ nodes }) => [...nodes].map((node) => node.opType))
   const count = (pattern: RegExp) => types.filter((type) => pattern.test(type)).length
   return { integer: count(INTEGER_KERNEL), conversions: count(CONVERSION) }
 }

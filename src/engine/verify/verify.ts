@@ -55,14 +55,21 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   else await compareProbe(float, quantized, feeds, fidelity, warnings)
   input.progress('measuring', 0)
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
+  if (latency && (float.time || quantized.time)) warnings.push(MEASURED_IN_PARTS)
   await Promise.all([float.release(), quantized.release()])
   return {
     fidelity: fidelity.result(),
     accuracy: accuracy?.result() ?? null,
     latency_ms: latency,
-    kernels: countKernels(optimized),
+    kernels: countKernels(quantized.saved ?? [optimized]),
     warnings,
   }
+}
+
+const MEASURED_IN_PARTS: Warning = {
+  code: 'measured_in_parts',
+  detail:
+    'the model is too large for the memory of the job, so that it ran in parts: its latency is the sum of theirs, without the time that loading them took',
 }
 
 /** What the float model itself does that makes every comparison with it doubtful. */
