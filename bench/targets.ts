@@ -47,7 +47,7 @@ async function verdict(subject: Subject, target: IntegerTarget, data: Buffer): P
         calibration: { samples: 24 },
         ...(target.shapes === 'static' && subject.shapes && { input_shapes: subject.shapes }),
       },
-      { arrays: subject.scale ?? {} },
+      { dataSpec: { arrays: subject.scale ?? {} } },
     )
     const { coverage, fidelity, target_conformance } = report.metrics
     const legal = target_conformance.ok ? 'legal' : `**${target_conformance.violations.length} violations**`

@@ -15,12 +15,17 @@ export interface EngineResult {
   messages: RunnerMessage[]
 }
 
+export interface EngineOptions {
+  dataSpec?: DatasetSpec
+  memoryBytes?: number
+}
+
 /** Quantizes for cpu-int8, statically unless `recipe` says otherwise; `data` calibrates. Throws what the engine throws. */
 export async function runEngine(
   model: Uint8Array,
   data: Buffer | null,
   recipe: Record<string, unknown> = {},
-  dataSpec: DatasetSpec = { arrays: {} },
+  { dataSpec = { arrays: {} }, memoryBytes }: EngineOptions = {},
 ): Promise<EngineResult> {
   const home = process.cwd()
   const directory = mkdtempSync(join(tmpdir(), 'fewbit-engine-'))
@@ -36,6 +41,7 @@ export async function runEngine(
       ...(data && { calibration: { path: 'calibration.npz', spec: dataSpec } }),
       output: 'out',
       threads: 1,
+      ...(memoryBytes && { memory_bytes: memoryBytes }),
     })
     await quantize(spec, { emit: (message) => messages.push(message), now: () => performance.now(), machine: 'test' })
     const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown
