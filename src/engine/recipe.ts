@@ -87,12 +87,13 @@ export const Float16Method = z.strictObject({
 })
 export const WeightOnlyMethod = z.strictObject({
   type: z.literal('weight_only'),
-  bits: z.union([z.literal(4), z.literal(8)]).default(4),
+  bits: z.union([z.literal(2), z.literal(4), z.literal(8)]).default(4),
   block_size: z
     .union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)])
     .default(32)
     .describe('weights that share a scale'),
   symmetric: z.boolean().default(true).describe('without a zero point per block'),
+  embeddings: z.boolean().default(true).describe('quantize constant tables that rows are picked from too'),
   search: z
     .union([z.literal('auto'), z.boolean()])
     .default('auto')

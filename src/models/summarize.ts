@@ -47,7 +47,7 @@ const portOf = ({ name, dtype, shape, opaqueType }: Value): Port => ({
 })
 
 const QUANTIZED =
-  /^(com\.microsoft\.)?(QLinear|Quantize|Dequantize|DynamicQuantize|MatMulInteger|ConvInteger|MatMulNBits|QGemm|QAttention)/
+  /^(com\.microsoft\.)?(QLinear|Quantize|Dequantize|DynamicQuantize|MatMulInteger|ConvInteger|MatMulNBits|GatherBlockQuantized|QGemm|QAttention)/
 const FLOATS: readonly DType[] = ['float32', 'float16', 'bfloat16', 'float64']
 
 /** `quantized`, or the float type that most parameters have; `none` without parameters of a float type. */

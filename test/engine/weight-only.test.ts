@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { int } from '../../src/engine/ir/build.ts'
+import type { Value } from '../../src/engine/ir/graph.ts'
 import { print } from '../../src/engine/ir/print.ts'
 import { randomData } from '../kit/data.ts'
 import { runEngine } from '../kit/engine.ts'
@@ -25,6 +26,7 @@ const run = (method: object) =>
 describe('weight-only', () => {
   for (const [method, least, ratio] of [
     [{ bits: 8 }, 35, 0.35],
+    [{ bits: 2 }, 5, 0.16],
     [{ bits: 4 }, 15, 0.22],
     [{ bits: 4, symmetric: false, block_size: 16 }, 16, 0.27],
     [{ bits: 4, block_size: 128, search: false }, 12, 0.2],
@@ -46,6 +48,30 @@ describe('weight-only', () => {
     assert.deepEqual([plain?.step, found?.step], ['rounding to nearest', 'scale search'])
     assert.equal(found!.kept, found!.sqnr_db > plain!.sqnr_db)
     assert.equal((report.options.method as { search: boolean }).search, found!.kept)
+  })
+
+  test('a table of embeddings is stored in blocks once, and only rows that are picked are expanded', async () => {
+    const m = buildModel()
+    const table = m.weight('table', [100, 96], 1)
+    const rows = ['a', 'b'].map((name) =>
+      m.node('Gather', [table, m.input(name, ['N'], 'int64')], { name: `pick_${name}` }),
+    )
+    m.output(m.node('Add', rows as [Value, Value]), 'y', ['N', 96])
+    for (const [bits, least] of [
+      [8, 35],
+      [4, 15],
+    ] as const) {
+      const method = { type: 'weight_only', bits, symmetric: false, block_size: 128 }
+      const { report, model, plan } = await runEngine(m.bytes(), null, { target: 'cpu-int4', method })
+      assert.equal(print(model).match(/com\.microsoft\.GatherBlockQuantized\(/g)?.length, 2)
+      assert.equal([...model.graph.initializers].filter(({ name }) => name.endsWith(`_Q${bits}`)).length, 1)
+      assert.equal(plan.nodes[0]?.reason, `rows of ${bits}-bit weights in blocks of 32`)
+      assert.ok(report.metrics.fidelity!.sqnr_db > least, String(report.metrics.fidelity!.sqnr_db))
+    }
+    await assert.rejects(
+      runEngine(m.bytes(), null, { target: 'cpu-int4', method: { type: 'weight_only', embeddings: false } }),
+      { code: 'nothing_to_quantize' },
+    )
   })
 
   test('an excluded product stays float and says so', async () => {

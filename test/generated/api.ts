@@ -910,7 +910,7 @@ export interface components {
              */
             type: "weight_only";
             /** @default 4 */
-            bits?: 4 | 8;
+            bits?: 2 | 4 | 8;
             /**
              * @description weights that share a scale
              * @default 32
@@ -921,6 +921,11 @@ export interface components {
              * @default true
              */
             symmetric?: boolean;
+            /**
+             * @description quantize constant tables that rows are picked from too
+             * @default true
+             */
+            embeddings?: boolean;
             /**
              * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
              * @default auto
@@ -2083,7 +2088,7 @@ export interface components {
              */
             type: "weight_only";
             /** @default 4 */
-            bits: 4 | 8;
+            bits: 2 | 4 | 8;
             /**
              * @description weights that share a scale
              * @default 32
@@ -2094,6 +2099,11 @@ export interface components {
              * @default true
              */
             symmetric: boolean;
+            /**
+             * @description quantize constant tables that rows are picked from too
+             * @default true
+             */
+            embeddings: boolean;
             /**
              * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
              * @default auto

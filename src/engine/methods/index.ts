@@ -5,7 +5,7 @@ import { float16Method } from './float16/index.ts'
 import type { Method } from './method.ts'
 import { qatMethod } from './qat.ts'
 import { staticMethod } from './static.ts'
-import { weightOnlyMethod } from './weight-only.ts'
+import { weightOnlyMethod } from './weight-only/index.ts'
 
 export const METHODS = {
   static: staticMethod,

@@ -1,0 +1,81 @@
+/** Weight-only quantization: matrices in 2, 4 or 8 bits per block, activations in float; kernels expand them where they are used. */
+import { FewbitError } from '../../../shared/errors.ts'
+import { cloneModel } from '../../ir/clone.ts'
+import { allGraphs, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
+import { describeNode } from '../../quant/describe.ts'
+import { WeightOnlyMethod } from '../../recipe.ts'
+import type { RunTensor } from '../../runtime/runner.ts'
+import { openJudge } from '../judge.ts'
+import type { Method, MethodInput } from '../method.ts'
+import { product } from './product.ts'
+import { table } from './table.ts'
+import { type Decided, DOMAIN, type Rewrite, SMALLEST } from './weight.ts'
+
+const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: product, Gemm: product, Gather: table }
+
+export const weightOnlyMethod: Method = async (input) => {
+  const options = WeightOnlyMethod.parse(input.recipe.method)
+  const { search, steps } = await chooseSearch(input, options)
+  const { model, plan, count } = build(input, { ...options, search })
+  if (count === 0) throw nothingToQuantize()
+  return {
+    model,
+    plan: { target: input.target.id, method: 'weight_only', nodes: plan, values: [] },
+    quantizedNodes: count,
+    macsInteger: null,
+    calibration: null,
+    options: { ...options, search },
+    search: steps,
+  }
+}
+
+/** samples that choose between the two, at most */
+const JUDGING_BATCHES = 8
+
+/** A smaller error of the weights is not always one of the outputs; with data, the outputs decide. */
+async function chooseSearch(input: MethodInput, options: WeightOnlyMethod) {
+  if (options.search !== 'auto' || !input.batches) return { search: options.search !== false, steps: [] }
+  const batches: Record<string, RunTensor>[] = []
+  for await (const feeds of input.batches) if (batches.length < JUDGING_BATCHES) batches.push(feeds)
+  const { runtime, workspace, prepared } = input
+  const floatPath = workspace.save('prepared.onnx', prepared.model)
+  const judge = await openJudge({ runtime, workspace, floatPath, batches })
+  const scoreOf = (search: boolean) => judge.score(build(input, { ...options, search }).model)
+  const [plain, found] = [await scoreOf(false), await scoreOf(true)]
+  const search = found > plain
+  const steps = [
+    { step: 'rounding to nearest', sqnr_db: plain, kept: !search },
+    { step: 'scale search', sqnr_db: found, kept: search },
+  ]
+  return { search, steps }
+}
+
+function build(input: MethodInput, options: Decided) {
+  const model = cloneModel(input.prepared.model)
+  const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
+  const judged = nodes.map((site) => ({ ...site, reason: input.excludes(site.node) ?? refusal(site.node, options) }))
+  const chosen = judged.filter(({ reason }) => reason === null)
+  const plan = judged.map(({ node, reason }) =>
+    describeNode(node, reason === null, reason ?? REWRITES[node.opType]!.describes(node, options)),
+  )
+  const known = new Map<string, Value[]>()
+  for (const [done, site] of chosen.entries()) {
+    input.progress('quantizing', done, chosen.length)
+    REWRITES[site.node.opType]!.apply({ model, known }, site, options)
+  }
+  model.opsets.set(DOMAIN, 1)
+  return { model, plan, count: chosen.length }
+}
+
+/** Why a node keeps its weight, or null. */
+function refusal(node: Node, options: Decided): string | null {
+  if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType)) return 'it multiplies by no matrix'
+  return REWRITES[node.opType]!.refuses(node, options)
+}
+
+const nothingToQuantize = () =>
+  new FewbitError(
+    'nothing_to_quantize',
+    `The model has no MatMul, Gemm or Gather with a constant float32 matrix of at least ${SMALLEST} elements.`,
+    { stage: 'plan', hint: 'use the method static for convolutional networks' },
+  )
