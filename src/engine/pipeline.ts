@@ -28,6 +28,7 @@ import { targetOf, widened } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
 import { type Division, openTraining } from './training/division.ts'
 import { floatNames, violationsOf } from './verify/conformance/index.ts'
+import { withoutKnownCrash } from './verify/known-crash.ts'
 import { type Verification, verify } from './verify/verify.ts'
 import { openWorkspace, type Workspace } from './workspace.ts'
 
@@ -71,7 +72,7 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     spec,
     host,
     target: targetFor(spec.recipe),
-    runtime: openRuntime(spec.threads),
+    runtime: withoutKnownCrash(openRuntime(spec.threads)),
     workspace: openWorkspace('.'),
     progress: createProgressMeter(host.emit, host.now),
     warnings: [],

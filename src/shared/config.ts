@@ -40,12 +40,12 @@ export const Environment = z.object({
   RUNNER_MEMORY_BYTES: positive
     .default(Math.floor(totalmem() * 0.7))
     .describe('resident memory at which a job is killed'),
-  RUNNER_OUTPUT_BYTES: positive.default(8 * 1024 ** 3).describe('largest sum of the files that a job may write'),
+  RUNNER_OUTPUT_BYTES: positive.default(16 * 1024 ** 3).describe('largest sum of the files that a job may write'),
   TRAINING_STOP_SECONDS: positive
     .default(60)
     .describe('time that a training has to package the best so far when it is canceled or too late'),
   WORKER_CONCURRENCY: positive.default(1).describe('jobs that one worker process runs at a time'),
-  MAX_UPLOAD_BYTES: positive.default(4 * 1024 ** 3).describe('largest model or data set'),
+  MAX_UPLOAD_BYTES: positive.default(16 * 1024 ** 3).describe('largest model or data set'),
   MAX_QUEUED_JOBS: positive.default(1000).describe('queued and running jobs of one owner'),
   WEBHOOK_ALLOW_PRIVATE: flag
     .default(false)

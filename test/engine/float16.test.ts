@@ -1,7 +1,7 @@
 /** Half precision: what overflows stays float32, and nothing else does. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { float, int } from '../../src/engine/ir/build.ts'
+import { float, int, ints } from '../../src/engine/ir/build.ts'
 import { Graph, Node, Value } from '../../src/engine/ir/graph.ts'
 import { float32, int64, tensorOf } from '../../src/engine/ir/tensor.ts'
 import { FewbitError } from '../../src/shared/errors.ts'
@@ -120,6 +120,22 @@ describe('float16', () => {
     m.output(m.node('MatMul', [flat, m.weight('w', [128, 4])], { name: 'head' }), 'y', [1, 4])
     const result = await runEngine(m.bytes(), randomData(20, [2, 4, 4]), HALF)
     assert.ok(result.report.metrics.fidelity!.sqnr_db > 40, `${result.report.metrics.fidelity!.sqnr_db} dB`)
+  })
+
+  test('an operator without a float16 form stays float32', async () => {
+    const m = buildModel()
+    const hidden = m.node('MatMul', [m.input('x', ['N', 8]), m.weight('w', [8, 8])], { name: 'product' })
+    m.output(m.node('Celu', [hidden], { name: 'celu' }), 'y', ['N', 8])
+    assert.deepEqual(floatNodes(await runEngine(m.bytes(), randomData(20, [8]), HALF)), ['celu'])
+  })
+
+  test('a product behind a transposition, on which ONNX Runtime crashes, is measured all the same and warned of', async () => {
+    const m = buildModel()
+    const turned = m.node('Transpose', [m.input('x', ['N', 4, 64])], { attributes: { perm: ints([1, 0, 2]) } })
+    m.output(m.node('MatMul', [turned, m.weight('w', [64, 64], 0.1)]), 'y', [4, 'N', 64])
+    const { report } = await runEngine(m.bytes(), randomData(20, [4, 64]), HALF)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 50)
+    assert.ok(report.warnings.some(({ code }) => code === 'crashes_cpu_optimizer'))
   })
 
   test('without anything in float32 there is nothing to do', async () => {

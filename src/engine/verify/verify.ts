@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { FewbitError } from '../../shared/errors.ts'
 import { toFloat16 } from '../ir/float16.ts'
+import { decodeModel } from '../onnx/index.ts'
 import type { MetricName } from '../recipe.ts'
 import type { Metrics, Warning } from '../report.ts'
 import type { RunTensor, Runtime, Session } from '../runtime/runner.ts'
@@ -10,6 +11,7 @@ import type { Workspace } from '../workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
 import { createFidelityMeter, type FidelityMeter } from './fidelity.ts'
 import { countKernels, type KernelCount } from './kernels.ts'
+import { crashesOptimizer } from './known-crash.ts'
 import { measureLatency } from './latency.ts'
 
 export interface VerifyInput {
@@ -55,6 +57,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   else await compareProbe(float, quantized, feeds, fidelity, warnings)
   input.progress('measuring', 0)
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
+  if (crashesOptimizer(decodeModel(input.quantizedPath).model)) warnings.push(CRASHES_OPTIMIZER)
   if (latency && (float.time || quantized.time)) warnings.push(MEASURED_IN_PARTS)
   await Promise.all([float.release(), quantized.release()])
   return {
@@ -64,6 +67,12 @@ export async function verify(input: VerifyInput): Promise<Verification> {
     kernels: countKernels(quantized.saved ?? [optimized]),
     warnings,
   }
+}
+
+const CRASHES_OPTIMIZER: Warning = {
+  code: 'crashes_cpu_optimizer',
+  detail:
+    'ONNX Runtime 1.30 crashes when it loads this float16 model on a CPU with all optimizations: set the graph optimization level to extended there. GPUs are not affected.',
 }
 
 const MEASURED_IN_PARTS: Warning = {

@@ -34,8 +34,10 @@ export const dynamicMethod: Method = async (input) => {
     activations: new Map(),
     weights: new Map(),
   }
-  for (const { graph, node } of chosen) REWRITES[node.opType]!.apply(context, graph, node)
-  input.progress('quantizing', 1, 1)
+  for (const [done, { graph, node }] of chosen.entries()) {
+    input.progress('quantizing', done, chosen.length)
+    REWRITES[node.opType]!.apply(context, graph, node)
+  }
   return {
     model,
     plan: { target: input.target.id, method: 'dynamic', nodes: plan, values: [] },
