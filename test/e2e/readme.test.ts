@@ -7,8 +7,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { promisify } from 'node:util'
+import type { Model } from '../../src/engine/ir/graph.ts'
+import { saveModel } from '../../src/engine/onnx/index.ts'
 import { randomData } from '../kit/data.ts'
-import { convNet, IMAGE } from '../kit/model.ts'
+import { buildModel, convNet, IMAGE } from '../kit/model.ts'
 import { type Service, startService } from '../kit/service.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..', '..')
@@ -37,9 +39,18 @@ after(async () => {
 
 test('there are walks to take', () => assert.ok(WALKS.some(({ name }) => name.startsWith('README'))))
 
+/** x [N,256] → y [N,256] */
+function wideLayers(): Model {
+  const m = buildModel()
+  const hidden = m.node('Relu', [m.node('MatMul', [m.input('x', ['N', 256]), m.weight('first', [256, 256], 0.1)])])
+  m.output(m.node('MatMul', [hidden, m.weight('second', [256, 256], 0.1)]), 'y', ['N', 256])
+  return m.model
+}
+
 for (const { name, script } of WALKS) {
   test(`the commands of ${name} work`, { skip }, async () => {
     await writeFile(join(directory, 'model.onnx'), convNet())
+    saveModel(wideLayers(), join(directory, 'large.onnx'), { mostBytes: 0 })
     await writeFile(join(directory, 'calibration.npz'), randomData(40, IMAGE))
     const commands = script.replaceAll('localhost:8080', service.url)
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', commands], { cwd: directory })
