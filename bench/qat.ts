@@ -44,6 +44,8 @@ interface Row {
   posttraining: number
   trained: number
   samples: number
+  /** standard error of trained − float, of pairs of answers */
+  error?: number
   agreement: [number, number]
   sqnr: [number, number]
   training: NonNullable<Report['training']>
@@ -76,11 +78,15 @@ async function measure(
     posttraining: a.accuracy!.quantized,
     trained: b.accuracy!.quantized,
     samples: b.accuracy!.samples,
+    error: (b.accuracy!.ci95[1] - b.accuracy!.ci95[0]) / (2 * QUANTILE),
     agreement: [a.fidelity!.agreement!, b.fidelity!.agreement!],
     sqnr: [a.fidelity!.sqnr_db, b.fidelity!.sqnr_db],
     training: after.training!,
   }
 }
+
+/** of the normal distribution, for 95 % */
+const QUANTILE = 1.96
 
 const percent = (x: number) => `${(100 * x).toFixed(2)} %`
 
@@ -90,6 +96,12 @@ function recovered({ float, posttraining, trained }: Row): string {
   return lost < 0.005 ? '–' : `${Math.round((100 * (trained - posttraining)) / lost)} %`
 }
 
+/** In points, with its standard error. */
+function difference({ float, trained, error }: Row): string {
+  const points = (100 * (trained - float)).toFixed(2).replace('-', '−')
+  return error === undefined ? points : `${points} ± ${(100 * error).toFixed(2)}`
+}
+
 const line = (row: Row) =>
   `| ${[
     row.subject,
@@ -97,6 +109,7 @@ const line = (row: Row) =>
     percent(row.posttraining),
     percent(row.trained),
     recovered(row),
+    difference(row),
     row.agreement.map(percent).join(' → '),
     row.sqnr.map((db) => db.toFixed(1)).join(' → '),
     `${row.training.loss}, ${row.training.steps} × ${row.training.batch_size}`,
@@ -116,10 +129,12 @@ const INTRODUCTION = `# Quantization-aware training
 
 \`npm run build && node dist/bench/qat.js\` writes this file; \`node dist/bench/qat.js bert 4-bit\` renews a part of it. Accuracy is top-1 on the evaluation data, which neither calibrates nor trains.
 Everything is at its default: the job names a target, the data and \`{"type": "qat"}\`. "recovered" is the share of what post-training
-quantization lost that training won back, where it lost half a point or more.
+quantization (the method \`static\` at its default) lost that training won back, where it lost half a point or more. "trained − float" is in points,
+± its standard error, from the samples that only one of the two gets right. "kept: no" means that no step of the training was better on the held-out training
+samples than what it started from, which is then the result.
 `
-const HEAD = `| model | float | post-training | trained | recovered | agreement with float | SQNR (dB) | training | kept | time |
-|---|---|---|---|---|---|---|---|---|---|`
+const HEAD = `| model | float | post-training | trained | recovered | trained − float | agreement with float | SQNR (dB) | training | kept | time |
+|---|---|---|---|---|---|---|---|---|---|---|`
 
 const KEPT = join('bench', '.cache', 'qat.json')
 

@@ -15,7 +15,7 @@ import type { IntegerTarget } from '../../src/engine/targets/target.ts'
 import { type Gatherer, openGatherer } from '../../src/engine/training/samples.ts'
 import { findSites } from '../../src/engine/training/sites.ts'
 import { specialize } from '../../src/engine/training/specialize.ts'
-import { buildStudent, type ScaleMode, type Student } from '../../src/engine/training/student.ts'
+import { AS_BUILT, buildStudent, type ScaleMode, type Student } from '../../src/engine/training/student.ts'
 import { openWorkspace, type Workspace } from '../../src/engine/workspace.ts'
 import { randomData } from './data.ts'
 
@@ -62,7 +62,7 @@ export async function withStudent<T>(options: StudentOptions, use: (opened: Open
     const built = buildVariant(common, variant)
     const sites = findSites(built)
     await specialize(built.model, gatherer.feeds, runtime, workspace)
-    const student = buildStudent(built, sites, options.mode, false)
+    const student = buildStudent(built, sites, options.mode, AS_BUILT)
     return await use({ runtime, workspace, student, gatherer, build: () => buildVariant(common, variant) })
   } finally {
     rmSync(directory, { recursive: true })

@@ -7,11 +7,14 @@ import type { Method } from './method.ts'
 import { searchStatic } from './search-static.ts'
 import { requireBatches, sameNodes, shareOfMacs } from './static.ts'
 
+/** what the search tries, as the method static does, and adaptive rounding besides: training takes longer than all of it */
+const STATIC = { bias_correction: 'auto', equalize: 'auto', smooth: 'auto', adaround: 'auto' } as const
+
 export const qatMethod: Method = async (input) => {
   const method = QatMethod.parse(input.recipe.method)
   const training = requireTraining(input.training)
   const batches = requireBatches(input.batches)
-  const options = { observer: method.observer, per_channel: method.per_channel, bias_correction: 'auto' as const }
+  const options = { ...STATIC, observer: method.observer, per_channel: method.per_channel }
   const { common, variant, plan, steps, calibration } = await searchStatic(
     input,
     input.target as IntegerTarget,

@@ -40,7 +40,7 @@ export async function roundWeights(
       if (gram) roundLayer(task, gram, variant)
     }
   }
-  return { ...variant.base, model, rounded: true }
+  return { ...variant.base, model, rounded: true, unrounded: variant.base }
 }
 
 /** The layers of the copy whose weights the variant quantizes. */

@@ -19,6 +19,8 @@ export interface Base {
   smoothed: number | null
   /** whether weights lie on the integers that adaptive rounding chose */
   rounded: boolean
+  /** what it was before that */
+  unrounded?: Base
   statistics: ReadonlyMap<string, Statistics>
   means: InputMeans
 }

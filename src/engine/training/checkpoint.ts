@@ -24,6 +24,8 @@ export interface State {
   step: number
   /** by slot: its numbers and their moments */
   numbers: Float32Array[][]
+  /** by slot: its numbers, averaged over the last steps */
+  average: Float32Array[]
   best: Best | null
   curve: CurvePoint[]
   judged: Judged[]
@@ -34,9 +36,9 @@ export interface State {
 }
 
 /** version of the file's layout */
-const FORMAT = 'fewbit training 1'
+const FORMAT = 'fewbit training 2'
 
-interface Header extends Omit<State, 'numbers' | 'best'> {
+interface Header extends Omit<State, 'numbers' | 'average' | 'best'> {
   format: string
   fingerprint: string
   best: Omit<Best, 'numbers'> | null
@@ -47,7 +49,7 @@ interface Header extends Omit<State, 'numbers' | 'best'> {
 
 /** `fingerprint` says what is trained on what: another job's state is not taken. */
 export function writeCheckpoint(path: string, state: State, fingerprint: string): void {
-  const { numbers, best, ...rest } = state
+  const { numbers, average, best, ...rest } = state
   const header: Header = {
     ...rest,
     format: FORMAT,
@@ -60,7 +62,7 @@ export function writeCheckpoint(path: string, state: State, fingerprint: string)
   const file = openSync(temporary, 'w')
   try {
     writeSync(file, `${JSON.stringify(header)}\n`)
-    for (const array of [...numbers.flat(), ...(best?.numbers ?? [])]) writeAll(file, array)
+    for (const array of [...numbers.flat(), ...average, ...(best?.numbers ?? [])]) writeAll(file, array)
     fsyncSync(file)
   } finally {
     closeSync(file)
@@ -81,7 +83,9 @@ export function readCheckpoint(path: string, fingerprint: string): State | null 
   const header = headerOf(bytes.subarray(0, Math.max(end, 0)).toString('utf8'))
   if (header?.format !== FORMAT || header.fingerprint !== fingerprint) return null
   const { format: _, fingerprint: __, lengths, bestLengths, best, ...rest } = header
-  const expected = [...lengths.flat(), ...bestLengths].reduce((a, b) => a + b, 0) * Float32Array.BYTES_PER_ELEMENT
+  const averages = lengths.map(([length]) => length ?? 0)
+  const expected =
+    [...lengths.flat(), ...averages, ...bestLengths].reduce((a, b) => a + b, 0) * Float32Array.BYTES_PER_ELEMENT
   if (bytes.length !== end + 1 + expected) return null
   let at = end + 1
   const next = (length: number): Float32Array => {
@@ -91,8 +95,9 @@ export function readCheckpoint(path: string, fingerprint: string): State | null 
     return array
   }
   const numbers = lengths.map((arrays) => arrays.map(next))
+  const average = averages.map(next)
   const bestNumbers = bestLengths.map(next)
-  return { ...rest, numbers, best: best && { ...best, numbers: bestNumbers } }
+  return { ...rest, numbers, average, best: best && { ...best, numbers: bestNumbers } }
 }
 
 function headerOf(text: string): Header | null {

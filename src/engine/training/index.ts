@@ -1,7 +1,7 @@
 /** Trains a static quantization: from the best variant of post-training quantization to the best artifact that held-out samples know of. */
 import { FewbitError } from '../../shared/errors.ts'
 import type { MethodInput, TrainingInput } from '../methods/method.ts'
-import { type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
+import { type Base, type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
 import type { QatMethod } from '../recipe.ts'
 import type { Report, Warning } from '../report.ts'
 import type { Samples } from '../samples.ts'
@@ -42,7 +42,11 @@ export async function trainVariant(
   const { start, evaluation } = await chooseLoss(await prepareStart(input, training, method, () => build(variant)))
   const baseline = await evaluation.score(build(variant).model)
   const from = await chooseStart(start, evaluation, baseline, variant, build)
-  const student = from.searched ? await studentOf(start, build(from.variant), true) : start.student
+  const unrounded = weightsOf(from.variant.base.unrounded, (base) => build({ ...from.variant, base }))
+  const isAsBuilt = !from.searched && unrounded.size === 0
+  const student = isAsBuilt
+    ? start.student
+    : await studentOf(start, build(from.variant), { searched: from.searched, unrounded })
   const kinds = new Map(student.parameters.map(({ key, kind }) => [key, kind]))
   const { settings, objective, mode } = start
   const step = buildStep(student, {
@@ -97,14 +101,20 @@ async function chooseStart(
   const plain: From = { variant, searched: false }
   if (mode !== 'learned') return plain
   let [best, loss] = [plain, baseline.loss]
+  const base = variant.base.unrounded ?? variant.base
   for (const biasCorrection of new Set([variant.biasCorrection, false])) {
-    const candidate = { variant: { ...variant, biasCorrection }, searched: true }
+    const candidate = { variant: { ...variant, base, biasCorrection }, searched: true }
     const built = build(candidate.variant)
     if (!writeSearchedScales(built)) return plain
     const score = await evaluation.score(built.model)
     if (score.loss < loss) [best, loss] = [candidate, score.loss]
   }
   return best
+}
+
+/** By key; none without a base. */
+function weightsOf(base: Base | undefined, build: (base: Base) => Built): Map<string, Float32Array> {
+  return new Map(base ? findSites(build(base)).constants.map(({ key, values }) => [key, values]) : [])
 }
 
 /** Whether any scale changed. */

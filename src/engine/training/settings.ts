@@ -23,7 +23,7 @@ const USUAL_STEPS = 800
 const MOST_EPOCHS = 200
 const SGD_RATE = 0.005
 /** of weights with 4 bits, relative to each parameter's unit */
-const ADAMW_RATE = 0.001
+const ADAMW_RATE = 0.0005
 
 /** The more bits, the less has to change: the rate halves with every two more than 4. */
 const ratesFor = (bits: number) => ({

@@ -13,7 +13,7 @@ import { type Gatherer, openGatherer } from './samples.ts'
 import { AUTO_BATCH, type Settings, settingsOf } from './settings.ts'
 import { findSites } from './sites.ts'
 import { specialize } from './specialize.ts'
-import { buildStudent, type ScaleMode, type Student } from './student.ts'
+import { AS_BUILT, buildStudent, type ScaleMode, type Student, type Weights } from './student.ts'
 
 interface StudentInput {
   input: MethodInput
@@ -83,11 +83,11 @@ async function batchOf(
   const own = openGatherer(dataset, inputs, wished)
   if (own.size < wished && inputs.every(({ shape }) => shape[0] === own.size)) {
     const gatherer = openGatherer(dataset, inputs.map(withoutBatch), wished)
-    const student = await studentOf({ input, gatherer, mode }, build(), false).catch(() => null)
+    const student = await studentOf({ input, gatherer, mode }, build()).catch(() => null)
     const fits = student && floatOutputs(student).every(({ shape }) => shape?.[0] === gatherer.size)
     if (student && fits && gatherer.size === wished) return { gatherer, student }
   }
-  return { gatherer: own, student: await studentOf({ input, gatherer: own, mode }, build(), false) }
+  return { gatherer: own, student: await studentOf({ input, gatherer: own, mode }, build()) }
 }
 
 const withoutBatch = (info: ValueInfo): ValueInfo => ({ ...info, shape: [null, ...info.shape.slice(1)] })
@@ -112,11 +112,11 @@ function requireClasses({ dataset, start, count }: Samples, { shape }: Value): v
 export async function studentOf(
   { input, gatherer, mode }: StudentInput,
   built: Built,
-  searched: boolean,
+  from: Weights = AS_BUILT,
 ): Promise<Student> {
   const sites = findSites(built)
   await specialize(built.model, gatherer.feeds, input.runtime, input.workspace)
-  return buildStudent(built, sites, mode, searched)
+  return buildStudent(built, sites, mode, from)
 }
 
 /** Of the weights; a power of two wastes a part of one. */

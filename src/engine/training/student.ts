@@ -5,7 +5,7 @@ import { elementCount, float32, view } from '../ir/tensor.ts'
 import type { Built } from '../methods/variant.ts'
 import { opOf } from '../ops/index.ts'
 import { removeUnused } from '../passes/remove-unused.ts'
-import { clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/math.ts'
+import { channelLayout, clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/math.ts'
 import { isTrained } from './floats.ts'
 import { type Parameter, rootMeanSquare } from './parameter.ts'
 import { addFakeQuantize, addPowerOfTwo, addRoundTo, constantOf, emit, reduce, type Site } from './pseudo.ts'
@@ -21,10 +21,21 @@ export interface Student {
   observed: Map<string, [Value, Value]>
 }
 
+/** where weights and their scales start */
+export interface Weights {
+  /** scales are those with the smallest squared error */
+  searched: boolean
+  /** by key: what weights were before adaptive rounding put them on integers */
+  unrounded: ReadonlyMap<string, Float32Array>
+}
+
+/** the quantized model's own weights and scales */
+export const AS_BUILT: Weights = { searched: false, unrounded: new Map() }
+
 interface Context extends Site {
   built: Built
   mode: ScaleMode
-  searchedScales: boolean
+  from: Weights
   parameters: Parameter[]
   observed: Map<string, [Value, Value]>
   groups: Map<Group, Scale>
@@ -35,14 +46,14 @@ interface Context extends Site {
 export type ScaleMode = 'learned' | 'followed' | 'fixed'
 
 /** Rewrites a freshly built, specialized variant. Its shapes must be known. */
-export function buildStudent(built: Built, sites: Sites, mode: ScaleMode, searchedScales: boolean): Student {
+export function buildStudent(built: Built, sites: Sites, mode: ScaleMode, from: Weights): Student {
   const { model } = built
   const context: Context = {
     model,
     graph: model.graph,
     built,
     mode,
-    searchedScales,
+    from,
     parameters: [],
     observed: new Map(),
     groups: new Map(),
@@ -110,13 +121,13 @@ function trainedScale(
 function fakeConstant(context: Context, site: ConstantSite): void {
   const { key, dequantize, values, shape, plan, group, scales, zeroPoints } = site
   const [first, last] = clippingRange(plan.qtype, plan)
-  const initial = context.searchedScales ? searchScales(site) : scales
+  const initial = context.from.searched ? searchScales(site) : scales
   const reach = Math.max(last, -first)
   const weight = addParameter(context, {
     key,
     kind: 'weight',
     shape,
-    initial: values,
+    initial: unroundedWithin(site, context.from.unrounded.get(key) ?? values),
     unit: initial.map((scale) => scale * reach),
     axis: plan.axis,
   })
@@ -133,6 +144,24 @@ function fakeConstant(context: Context, site: ConstantSite): void {
   })
   replaceOutput(context, dequantize, fake)
 }
+
+/**
+ * The weights before adaptive rounding, moved only as far as it takes to be rounded the same way. Weights that all start in the middle
+ * between two thresholds would all reach them in the same steps.
+ */
+function unroundedWithin({ values, shape, plan, scales }: ConstantSite, unrounded: Float32Array): Float32Array {
+  if (unrounded === values) return values
+  const { channels, inner } =
+    plan.axis === null ? { channels: 1, inner: values.length } : channelLayout(shape, plan.axis)
+  return values.map((value, i) => {
+    const scale = scales[Math.floor(i / inner) % channels]!
+    const reach = scale * WITHIN_INTEGER
+    return Math.min(Math.max(unrounded[i]!, value - reach), value + reach)
+  })
+}
+
+/** parts of a step between an integer and the weights that are rounded to it; the thresholds are at a half */
+const WITHIN_INTEGER = 0.4
 
 function constantScale(
   context: Context,

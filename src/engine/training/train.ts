@@ -1,5 +1,6 @@
 /** The training loop: one run of the step per batch, two sets of buffers that take turns, judged and saved from time to time. */
 import { existsSync } from 'node:fs'
+import { addToAverage } from './average.ts'
 import { type Buffers, type BuffersInput, openBuffers } from './buffers.ts'
 import { type State, writeCheckpoint } from './checkpoint.ts'
 import { type Evaluation, isBetter, type Score } from './evaluate.ts'
@@ -70,9 +71,10 @@ async function runSteps(input: TrainInput, state: State, buffers: Buffers, watch
     const loss = await buffers.run(state.step, learningRate)
     if (!Number.isFinite(loss)) return 'diverged'
     state.step++
+    addToAverage(state.average, buffers.numbers(), state.step, settings.steps)
     addToCurve(state, loss, learningRate, Math.max(1, Math.ceil(settings.steps / CURVE_POINTS)))
     if (state.step % judgeEvery === 0 || state.step === settings.steps) {
-      await judge(input, state, buffers.numbers())
+      await judge(input, state, [buffers.numbers(), state.average])
       if (isHopeless(state)) return 'no_improvement'
     }
     watch.afterStep(loss, learningRate)
@@ -123,13 +125,14 @@ function createWatch(input: TrainInput, state: State, buffers: Buffers): Watch {
 }
 
 function initialState({ step }: TrainInput): State {
+  const initial = step.slots.map((slot) => packSlot(slot, (parameter) => parameter.initial))
   return {
     step: 0,
-    numbers: step.slots.map((slot, i) => {
-      const numbers = packSlot(slot, ({ initial }) => initial)
-      const moments = step.state[i]!.now.slice(1).map(() => new Float32Array(numbers.length))
-      return [numbers, ...moments]
-    }),
+    numbers: initial.map((numbers, i) => [
+      numbers,
+      ...step.state[i]!.now.slice(1).map(() => new Float32Array(numbers.length)),
+    ]),
+    average: initial.map((numbers) => numbers.slice()),
     best: null,
     curve: [],
     judged: [],
@@ -145,12 +148,17 @@ function addToCurve(state: State, loss: number, learningRate: number, every: num
   state.pending = { sum: 0, count: 0 }
 }
 
-async function judge(input: TrainInput, state: State, numbers: readonly Float32Array[]): Promise<void> {
-  const score = await input.score(numbers)
-  state.judged.push({ step: state.step, ...score })
-  const best = state.best?.score ?? input.baseline
-  if (isBetter(input.evaluation, score, best, input.baseline))
-    state.best = { step: state.step, score, numbers: numbers.map((array) => array.slice()) }
+/** The numbers as they are and on average; what stands in the report is the better of them. */
+async function judge(input: TrainInput, state: State, candidates: readonly (readonly Float32Array[])[]): Promise<void> {
+  const scores: Score[] = []
+  for (const numbers of candidates) {
+    const score = await input.score(numbers)
+    scores.push(score)
+    const best = state.best?.score ?? input.baseline
+    if (isBetter(input.evaluation, score, best, input.baseline))
+      state.best = { step: state.step, score, numbers: numbers.map((array) => array.slice()) }
+  }
+  state.judged.push({ step: state.step, ...scores.reduce((a, b) => (b.loss < a.loss ? b : a)) })
 }
 
 const isHopeless = ({ judged, best }: State): boolean =>
