@@ -13,7 +13,7 @@ import { calibrationBatches } from '../../src/engine/samples.ts'
 import { targetOf } from '../../src/engine/targets/index.ts'
 import type { IntegerTarget } from '../../src/engine/targets/target.ts'
 import { type Gatherer, openGatherer } from '../../src/engine/training/samples.ts'
-import { findSites } from '../../src/engine/training/sites.ts'
+import { findSites, weightsByKey } from '../../src/engine/training/sites.ts'
 import { specialize } from '../../src/engine/training/specialize.ts'
 import { AS_BUILT, buildStudent, type ScaleMode, type Student } from '../../src/engine/training/student.ts'
 import { openWorkspace, type Workspace } from '../../src/engine/workspace.ts'
@@ -36,6 +36,8 @@ interface StudentOptions {
   target: unknown
   mode: ScaleMode
   batch: number
+  /** start from weights that adaptive rounding put on integers */
+  rounded?: boolean
 }
 
 /** Calibrates on 48 random samples with min/max and gives `use` the student. */
@@ -54,7 +56,7 @@ export async function withStudent<T>(options: StudentOptions, use: (opened: Open
     const { common, variant } = await searchStatic(
       { prepared, recipe, target, runtime, workspace, batches, ...quiet },
       target,
-      { observer: 'minmax', per_channel: true, bias_correction: false } as never,
+      { observer: 'minmax', per_channel: true, bias_correction: false, adaround: options.rounded ?? false } as never,
       batches,
     )
     const gatherer = openGatherer(dataset, prepared.inputs, options.batch)
@@ -62,7 +64,9 @@ export async function withStudent<T>(options: StudentOptions, use: (opened: Open
     const built = buildVariant(common, variant)
     const sites = findSites(built)
     await specialize(built.model, gatherer.feeds, runtime, workspace)
-    const student = buildStudent(built, sites, options.mode, AS_BUILT)
+    const { unrounded: base } = variant.base
+    const unrounded = base ? weightsByKey(buildVariant(common, { ...variant, base })) : AS_BUILT.unrounded
+    const student = buildStudent(built, sites, options.mode, { ...AS_BUILT, unrounded })
     return await use({ runtime, workspace, student, gatherer, build: () => buildVariant(common, variant) })
   } finally {
     rmSync(directory, { recursive: true })

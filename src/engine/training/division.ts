@@ -24,9 +24,14 @@ export async function openTraining({ training, calibration, recipe }: RunnerSpec
   if (!source) return null
   const dataset = await openDataset(source.path, source.spec)
   const count = Math.min(recipe.training?.samples ?? dataset.samples, dataset.samples)
+  return divideSamples({ dataset, start: 0, count }, recipe.seed)
+}
+
+/** Divides samples at random. */
+export function divideSamples({ dataset, start, count }: Samples, seed: number): Division {
   const order = shuffled(
-    Array.from({ length: count }, (_, i) => i),
-    recipe.seed,
+    Array.from({ length: count }, (_, i) => start + i),
+    seed,
   )
   return divide({ dataset: reordered(dataset, order), start: 0, count })
 }

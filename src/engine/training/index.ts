@@ -1,23 +1,28 @@
 /** Trains a static quantization: from the best variant of post-training quantization to the best artifact that held-out samples know of. */
 import { FewbitError } from '../../shared/errors.ts'
+import { cloneModel } from '../ir/clone.ts'
+import type { Model, Value } from '../ir/graph.ts'
 import type { MethodInput, TrainingInput } from '../methods/method.ts'
-import { type Base, type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
+import { type Built, buildVariant, type Variant, type VariantInput } from '../methods/variant.ts'
 import type { QatMethod } from '../recipe.ts'
 import type { Report, Warning } from '../report.ts'
 import type { Samples } from '../samples.ts'
 import type { Label } from '../verify/accuracy.ts'
 import { writeTrained } from './artifact.ts'
+import { blockEnds, divideIntoBlocks } from './blocks.ts'
 import { readCheckpoint } from './checkpoint.ts'
 import { describeTraining, optionsOf, warningsOf } from './describe.ts'
 import { type Evaluation, openEvaluation, type Score } from './evaluate.ts'
 import { fingerprintOf } from './fingerprint.ts'
 import { unpackSlots } from './layout.ts'
-import { isProbability } from './losses.ts'
+import { isProbability, type LossTerm } from './losses.ts'
 import { createOrder } from './samples.ts'
 import { searchScales } from './scales.ts'
-import { findSites } from './sites.ts'
+import { findSites, weightsByKey } from './sites.ts'
 import { floatOutputs, hasClasses, objectiveFor, prepareStart, type Start, studentOf } from './start.ts'
 import { buildStep, type Step } from './step.ts'
+import type { Student } from './student.ts'
+import { AS_BUILT } from './student.ts'
 import { openTeacher } from './teacher.ts'
 import { type TrainResult, train } from './train.ts'
 
@@ -30,6 +35,11 @@ export interface Trained {
 
 const STOP_FILE = 'stop'
 
+export interface TrainOptions {
+  /** every block learns what it gives in the float model, instead of all together what the outputs are */
+  blockwise?: boolean
+}
+
 /** Trains `variant`. The result is never worse than it on the held-out samples. Throws not_differentiable, out_of_memory, training_failed. */
 export async function trainVariant(
   input: MethodInput,
@@ -37,20 +47,25 @@ export async function trainVariant(
   method: QatMethod,
   common: VariantInput,
   variant: Variant,
+  { blockwise = false }: TrainOptions = {},
 ): Promise<Trained> {
   const build = (of: Variant) => buildVariant(common, of)
   const { start, evaluation } = await chooseLoss(await prepareStart(input, training, method, () => build(variant)))
   const baseline = await evaluation.score(build(variant).model)
   const from = await chooseStart(start, evaluation, baseline, variant, build)
-  const unrounded = weightsOf(from.variant.base.unrounded, (base) => build({ ...from.variant, base }))
+  const { unrounded: base } = from.variant.base
+  const unrounded = base ? weightsByKey(build({ ...from.variant, base })) : AS_BUILT.unrounded
   const isAsBuilt = !from.searched && unrounded.size === 0
   const student = isAsBuilt
     ? start.student
     : await studentOf(start, build(from.variant), { searched: from.searched, unrounded })
   const kinds = new Map(student.parameters.map(({ key, kind }) => [key, kind]))
   const { settings, objective, mode } = start
+  const { terms, teacher } = blockwise
+    ? blockLoss(start, student, (variant.base.unrounded ?? variant.base).model)
+    : { terms: objective.terms, teacher: input.prepared.floatPath }
   const step = buildStep(student, {
-    terms: objective.terms,
+    terms,
     optimizer: settings.optimizer,
     maxGradientNorm: settings.maxGradientNorm,
     decays: settings.weightDecay > 0,
@@ -61,11 +76,15 @@ export async function trainVariant(
       kinds,
       fixedScales: mode === 'fixed',
     })
-  const result = await run(start, step, evaluation, baseline, (numbers) => evaluation.score(artifact(numbers).model))
+  const score = (numbers: readonly Float32Array[]) => evaluation.score(artifact(numbers).model)
+  const result = await run({ start, step, teacher, evaluation, baseline, score })
   const { best } = result.state
   return {
     built: best ? artifact(best.numbers) : build(variant),
-    report: describeTraining(start, evaluation, baseline, result),
+    report: {
+      ...describeTraining(start, evaluation, baseline, result),
+      ...(blockwise && { loss: 'block_reconstruction' }),
+    },
     options: optionsOf(start),
     warnings: warningsOf(step, result, settings),
   }
@@ -112,11 +131,6 @@ async function chooseStart(
   return best
 }
 
-/** By key; none without a base. */
-function weightsOf(base: Base | undefined, build: (base: Base) => Built): Map<string, Float32Array> {
-  return new Map(base ? findSites(build(base)).constants.map(({ key, values }) => [key, values]) : [])
-}
-
 /** Whether any scale changed. */
 function writeSearchedScales(built: Built): boolean {
   const searched = findSites(built).constants.flatMap((site) => {
@@ -155,13 +169,27 @@ function openEvaluationOf({ input, training, runs, student, objective }: Start):
   })
 }
 
-async function run(
-  start: Start,
-  step: Step,
-  evaluation: Evaluation,
-  baseline: Score,
-  score: (numbers: readonly Float32Array[]) => Promise<Score>,
-): Promise<TrainResult> {
+/** Every block's loss, and the file of a float model that shows the ends of the blocks. */
+function blockLoss({ input }: Start, student: Student, float: Model): { terms: LossTerm[]; teacher: string } {
+  const { terms, ends } = divideIntoBlocks(student, blockEnds(float.graph))
+  const shown = cloneModel(float)
+  const wanted = new Set(ends)
+  for (const { outputs } of shown.graph.nodes)
+    shown.graph.outputs.push(...outputs.filter((value): value is Value => value !== null && wanted.has(value.name)))
+  return { terms, teacher: input.workspace.save('teacher.onnx', shown) }
+}
+
+interface Run {
+  start: Start
+  step: Step
+  /** file of the float model that teaches */
+  teacher: string
+  evaluation: Evaluation
+  baseline: Score
+  score: (numbers: readonly Float32Array[]) => Promise<Score>
+}
+
+async function run({ start, step, teacher: teacherPath, evaluation, baseline, score }: Run): Promise<TrainResult> {
   const { input, training, settings, gatherer, runs } = start
   const { runtime, workspace, prepared, recipe } = input
   const { samples, checkpoint, emit } = training
@@ -172,7 +200,7 @@ async function run(
   })
   const epochs = settings.steps / settings.stepsPerEpoch
   const teacher = await openTeacher({
-    session: await runtime.load(prepared.floatPath, { optimization: 'all' }),
+    session: await runtime.load(teacherPath, { optimization: 'all' }),
     gatherer: runs,
     outputs: new Map([...step.teachers].map(([output, { dims }]) => [output, dims])),
     batch: gatherer.size,

@@ -1,7 +1,7 @@
 /** Operators that exist only while a training step is built: differentiated by rules of their own, then lowered to standard ones. */
 import { addInitializer, addNode, float, int, ints, type NodeOptions } from '../ir/build.ts'
 import { codeOf } from '../ir/dtype.ts'
-import { type Attribute, freshName, type Graph, type Model, type Node, Value } from '../ir/graph.ts'
+import { type Attribute, freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { int64, scalar } from '../ir/tensor.ts'
 import { type GradientRule, gradient } from '../ops/gradients/define.ts'
 import type { Emitter } from '../ops/gradients/emitter.ts'
@@ -84,6 +84,11 @@ export function addRoundTo(site: Site, x: Value, step: Value): Value {
   return emit(site, 'RoundTo', [x, step], { domain: DOMAIN, outputs: [output] })
 }
 
+/** output = x, which learns nothing from what reads the output. */
+export function addStop(site: Site, x: Value, output: Value): void {
+  emit(site, 'Stop', [x], { domain: DOMAIN, outputs: [output] })
+}
+
 /**
  * Gradients of x, scale and zero point. Source: Esser et al., "Learned Step Size Quantization" (2020), with the conventions of
  * torch._fake_quantize_learnable_per_*_affine: the gradient of x passes where the rounded integer lies in the range.
@@ -137,11 +142,14 @@ const powerOfTwo = gradient(['X'], ['Y'], (g, _, { Y: dY }, { Y }) => ({ X: () =
 
 const roundTo = gradient(['X', 'step'], ['Y'], (_, __, { Y: dY }) => ({ X: () => dY!, step: () => null }))
 
+const stop = gradient(['X'], ['Y'], () => ({ X: () => null }))
+
 /** Gradient rules of the pseudo-operators, for `differentiate`. */
 export const PSEUDO_GRADIENTS: ReadonlyMap<string, GradientRule> = new Map([
   [`${DOMAIN}:FakeQuantize`, fakeQuantize],
   [`${DOMAIN}:PowerOfTwo`, powerOfTwo],
   [`${DOMAIN}:RoundTo`, roundTo],
+  [`${DOMAIN}:Stop`, stop],
 ])
 
 const attributesOf = (node: Node) => ({
@@ -181,6 +189,7 @@ const LOWERINGS: Record<string, Lowering> = {
   PowerOfTwo: (site, _, [x], output) => {
     emit(site, 'Pow', [constantOf(site, 'two', 2), emit(site, 'Round', [x!])], { outputs: [output] })
   },
+  Stop: (_, __, [x], output) => replaceUses(output, x!),
   RoundTo: (site, _, [x, step], output) => {
     const steps = emit(site, 'Round', [emit(site, 'Div', [x!, step!])])
     emit(site, 'Mul', [steps, step!], { outputs: [output] })

@@ -58,6 +58,10 @@ export function findSites(built: Built): Sites {
   return { groups, constants, biases: findBiases(built, groupOf, constants) }
 }
 
+/** The float numbers of the integer constants. */
+export const weightsByKey = (built: Built): Map<string, Float32Array> =>
+  new Map(findSites(built).constants.map(({ key, values }) => [key, values]))
+
 /** Values of one group have one `spec` object in their parameters. */
 function findGroups({ plan, parameters, pairs, model }: Built): Group[] {
   const groups = new Map<QuantSpec, Group>()

@@ -55,9 +55,11 @@ const profile = (activation: object, weight: object) => ({
   weight: { dtype: 'int8', symmetric: true, granularity: 'channel', ...weight },
 })
 
+const FEW_BITS = profile({}, { bits: 4 })
+
 const TARGETS: Record<string, unknown> = {
   'cpu-int8': 'cpu-int8',
-  'weights of 4 bits': profile({}, { bits: 4 }),
+  'weights of 4 bits': FEW_BITS,
   'activations of 5 bits': profile({ bits: 5 }, { bits: 5, granularity: 'tensor' }),
   'activations of 16 bits': profile({ dtype: 'uint16' }, {}),
   'powers of two': profile({ dtype: 'int8', symmetric: true, scale: 'power_of_two' }, { scale: 'power_of_two' }),
@@ -97,4 +99,22 @@ describe('the student agrees with the artifact', () => {
     const { sqnr_db } = await compare(mlp(), [8], 'cpu-int8', 'learned')
     assert.ok(sqnr_db > 35, `${sqnr_db} dB`)
   })
+})
+
+describe('weights that adaptive rounding put on integers', () => {
+  test('start off their integers and are rounded to them all the same', () =>
+    withStudent(
+      { model: convNet({ width: 8 }), shape: IMAGE, target: FEW_BITS, mode: 'learned', batch: SAMPLES, rounded: true },
+      async ({ student, build }) => {
+        const initial = new Map(student.parameters.map((parameter) => [parameter.key, parameter.initial]))
+        const artifact = build()
+        const weights = findSites(artifact).constants.filter(({ plan }) => plan.role === 'weight')
+        const before = new Map(weights.map(({ key, dequantize }) => [key, dequantize.inputs[0]!.tensor!.data]))
+        const moved = weights.filter(({ key, values }) => values.some((x, i) => x !== initial.get(key)![i]))
+        assert.ok(moved.length > 0)
+        writeTrained(artifact, { numbers: initial, kinds: new Map(), fixedScales: true })
+        for (const { key, dequantize } of weights)
+          assert.deepEqual(dequantize.inputs[0]!.tensor!.data, before.get(key), key)
+      },
+    ))
 })

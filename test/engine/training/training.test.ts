@@ -66,6 +66,16 @@ describe('training', () => {
     assert.ok(report.warnings.some(({ code }) => code === 'training_not_better'))
   })
 
+  test('starts from what the method static finds, and gives back just that where nothing is better', async () => {
+    const data = { calibration: { path: 'training.npz', spec: { arrays: {} } } }
+    const target = { ...SHIFTING, weight: { ...SHIFTING.weight, bits: 8 } }
+    const run = (recipe: object) => runTraining({ ...net(), spec: data, recipe: { target, ...recipe } })
+    const trained = await run({ method: { type: 'qat' }, training: { steps: 1, batch_size: 16, learning_rate: 10 } })
+    assert.equal(trained.report.training!.kept, 'post_training')
+    const { bytes } = await run({ method: { type: 'static', adaround: 'auto' } })
+    assert.ok(trained.bytes.equals(bytes))
+  })
+
   for (const [name, recipe] of [
     ['labels and a teacher', { method: { type: 'qat', loss: 'blend' } }],
     ['labels alone, momentum', { method: { type: 'qat', loss: 'cross_entropy', optimizer: 'sgd' } }],
