@@ -26,7 +26,7 @@ import { type Split, splitSamples } from './split.ts'
 import { findFeeds, syntheticBatches } from './synthetic.ts'
 import { targetOf, widened } from './targets/index.ts'
 import type { Target } from './targets/target.ts'
-import { type Division, openTraining } from './training/division.ts'
+import { type Division, divideSamples, openTraining } from './training/division.ts'
 import { floatNames, violationsOf } from './verify/conformance/index.ts'
 import { withoutKnownCrash } from './verify/known-crash.ts'
 import { type Verification, verify } from './verify/verify.ts'
@@ -87,8 +87,9 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),
   })
   if (prepared.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
-  const division = method.type === 'qat' ? await openTraining(spec) : null
-  const split = withTraining(await splitSamples(spec, prepared.inputs), division)
+  const known = await splitSamples(spec, prepared.inputs)
+  const division = await divisionFor(spec, known)
+  const split = method.type === 'qat' ? withTraining(spec, known, division) : known
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
   const floats = floatNames(prepared.model)
@@ -157,13 +158,20 @@ const SYNTHETIC_CALIBRATION: Warning = {
 /** samples of the training data that calibrate where the job names no calibration data */
 const CALIBRATING = 128
 
-/** Training data also calibrates, and what it holds out also verifies, where the job names nothing else. */
-function withTraining(split: Split, division: Division | null): Split {
+/** What is trained on: data of its own, or what calibrates where a static quantization is refined. */
+async function divisionFor(spec: RunnerSpec, { calibration }: Split): Promise<Division | null> {
+  const { method, seed } = spec.recipe
+  if (method.type === 'qat') return openTraining(spec)
+  return method.type === 'static' && method.refine !== false && calibration ? divideSamples(calibration, seed) : null
+}
+
+/** Training data also calibrates where the job names nothing else; without data to evaluate on, what it holds out verifies, because the rest trains. */
+function withTraining({ evaluation }: RunnerSpec, split: Split, division: Division | null): Split {
   if (!division) return split
   const { training, heldOut, warnings } = division
   return {
     calibration: split.calibration ?? { ...training, count: Math.min(training.count, CALIBRATING) },
-    heldOut: split.heldOut ?? heldOut,
+    heldOut: evaluation ? split.heldOut : heldOut,
     warnings: [...split.warnings, ...warnings],
   }
 }

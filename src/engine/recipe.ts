@@ -31,6 +31,17 @@ const Compat = z
   .optional()
   .describe('quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)')
 
+/** How long to train, and how fast. */
+const Pace = z.strictObject({
+  epochs: z.number().positive().max(10_000).optional().describe('passes over the data; not together with steps'),
+  steps: z.number().int().positive().max(10_000_000).optional().describe('updates; not together with epochs'),
+  batch_size: z.union([z.literal('auto'), z.number().int().positive().max(4096)]).default('auto'),
+  learning_rate: z
+    .union([z.literal('auto'), z.number().positive().max(10)])
+    .default('auto')
+    .describe('its peak'),
+})
+
 export const StaticMethod = z.strictObject({
   type: z.literal('static'),
   observer: z
@@ -59,6 +70,12 @@ export const StaticMethod = z.strictObject({
     .default(false)
     .describe(
       'AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps',
+    ),
+  refine: z
+    .union([z.boolean(), Pace])
+    .default(false)
+    .describe(
+      'block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps',
     ),
   activation_bits: z
     .union([z.literal(8), z.literal(16)])
@@ -150,15 +167,8 @@ export const Exclude = z.strictObject({
 })
 
 /** How much quantization-aware training, and its pace. */
-export const Training = z.strictObject({
+export const Training = Pace.extend({
   samples: z.number().int().positive().optional().describe('the first so many; all by default'),
-  epochs: z.number().positive().max(10_000).optional().describe('passes over the data; not together with steps'),
-  steps: z.number().int().positive().max(10_000_000).optional().describe('updates; not together with epochs'),
-  batch_size: z.union([z.literal('auto'), z.number().int().positive().max(4096)]).default('auto'),
-  learning_rate: z
-    .union([z.literal('auto'), z.number().positive().max(10)])
-    .default('auto')
-    .describe('its peak'),
 })
 export type Training = z.infer<typeof Training>
 

@@ -4,24 +4,23 @@ import type { Node } from '../ir/graph.ts'
 import { opOf } from '../ops/index.ts'
 import { describePlan } from '../quant/describe.ts'
 import type { Plan } from '../quant/plan.ts'
-import { StaticMethod } from '../recipe.ts'
+import { QatMethod, StaticMethod, Training } from '../recipe.ts'
 import type { IntegerTarget } from '../targets/target.ts'
+import { type Trained, trainVariant } from '../training/index.ts'
 import { compatStatic } from './compat.ts'
-import type { CalibrationBatches, Method } from './method.ts'
-import { searchStatic } from './search-static.ts'
+import type { CalibrationBatches, Method, MethodInput, TrainingInput } from './method.ts'
+import { type FoundStatic, searchStatic } from './search-static.ts'
 import { buildVariant } from './variant.ts'
 
 export const staticMethod: Method = async (input) => {
   const options = StaticMethod.parse(input.recipe.method)
   const batches = requireBatches(input.batches)
   if (options.compat) return compatStatic(input, options, batches)
-  const { common, variant, plan, steps, layers, calibration } = await searchStatic(
-    input,
-    input.target as IntegerTarget,
-    options,
-    batches,
-  )
-  const built = buildVariant(common, variant)
+  const training = options.refine === false ? null : requireSamples(input)
+  const found = await searchStatic(input, input.target as IntegerTarget, options, batches)
+  const { common, variant, plan, steps, layers, calibration } = found
+  const refined = training && (await refine(input, training, options, found))
+  const built = refined?.built ?? buildVariant(common, variant)
   return {
     model: built.model,
     plan: describePlan(input.recipe, built.plan, built.parameters),
@@ -36,12 +35,35 @@ export const staticMethod: Method = async (input) => {
       equalize: variant.base.equalized,
       smooth: variant.base.smoothed ?? false,
       adaround: variant.base.rounded,
+      refine: refined?.report.kept === 'trained' && refined.options.training,
       ...(variant.float.size > 0 && { float_nodes: [...variant.float.keys()] }),
       ...(variant.wide.size > 0 && { wide_nodes: [...variant.wide] }),
     },
     search: steps,
     sensitivity: layers,
+    ...(refined && { training: refined.report, warnings: refined.warnings }),
   }
+}
+
+/** Trains the blocks of what the search found. */
+function refine(
+  input: MethodInput,
+  training: TrainingInput,
+  { refine: wishes }: StaticMethod,
+  { common, variant }: FoundStatic,
+): Promise<Trained> {
+  const method = QatMethod.parse({ type: 'qat', loss: 'distillation' })
+  const recipe = { ...input.recipe, training: Training.parse(wishes === true ? {} : wishes) }
+  return trainVariant({ ...input, recipe }, training, method, common, variant, { blockwise: true })
+}
+
+/** Throws dataset_required without samples to train on. */
+function requireSamples({ training }: MethodInput): TrainingInput {
+  if (training) return training
+  throw new FewbitError('dataset_required', 'Blocks are reconstructed on calibration data.', {
+    param: '/calibration/dataset_id',
+    hint: 'upload an .npz data set without labels, or leave out refine',
+  })
 }
 
 /** The nodes of the first plan that the second, made of another copy of the graph, quantizes too. */
