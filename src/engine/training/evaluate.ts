@@ -23,6 +23,8 @@ export interface Evaluation {
   isError: boolean
   /** the metric counts against labels */
   isLabelled: boolean
+  /** that judge */
+  samples: number
   /** of the float model */
   float: Score
   score(model: Model): Promise<Score>
@@ -53,6 +55,7 @@ export async function openEvaluation(input: EvaluationInput): Promise<Evaluation
     metric: judge.metric,
     isError: judge.isError,
     isLabelled: judge.isLabelled,
+    samples: indices.length,
     float: judge.judge(expected, expected),
     score: async (model) => {
       const session = await runtime.load(workspace.save('candidate.onnx', model), { optimization: 'all' })
@@ -117,10 +120,20 @@ function createJudge(input: EvaluationInput, batches: readonly number[][], names
 
 /**
  * Whether `score` may replace `best`: a smaller loss, no further from the float model than `floor`, and by the labels, where there are any,
- * not worse. Without the second, labels that the float model has seen pull a good artifact away from it.
+ * not worse than chance explains. Without the second, labels that the float model has seen pull a good artifact away from it.
  */
-export function isBetter({ isError, isLabelled }: Evaluation, score: Score, best: Score, floor: Score): boolean {
+export function isBetter(
+  { isError, isLabelled, samples }: Pick<Evaluation, 'isError' | 'isLabelled' | 'samples'>,
+  score: Score,
+  best: Score,
+  floor: Score,
+): boolean {
   if (!(score.loss < best.loss && score.distance <= floor.distance)) return false
   if (!isLabelled || score.metric === null || floor.metric === null) return true
-  return isError ? score.metric <= floor.metric : score.metric >= floor.metric
+  const worse = isError ? score.metric - floor.metric : floor.metric - score.metric
+  return worse <= standardError(floor.metric, samples)
 }
+
+/** Of a share that was counted on so many samples. */
+const standardError = (share: number, samples: number): number =>
+  Math.sqrt(Math.max(share * (1 - share), 0) / Math.max(samples, 1))
