@@ -18,8 +18,8 @@ const pixels = { arrays: { input: { scale: 1 / 255 } } }
 const SUBJECTS: readonly Subject[] = [
   { title: 'kws-dscnn, 99 samples without labels', folder: 'kws-dscnn' },
   { title: 'fashion-cnn', folder: 'fashion-cnn', spec: pixels },
+  { title: 'fashion-cnn, distillation alone', folder: 'fashion-cnn', method: { loss: 'distillation' }, spec: pixels },
   { title: 'bert-tiny-sst2', folder: 'bert-tiny-sst2' },
-  { title: 'bert-tiny-sst2, distillation alone', folder: 'bert-tiny-sst2', method: { loss: 'distillation' } },
   { title: 'mobilenetv2-cifar10', folder: 'mobilenetv2-cifar10', spec: pixels },
 ]
 

@@ -4,7 +4,7 @@ import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { encodeNpz } from '../../../src/engine/data/write-npz.ts'
-import { float32 } from '../../../src/engine/ir/tensor.ts'
+import { float32, view } from '../../../src/engine/ir/tensor.ts'
 import { randomSource } from '../../../src/engine/synthetic.ts'
 import { TARGETS } from '../../../src/engine/targets/index.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
@@ -67,13 +67,23 @@ describe('training', () => {
   })
 
   test('starts from what the method static finds, and gives back just that where nothing is better', async () => {
-    const data = { calibration: { path: 'training.npz', spec: { arrays: {} } } }
+    const m = buildModel()
+    const uneven = m.weight('w1', [8, 16])
+    uneven.tensor = float32(
+      [8, 16],
+      view(uneven.tensor!, 'float32').map((w, i) => w * 50 ** ((i % 5) / 4)),
+    )
+    const hidden = m.node('Relu', [m.node('MatMul', [m.input('x', ['N', 8]), uneven])])
+    m.output(m.node('MatMul', [hidden, m.weight('w2', [16, 4])]), 'y', ['N', 4])
+    const [model, training] = [m.bytes(), randomData(100, [8])]
     const target = { ...SHIFTING, weight: { ...SHIFTING.weight, bits: 8 } }
-    const run = (recipe: object) => runTraining({ ...net(), spec: data, recipe: { target, ...recipe } })
+    const spec = { calibration: { path: 'training.npz', spec: { arrays: {} } } }
+    const run = (recipe: object) => runTraining({ model, training, spec, recipe: { target, ...recipe } })
     const trained = await run({ method: { type: 'qat' }, training: { steps: 1, batch_size: 16, learning_rate: 10 } })
     assert.equal(trained.report.training!.kept, 'post_training')
-    const { bytes } = await run({ method: { type: 'static', adaround: 'auto' } })
-    assert.ok(trained.bytes.equals(bytes))
+    const found = await run({ method: { type: 'static', adaround: 'auto' } })
+    assert.ok(found.report.search.some(({ step, kept }) => kept && step.startsWith('cross-layer equalization')))
+    assert.ok(trained.bytes.equals(found.bytes))
   })
 
   for (const [name, recipe] of [
