@@ -98,10 +98,62 @@ export const DynamicMethod = z.strictObject({
   compat: Compat,
 })
 export type DynamicMethod = z.infer<typeof DynamicMethod>
-export const Float16Method = z.strictObject({
-  type: z.literal('float16'),
-  keep_io_types: z.boolean().default(true).describe('keep float32 inputs and outputs and convert inside'),
-})
+/** smallest and largest magnitude of a float16 */
+const LEAST_HALF = 5.96e-8
+const LARGEST_HALF = 65504
+
+const Float16Compat = {
+  compat: z
+    .literal('onnxruntime')
+    .optional()
+    .describe('convert exactly as onnxruntime.transformers.float16 1.30 does, with the options below'),
+  op_block_list: z
+    .array(z.string().min(1).max(100))
+    .max(1000)
+    .optional()
+    .describe('with compat: operators that stay float32; its own list by default'),
+  node_block_list: z
+    .array(z.string().min(1).max(1000))
+    .max(10_000)
+    .optional()
+    .describe('with compat: names of nodes that stay float32'),
+  min_positive_val: z
+    .number()
+    .min(LEAST_HALF)
+    .max(1)
+    .optional()
+    .describe('with compat: smaller magnitudes of constants, 0 excepted, are raised to this'),
+  max_finite_val: z
+    .number()
+    .positive()
+    .max(LARGEST_HALF)
+    .optional()
+    .describe('with compat: larger magnitudes of constants, infinity excepted, are cut off to this'),
+  force_fp16_initializers: z
+    .boolean()
+    .optional()
+    .describe('with compat: convert constants too that only operators in float32 read'),
+}
+export const Float16Method = z
+  .strictObject({
+    type: z.literal('float16'),
+    keep_io_types: z
+      .union([z.boolean(), z.array(z.string().min(1).max(1000)).max(1000)])
+      .default(true)
+      .describe('keep float32 inputs and outputs and convert inside; with compat also a list of names'),
+    ...Float16Compat,
+  })
+  .superRefine((method, context) => {
+    if (method.compat) return
+    for (const name of onlyWithCompat(method))
+      context.addIssue({ code: 'custom', path: [name], message: 'only together with compat' })
+  })
+export type Float16Method = z.infer<typeof Float16Method>
+
+const onlyWithCompat = (method: { keep_io_types: unknown }): string[] => [
+  ...Object.keys(Float16Compat).filter((name) => (method as Record<string, unknown>)[name] !== undefined),
+  ...(Array.isArray(method.keep_io_types) ? ['keep_io_types'] : []),
+]
 export const WeightOnlyMethod = z.strictObject({
   type: z.literal('weight_only'),
   bits: z.union([z.literal(2), z.literal(4), z.literal(8)]).default(4),

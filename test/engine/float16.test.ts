@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { float, int, ints } from '../../src/engine/ir/build.ts'
+import { fromFloat16 } from '../../src/engine/ir/float16.ts'
 import { Graph, Node, Value } from '../../src/engine/ir/graph.ts'
-import { float32, int64, tensorOf } from '../../src/engine/ir/tensor.ts'
+import { float32, int64, tensorOf, view } from '../../src/engine/ir/tensor.ts'
+import { Recipe } from '../../src/engine/recipe.ts'
 import { FewbitError } from '../../src/shared/errors.ts'
 import { randomData } from '../kit/data.ts'
 import { type EngineResult, runEngine } from '../kit/engine.ts'
@@ -22,6 +24,27 @@ describe('float16', () => {
     const bare = { ...HALF, method: { type: 'float16', keep_io_types: false } }
     const { model } = await runEngine(convNet(), randomData(20, IMAGE), bare)
     assert.deepEqual([model.graph.inputs[0]!.dtype, model.graph.outputs[0]!.dtype], ['float16', 'float16'])
+  })
+
+  test('compat writes what onnxruntime.transformers.float16 writes, with its options', async () => {
+    const method = { type: 'float16', compat: 'onnxruntime', keep_io_types: ['x'], max_finite_val: 0.125 }
+    const { model, report } = await runEngine(convNet(), randomData(20, IMAGE), { target: 'gpu-float16', method })
+    assert.ok([...model.graph.nodes].some(({ name }) => name === 'graph_input_cast0'))
+    assert.deepEqual([model.graph.inputs[0]!.dtype, model.graph.outputs[0]!.dtype], ['float32', 'float16'])
+    const weights = [...model.graph.initializers].filter(({ dtype }) => dtype === 'float16')
+    const largest = weights.flatMap(({ tensor }) => [...fromFloat16(view(tensor!, 'float16'))].map(Math.abs))
+    assert.equal(Math.max(...largest), 0.125)
+    assert.deepEqual(report.options.method, method)
+  })
+
+  test('options of the converter need compat', () => {
+    for (const option of [{ op_block_list: [] }, { max_finite_val: 100 }, { keep_io_types: ['x'] }]) {
+      const { error } = Recipe.safeParse({ target: 'gpu-float16', method: { type: 'float16', ...option } })
+      assert.deepEqual(
+        error?.issues.map(({ path }) => path.join('/')),
+        [`method/${Object.keys(option)[0]}`],
+      )
+    }
   })
 
   /** A residual stream that grows beyond float16 and comes back: x [N,8] → y [N,8]. */

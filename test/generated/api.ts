@@ -513,10 +513,25 @@ export interface components {
              */
             type: "float16";
             /**
-             * @description keep float32 inputs and outputs and convert inside
+             * @description keep float32 inputs and outputs and convert inside; with compat also a list of names
              * @default true
              */
-            keep_io_types?: boolean;
+            keep_io_types?: boolean | string[];
+            /**
+             * @description convert exactly as onnxruntime.transformers.float16 1.30 does, with the options below
+             * @constant
+             */
+            compat?: "onnxruntime";
+            /** @description with compat: operators that stay float32; its own list by default */
+            op_block_list?: string[];
+            /** @description with compat: names of nodes that stay float32 */
+            node_block_list?: string[];
+            /** @description with compat: smaller magnitudes of constants, 0 excepted, are raised to this */
+            min_positive_val?: number;
+            /** @description with compat: larger magnitudes of constants, infinity excepted, are cut off to this */
+            max_finite_val?: number;
+            /** @description with compat: convert constants too that only operators in float32 read */
+            force_fp16_initializers?: boolean;
         };
         JobRequestInput: {
             model_id: string;
@@ -727,8 +742,6 @@ export interface components {
             };
             /** @description for the method qat */
             training?: {
-                /** @description the first so many; all by default */
-                samples?: number;
                 /** @description passes over the data; not together with steps */
                 epochs?: number;
                 /** @description updates; not together with epochs */
@@ -740,6 +753,8 @@ export interface components {
                  * @default auto
                  */
                 learning_rate?: "auto" | number;
+                /** @description the first so many; all by default */
+                samples?: number;
                 dataset_id: string;
             };
             evaluation?: {
@@ -890,6 +905,23 @@ export interface components {
              * @default false
              */
             adaround?: "auto" | boolean;
+            /**
+             * @description block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps
+             * @default false
+             */
+            refine?: boolean | {
+                /** @description passes over the data; not together with steps */
+                epochs?: number;
+                /** @description updates; not together with epochs */
+                steps?: number;
+                /** @default auto */
+                batch_size?: "auto" | number;
+                /**
+                 * @description its peak
+                 * @default auto
+                 */
+                learning_rate?: "auto" | number;
+            };
             /**
              * @description 16 where the target has wide activations
              * @default 8
@@ -1076,10 +1108,25 @@ export interface components {
              */
             type: "float16";
             /**
-             * @description keep float32 inputs and outputs and convert inside
+             * @description keep float32 inputs and outputs and convert inside; with compat also a list of names
              * @default true
              */
-            keep_io_types: boolean;
+            keep_io_types: boolean | string[];
+            /**
+             * @description convert exactly as onnxruntime.transformers.float16 1.30 does, with the options below
+             * @constant
+             */
+            compat?: "onnxruntime";
+            /** @description with compat: operators that stay float32; its own list by default */
+            op_block_list?: string[];
+            /** @description with compat: names of nodes that stay float32 */
+            node_block_list?: string[];
+            /** @description with compat: smaller magnitudes of constants, 0 excepted, are raised to this */
+            min_positive_val?: number;
+            /** @description with compat: larger magnitudes of constants, infinity excepted, are cut off to this */
+            max_finite_val?: number;
+            /** @description with compat: convert constants too that only operators in float32 read */
+            force_fp16_initializers?: boolean;
         };
         Health: {
             /** @enum {string} */
@@ -1372,8 +1419,6 @@ export interface components {
             };
             /** @description for the method qat */
             training?: {
-                /** @description the first so many; all by default */
-                samples?: number;
                 /** @description passes over the data; not together with steps */
                 epochs?: number;
                 /** @description updates; not together with epochs */
@@ -1385,6 +1430,8 @@ export interface components {
                  * @default auto
                  */
                 learning_rate: "auto" | number;
+                /** @description the first so many; all by default */
+                samples?: number;
                 dataset_id: string;
             };
             evaluation?: {
@@ -2035,6 +2082,23 @@ export interface components {
              */
             adaround: "auto" | boolean;
             /**
+             * @description block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps
+             * @default false
+             */
+            refine: boolean | {
+                /** @description passes over the data; not together with steps */
+                epochs?: number;
+                /** @description updates; not together with epochs */
+                steps?: number;
+                /** @default auto */
+                batch_size: "auto" | number;
+                /**
+                 * @description its peak
+                 * @default auto
+                 */
+                learning_rate: "auto" | number;
+            };
+            /**
              * @description 16 where the target has wide activations
              * @default 8
              */
@@ -2063,8 +2127,6 @@ export interface components {
             has_more: false;
         };
         Training: {
-            /** @description the first so many; all by default */
-            samples?: number;
             /** @description passes over the data; not together with steps */
             epochs?: number;
             /** @description updates; not together with epochs */
@@ -2076,6 +2138,8 @@ export interface components {
              * @default auto
              */
             learning_rate: "auto" | number;
+            /** @description the first so many; all by default */
+            samples?: number;
         };
         Warning: {
             code: string;

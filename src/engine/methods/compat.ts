@@ -1,4 +1,5 @@
-/** Static and dynamic quantization exactly as onnxruntime.quantization 1.30 does them: the same operators, names, scales and integers. */
+/** Static and dynamic quantization and half precision exactly as ONNX Runtime's own tools 1.30 do them: the same operators, names and numbers. */
+import { convertToFloat16LikeOrt } from '../compat/float16/index.ts'
 import { quantizeDynamicLikeOrt } from '../compat/operators/dynamic.ts'
 import { quantizeQdqLikeOrt } from '../compat/qdq/index.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../ir/graph.ts'
@@ -6,7 +7,7 @@ import { decodeModel } from '../onnx/index.ts'
 import { addExtremes, measureExtremes } from '../quant/calibrate.ts'
 import { describeNode } from '../quant/describe.ts'
 import { minmax } from '../quant/observers/minmax.ts'
-import type { DynamicMethod, StaticMethod } from '../recipe.ts'
+import type { DynamicMethod, Float16Method, StaticMethod } from '../recipe.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 
 const WEIGHTS = 'int8'
@@ -54,6 +55,39 @@ export function compatDynamic(input: MethodInput, { per_channel }: DynamicMethod
     ...describe(input, model, 'dynamic'),
     calibration: null,
     options: { type: 'dynamic', compat: 'onnxruntime', per_channel },
+  }
+}
+
+/** `input.excludes` adds to the nodes that stay float32. */
+export function compatFloat16(input: MethodInput, method: Float16Method): MethodOutput {
+  const { model } = input.prepared
+  const excluded = new Set([...excludedIn(model, input), ...(method.node_block_list ?? [])])
+  const before = new Set([...allGraphs(model.graph)].flatMap(({ nodes }) => [...nodes]))
+  convertToFloat16LikeOrt(model, {
+    keepIoTypes: method.keep_io_types,
+    blockedNodes: [...excluded],
+    ...(method.op_block_list && { blockedOperators: method.op_block_list }),
+    ...(method.min_positive_val && { smallest: method.min_positive_val }),
+    ...(method.max_finite_val && { largest: method.max_finite_val }),
+    ...(method.force_fp16_initializers && { forceInitializers: true }),
+  })
+  const nodes = [...before]
+  const isHalf = ({ inputs, outputs }: Node) => [...inputs, ...outputs].some((value) => value?.dtype === 'float16')
+  const reason = (node: Node) =>
+    isHalf(node) ? 'as onnxruntime.transformers.float16 does' : 'onnxruntime.transformers.float16 leaves it as it is'
+  return {
+    model,
+    keepAsIs: true,
+    plan: {
+      target: input.target.id,
+      method: 'float16',
+      nodes: nodes.map((node) => describeNode(node, isHalf(node), reason(node))),
+      values: [],
+    },
+    quantizedNodes: nodes.filter(isHalf).length,
+    macsInteger: 0,
+    calibration: null,
+    options: { ...method },
   }
 }
 

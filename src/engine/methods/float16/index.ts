@@ -5,12 +5,15 @@ import { type Model, type Node, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../quant/describe.ts'
 import { Float16Method } from '../../recipe.ts'
 import type { FloatTarget } from '../../targets/target.ts'
+import { compatFloat16 } from '../compat.ts'
 import type { CalibrationBatches, Method, MethodInput } from '../method.ts'
 import { convertToFloat16, isFloat } from './convert.ts'
 import { brokenNodes, constantIslands, islandsOf, magnitudes } from './islands.ts'
 
 export const float16Method: Method = async (input) => {
-  const { keep_io_types } = Float16Method.parse(input.recipe.method)
+  const method = Float16Method.parse(input.recipe.method)
+  if (method.compat) return compatFloat16(input, method)
+  const keep_io_types = method.keep_io_types === true
   const { model } = input.prepared
   const target = input.target as FloatTarget
   const nodes = sortedNodes(model.graph)
