@@ -42,55 +42,77 @@ const Pace = z.strictObject({
     .describe('its peak'),
 })
 
-export const StaticMethod = z.strictObject({
-  type: z.literal('static'),
-  observer: z
-    .enum(['auto', ...OBSERVER_NAMES])
-    .default('auto')
-    .describe('how a range is read from calibration data'),
-  per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
-  bias_correction: z
-    .union([z.literal('auto'), z.boolean()])
-    .default('auto')
-    .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
-  equalize: z
-    .union([z.literal('auto'), z.boolean()])
-    .default('auto')
-    .describe(
-      'cross-layer equalization: even out the weight ranges of layers that follow each other; auto tries it where weights have one scale per tensor and keeps it where it helps',
-    ),
-  smooth: z
-    .union([z.literal('auto'), z.boolean(), z.number().min(0).max(1)])
-    .default('auto')
-    .describe(
-      'SmoothQuant: move outlying channels of activations into the weights behind them; a number is its strength alpha, true takes 0.5, auto keeps the best where it helps',
-    ),
-  adaround: z
-    .union([z.literal('auto'), z.boolean()])
-    .default(false)
-    .describe(
-      'AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps',
-    ),
-  refine: z
-    .union([z.boolean(), Pace])
-    .default(false)
-    .describe(
-      'block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps',
-    ),
-  activation_bits: z
-    .union([z.literal(8), z.literal(16)])
-    .default(8)
-    .describe('16 where the target has wide activations'),
-  min_sqnr_db: z
-    .number()
-    .positive()
-    .max(100)
-    .optional()
-    .describe(
-      'mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more',
-    ),
-  compat: Compat,
-})
+const CompatCalibration = z
+  .strictObject({
+    symmetric: z.boolean().optional().describe('ranges around 0; the default of percentile'),
+    percentile: z.number().min(50).max(100).optional().describe('share of the numbers that a range holds; 99.999'),
+    bins: z.number().int().min(2).max(65536).optional().describe('of histograms; 2048 for percentile, 128 for entropy'),
+    quantized_bins: z.number().int().min(2).max(65536).optional().describe('of entropy; 128'),
+    averaging_constant: z.number().min(0).max(1).optional().describe('weight of later strides in moving_average; 0.01'),
+    stride: z.number().int().positive().optional().describe('batches that are looked at together; all by default'),
+  })
+  .describe('with compat: options of the calibrator')
+export type CompatCalibration = z.infer<typeof CompatCalibration>
+
+/** observers that onnxruntime.quantization has too */
+const COMPAT_OBSERVERS = ['auto', 'minmax', 'moving_average', 'percentile', 'entropy']
+
+export const StaticMethod = z
+  .strictObject({
+    type: z.literal('static'),
+    observer: z
+      .enum(['auto', ...OBSERVER_NAMES])
+      .default('auto')
+      .describe('how a range is read from calibration data'),
+    per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+    bias_correction: z
+      .union([z.literal('auto'), z.boolean()])
+      .default('auto')
+      .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
+    equalize: z
+      .union([z.literal('auto'), z.boolean()])
+      .default('auto')
+      .describe(
+        'cross-layer equalization: even out the weight ranges of layers that follow each other; auto tries it where weights have one scale per tensor and keeps it where it helps',
+      ),
+    smooth: z
+      .union([z.literal('auto'), z.boolean(), z.number().min(0).max(1)])
+      .default('auto')
+      .describe(
+        'SmoothQuant: move outlying channels of activations into the weights behind them; a number is its strength alpha, true takes 0.5, auto keeps the best where it helps',
+      ),
+    adaround: z
+      .union([z.literal('auto'), z.boolean()])
+      .default(false)
+      .describe(
+        'AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps',
+      ),
+    refine: z
+      .union([z.boolean(), Pace])
+      .default(false)
+      .describe(
+        'block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps',
+      ),
+    activation_bits: z
+      .union([z.literal(8), z.literal(16)])
+      .default(8)
+      .describe('16 where the target has wide activations'),
+    min_sqnr_db: z
+      .number()
+      .positive()
+      .max(100)
+      .optional()
+      .describe(
+        'mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more',
+      ),
+    compat: Compat,
+    calibration: CompatCalibration.optional(),
+  })
+  .superRefine(({ compat, calibration, observer }, context) => {
+    const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+    if (calibration && !compat) refuse('calibration', 'only together with compat')
+    if (compat && !COMPAT_OBSERVERS.includes(observer)) refuse('observer', `not together with compat: ${observer}`)
+  })
 export type StaticMethod = z.infer<typeof StaticMethod>
 export const DynamicMethod = z.strictObject({
   type: z.literal('dynamic'),

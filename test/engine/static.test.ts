@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { float } from '../../src/engine/ir/build.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
 import { print } from '../../src/engine/ir/print.ts'
-import { float32 } from '../../src/engine/ir/tensor.ts'
+import { float32, view } from '../../src/engine/ir/tensor.ts'
+import { Recipe } from '../../src/engine/recipe.ts'
 import { FewbitError } from '../../src/shared/errors.ts'
 import { randomData } from '../kit/data.ts'
 import { runEngine } from '../kit/engine.ts'
@@ -255,6 +256,33 @@ describe('compat: onnxruntime', () => {
     assert.equal((report.options.method as { compat: string }).compat, 'onnxruntime')
     assert.ok(report.metrics.fidelity!.sqnr_db > 15)
     assert.ok(plan.nodes.every(({ reason }) => reason.includes('onnxruntime')))
+  })
+
+  test('static: its calibrators give the ranges, of the input too', async () => {
+    const scaleOf = async (more: object) => {
+      const method = { type: 'static', compat: 'onnxruntime', ...more }
+      const { model, report } = await runEngine(convNet(), randomData(40, IMAGE), { method })
+      const [scale] = [...model.graph.initializers].filter(({ name }) => name === 'x_scale')
+      return { scale: view(scale!.tensor!, 'float32')[0]!, observer: report.calibration!.observer }
+    }
+    const whole = await scaleOf({})
+    const narrow = await scaleOf({ observer: 'percentile', calibration: { percentile: 80, stride: 3 } })
+    // 80 % of numbers that are uniform in [−1, 1] lie in [−0.8, 0.8]
+    assert.ok(Math.abs(narrow.scale / whole.scale - 0.8) < 0.01, `${narrow.scale} ${whole.scale}`)
+    assert.equal(narrow.observer, 'percentile')
+    const sharp = await scaleOf({ observer: 'entropy', calibration: { bins: 512 } })
+    assert.ok(sharp.scale <= whole.scale)
+    assert.ok((await scaleOf({ observer: 'moving_average' })).scale < whole.scale)
+  })
+
+  test('static: what onnxruntime.quantization does not have is refused', () => {
+    const issues = (method: object) =>
+      Recipe.safeParse({ target: 'cpu-int8', method: { type: 'static', ...method } }).error?.issues.map(({ path }) =>
+        path.join('/'),
+      )
+    assert.deepEqual(issues({ compat: 'onnxruntime', observer: 'mse' }), ['method/observer'])
+    assert.deepEqual(issues({ calibration: { percentile: 99 } }), ['method/calibration'])
+    assert.equal(issues({ compat: 'onnxruntime', calibration: { percentile: 99 } }), undefined)
   })
 
   test('dynamic: MatMulInteger behind DynamicQuantizeLinear', async () => {

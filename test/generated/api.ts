@@ -934,6 +934,21 @@ export interface components {
              * @constant
              */
             compat?: "onnxruntime";
+            /** @description with compat: options of the calibrator */
+            calibration?: {
+                /** @description ranges around 0; the default of percentile */
+                symmetric?: boolean;
+                /** @description share of the numbers that a range holds; 99.999 */
+                percentile?: number;
+                /** @description of histograms; 2048 for percentile, 128 for entropy */
+                bins?: number;
+                /** @description of entropy; 128 */
+                quantized_bins?: number;
+                /** @description weight of later strides in moving_average; 0.01 */
+                averaging_constant?: number;
+                /** @description batches that are looked at together; all by default */
+                stride?: number;
+            };
         };
         WeightOnlyMethodInput: {
             /**
@@ -2110,6 +2125,21 @@ export interface components {
              * @constant
              */
             compat?: "onnxruntime";
+            /** @description with compat: options of the calibrator */
+            calibration?: {
+                /** @description ranges around 0; the default of percentile */
+                symmetric?: boolean;
+                /** @description share of the numbers that a range holds; 99.999 */
+                percentile?: number;
+                /** @description of histograms; 2048 for percentile, 128 for entropy */
+                bins?: number;
+                /** @description of entropy; 128 */
+                quantized_bins?: number;
+                /** @description weight of later strides in moving_average; 0.01 */
+                averaging_constant?: number;
+                /** @description batches that are looked at together; all by default */
+                stride?: number;
+            };
         };
         /** @description a hardware profile, whole: dtypes, granularity, zero-point and scale rules, operators */
         Target: {

@@ -3,25 +3,25 @@ import { convertToFloat16LikeOrt } from '../compat/float16/index.ts'
 import { quantizeDynamicLikeOrt } from '../compat/operators/dynamic.ts'
 import { quantizeQdqLikeOrt } from '../compat/qdq/index.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../ir/graph.ts'
-import { decodeModel } from '../onnx/index.ts'
-import { addExtremes, measureExtremes } from '../quant/calibrate.ts'
 import { describeNode } from '../quant/describe.ts'
-import { minmax } from '../quant/observers/minmax.ts'
+import type { OrtCalibratorName } from '../quant/observers/onnxruntime/index.ts'
 import type { DynamicMethod, Float16Method, StaticMethod } from '../recipe.ts'
+import { compatRanges } from './compat-calibration.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 
 const WEIGHTS = 'int8'
 const ACTIVATIONS = 'uint8'
 
-/** Min/max calibration, Q/DQ around every operator of the registry. */
+/** Calibration by min/max or as the method says, Q/DQ around every operator of the registry. */
 export async function compatStatic(
   input: MethodInput,
-  { per_channel }: StaticMethod,
+  { per_channel, observer: wished, calibration = {} }: StaticMethod,
   batches: CalibrationBatches,
 ): Promise<MethodOutput> {
   const { model, quantizeDomain } = input.prepared
   const started = input.now()
-  const ranges = await rangesOfAll(input, batches)
+  const observer = wished === 'auto' ? 'minmax' : (wished as OrtCalibratorName)
+  const ranges = await compatRanges(input, batches, observer, calibration)
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
   const options = {
@@ -36,11 +36,17 @@ export async function compatStatic(
     ...describe(input, model, 'static'),
     calibration: {
       samples: batches.samples,
-      observer: minmax.name,
+      observer,
       samples_per_second: batches.samples / Math.max(seconds, 1e-6),
       values: ranges.size,
     },
-    options: { type: 'static', compat: 'onnxruntime', observer: minmax.name, per_channel },
+    options: {
+      type: 'static',
+      compat: 'onnxruntime',
+      observer,
+      per_channel,
+      ...(Object.keys(calibration).length > 0 && { calibration }),
+    },
   }
 }
 
@@ -93,23 +99,6 @@ export function compatFloat16(input: MethodInput, method: Float16Method): Method
 
 const excludedIn = ({ graph }: Model, { excludes }: MethodInput): string[] =>
   [...graph.nodes].filter((node) => excludes(node) !== null).map(({ name }) => name)
-
-/** Ranges of every float value of the main graph. */
-async function rangesOfAll({ runtime, workspace, prepared, progress }: MethodInput, batches: CalibrationBatches) {
-  const path = workspace.save('prepared.onnx', prepared.model)
-  const probe = decodeModel(path).model
-  const produced = [...probe.graph.nodes].flatMap((node) => [...node.outputs])
-  const names = [...probe.graph.inputs, ...produced].flatMap((value) =>
-    value?.dtype === 'float32' ? [value.name] : [],
-  )
-  const outputs = addExtremes(probe, names)
-  const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
-  let done = 0
-  const onBatch = () => progress('calibrating', ++done, batches.length)
-  const { statistics } = await measureExtremes({ session, outputs, batches, onBatch })
-  await session.release()
-  return statistics
-}
 
 const CONVERSION = /^(Dynamic)?(Quantize|Dequantize)Linear$/
 

@@ -270,7 +270,7 @@ export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
     const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
     count++
     for (const [name, ends] of outputs) {
-      const found = merged(statistics.get(name), extremesOf(name, ends, results), count)
+      const found = merged(statistics.get(name), finite(name, extremesIn(ends, results)), count)
       const counted = results[elements.get(name) ?? '']?.data
       statistics.set(name, counted instanceof Float32Array ? counting(found, counted) : found)
     }
@@ -305,10 +305,15 @@ function merged(before: Statistics | undefined, { min, max }: Range, count: numb
   }
 }
 
-function extremesOf(name: string, ends: ExtremesOutputs, results: Record<string, RunTensor>): Range {
+/** The least and the largest of what came out. */
+export function extremesIn({ low, high }: ExtremesOutputs, results: Record<string, RunTensor>): Range {
   const numberOf = (end: string | number) => (typeof end === 'number' ? end : Number(results[end]?.data[0]))
-  const [min, max] = [Math.min(...ends.low.map(numberOf)), Math.max(...ends.high.map(numberOf))]
-  if (Number.isFinite(min) && Number.isFinite(max)) return { min, max }
+  return { min: Math.min(...low.map(numberOf)), max: Math.max(...high.map(numberOf)) }
+}
+
+/** The extremes of this value. Throws calibration_failed where they are no numbers. */
+export function finite<R extends Range>(name: string, extremes: R): R {
+  if (Number.isFinite(extremes.min) && Number.isFinite(extremes.max)) return extremes
   throw new FewbitError(
     'calibration_failed',
     `the float model computes NaN or infinity at value "${name}" on the calibration data`,

@@ -116,6 +116,9 @@ const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
   QDQDisableWeightAdjustForInt32Bias: (disable: boolean) => ({ widenForBias: !disable }),
   'extra.Sigmoid.nnapi': (nnapiSigmoid: boolean) => ({ nnapiSigmoid }),
   CalibTensorRangeSymmetric: () => ({}),
+  CalibMovingAverage: () => ({}),
+  CalibMovingAverageConstant: () => ({}),
+  CalibStridedMinMax: () => ({}),
   UseQDQContribOps: (contrib: boolean) => ({ domain: contrib ? 'com.microsoft' : '' }),
 }
 
