@@ -1,8 +1,11 @@
 /** What training changes. */
 import type { Value } from '../ir/graph.ts'
 
-/** exponent: base-2 logarithm of a power-of-two scale; range: smallest and largest value, followed instead of trained */
-export type ParameterKind = 'weight' | 'bias' | 'scale' | 'exponent' | 'range'
+/**
+ * exponent: base-2 logarithm of a power-of-two scale; range: smallest and largest value, followed instead of trained; rounding: how far a weight
+ * is on its way from the integer below to the one above
+ */
+export type ParameterKind = 'weight' | 'bias' | 'scale' | 'exponent' | 'range' | 'rounding'
 
 export interface Parameter {
   /** the same for every build of the same variant */
