@@ -176,22 +176,33 @@ const onlyWithCompat = (method: { keep_io_types: unknown }): string[] => [
   ...Object.keys(Float16Compat).filter((name) => (method as Record<string, unknown>)[name] !== undefined),
   ...(Array.isArray(method.keep_io_types) ? ['keep_io_types'] : []),
 ]
-export const WeightOnlyMethod = z.strictObject({
-  type: z.literal('weight_only'),
-  bits: z.union([z.literal(2), z.literal(4), z.literal(8)]).default(4),
-  block_size: z
-    .union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)])
-    .default(32)
-    .describe('weights that share a scale'),
-  symmetric: z.boolean().default(true).describe('without a zero point per block'),
-  embeddings: z.boolean().default(true).describe('quantize constant tables that rows are picked from too'),
-  search: z
-    .union([z.literal('auto'), z.boolean()])
-    .default('auto')
-    .describe(
-      'look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest',
-    ),
-})
+export const WeightOnlyMethod = z
+  .strictObject({
+    type: z.literal('weight_only'),
+    bits: z.union([z.literal(2), z.literal(4), z.literal(8)]).default(4),
+    block_size: z
+      .union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)])
+      .default(32)
+      .describe('weights that share a scale'),
+    symmetric: z.boolean().default(true).describe('without a zero point per block'),
+    embeddings: z.boolean().default(true).describe('quantize constant tables that rows are picked from too'),
+    format: z
+      .enum(['operators', 'qdq'])
+      .default('operators')
+      .describe(
+        'operators: MatMulNBits and GatherBlockQuantized of ONNX Runtime; qdq: DequantizeLinear of the standard operator set 21 before each product, 4 or 8 bits, embeddings stay',
+      ),
+    search: z
+      .union([z.literal('auto'), z.boolean()])
+      .default('auto')
+      .describe(
+        'look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest',
+      ),
+  })
+  .refine(({ bits, format }) => bits !== 2 || format === 'operators', {
+    path: ['bits'],
+    error: 'DequantizeLinear has no integers of 2 bits: use 4 or 8, or the format operators',
+  })
 export type WeightOnlyMethod = z.infer<typeof WeightOnlyMethod>
 /** How a quantized model is trained; how much, and on what, is said by `Training`. */
 export const QatMethod = z.strictObject({

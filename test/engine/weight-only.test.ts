@@ -50,6 +50,24 @@ describe('weight-only', () => {
     assert.equal((report.options.method as { search: boolean }).search, found!.kept)
   })
 
+  for (const [method, least] of [
+    [{ bits: 4 }, 15],
+    [{ bits: 4, symmetric: false, block_size: 64 }, 14],
+    [{ bits: 8, symmetric: false }, 35],
+  ] as const) {
+    test(`${JSON.stringify(method)} as standard operators, which ONNX Runtime makes its own of`, async () => {
+      const { report, model } = await run({ ...method, format: 'qdq' })
+      assert.deepEqual([...model.opsets], [['', 21]])
+      assert.equal(print(model).match(/ DequantizeLinear\(/g)?.length, 2)
+      assert.ok(report.metrics.fidelity!.sqnr_db > least, String(report.metrics.fidelity!.sqnr_db))
+      assert.ok(report.metrics.size_bytes.ratio < 0.36, String(report.metrics.size_bytes.ratio))
+    })
+  }
+
+  test('2 bits have no standard form', async () => {
+    await assert.rejects(run({ bits: 2, format: 'qdq' }), /no integers of 2 bits/)
+  })
+
   test('a table of embeddings is stored in blocks once, and only rows that are picked are expanded', async () => {
     const m = buildModel()
     const table = m.weight('table', [100, 96], 1)

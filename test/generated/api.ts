@@ -974,6 +974,12 @@ export interface components {
              */
             embeddings?: boolean;
             /**
+             * @description operators: MatMulNBits and GatherBlockQuantized of ONNX Runtime; qdq: DequantizeLinear of the standard operator set 21 before each product, 4 or 8 bits, embeddings stay
+             * @default operators
+             * @enum {string}
+             */
+            format?: "operators" | "qdq";
+            /**
              * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
              * @default auto
              */
@@ -2198,6 +2204,12 @@ export interface components {
              * @default true
              */
             embeddings: boolean;
+            /**
+             * @description operators: MatMulNBits and GatherBlockQuantized of ONNX Runtime; qdq: DequantizeLinear of the standard operator set 21 before each product, 4 or 8 bits, embeddings stay
+             * @default operators
+             * @enum {string}
+             */
+            format: "operators" | "qdq";
             /**
              * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
              * @default auto

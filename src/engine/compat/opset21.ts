@@ -13,7 +13,13 @@ const OLDEST = 13
 export function raiseForWideTypes(model: Model, { activationType, weightType, domain }: CompatOptions): void {
   const opset = opsetOf(model)
   const isWide = QTYPES[activationType].bits === 16 || QTYPES[weightType].bits === 16
-  if (!isWide || domain !== '' || opset >= TARGET) return
+  if (isWide && domain === '' && opset < TARGET) raiseTo21(model)
+}
+
+/** Raises a model of operator set 13 or newer. Throws compat_unsupported for an older one. */
+export function raiseTo21(model: Model): void {
+  const opset = opsetOf(model)
+  if (opset >= TARGET) return
   requireOpset(model, OLDEST)
   for (const node of sortedNodes(model.graph))
     for (const step of STEPS) if (opset < step.since && step.operators.includes(node.opType)) step.raise(model, node)

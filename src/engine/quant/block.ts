@@ -6,6 +6,8 @@ export interface Block {
 }
 
 export interface BlockRounding {
+  /** ties go away from 0 as real numbers, not as integers: what MatMulNBitsQuantizer does where it writes DequantizeLinear */
+  roundsFirst: boolean
   /** largest integer; the smallest is 0 */
   levels: number
   symmetric: boolean
@@ -17,9 +19,19 @@ const f32 = Math.fround
 /** Round half away from zero, as C's roundf. */
 const roundf = (x: number): number => Math.sign(x) * Math.floor(f32(Math.abs(x)) + 0.5)
 
-/** Writes into `out` the integers 0 … `levels` that stand for `values`. Source: MlasQuantizeBlockwise. */
-export function encodeBlock(values: Float32Array, { scale, zeroPoint }: Block, levels: number, out: Uint8Array): void {
+/** Writes into `out` the integers 0 … `levels` that stand for `values`. Source: MlasQuantizeBlockwise, MlasQDQQuantizeBlockwise. */
+export function encodeBlock(
+  values: Float32Array,
+  { scale, zeroPoint }: Block,
+  { levels, roundsFirst }: BlockRounding,
+  out: Uint8Array,
+): void {
   const reciprocal = scale === 0 ? 0 : f32(1 / scale)
+  if (roundsFirst) {
+    for (let i = 0; i < values.length; i++)
+      out[i] = Math.max(0, Math.min(levels, roundf(f32(values[i]! * reciprocal)) + zeroPoint))
+    return
+  }
   for (let i = 0; i < values.length; i++) {
     const v = f32(f32(values[i]! * reciprocal) + zeroPoint)
     out[i] = v <= 0 ? 0 : v >= levels ? levels : (v + 0.5) | 0

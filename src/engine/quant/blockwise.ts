@@ -10,6 +10,8 @@ export interface BlockOptions {
   symmetric: boolean
   /** look for the scale with the smallest squared error instead of taking the one that the extremes give */
   search: boolean
+  /** round before the zero point is added; see `BlockRounding` */
+  roundsFirst?: boolean
 }
 
 export interface BlockMatrix {
@@ -38,21 +40,21 @@ const TILE = 16
 /** Without `search` byte for byte what MatMulNBitsQuantizer of ONNX Runtime 1.30 writes. Source: MlasQuantizeBlockwise. */
 export function quantizeBlockwise(matrix: BlockMatrix, options: BlockOptions): BlockwiseWeight {
   const { K, N } = matrix
-  const { bits, blockSize, symmetric, search } = options
+  const { bits, blockSize, symmetric, search, roundsFirst = false } = options
   const blocks = Math.ceil(K / blockSize)
   const bytesPerBlock = (blockSize * bits) / 8
   const packed = new Uint8Array(N * blocks * bytesPerBlock)
   const scales = new Float32Array(N * blocks)
   const zeroPoints = symmetric ? null : emptyZeroPoints(N, blocks, bits)
   const zeroPointBytes = Math.ceil((blocks * bits) / 8)
-  const rounding: BlockRounding = { levels: 2 ** bits - 1, symmetric, search }
+  const rounding: BlockRounding = { levels: 2 ** bits - 1, symmetric, search, roundsFirst }
   const integers = new Uint8Array(blockSize)
   const block: Block = { scale: 0, zeroPoint: 0 }
   eachBlock(matrix, blockSize, (values, n, b) => {
     fitBlock(values, rounding, block)
     scales[n * blocks + b] = block.scale
     if (zeroPoints) put(zeroPoints, n * zeroPointBytes, b, bits, block.zeroPoint)
-    encodeBlock(values, block, rounding.levels, integers)
+    encodeBlock(values, block, rounding, integers)
     pack(integers.subarray(0, values.length), packed, (n * blocks + b) * bytesPerBlock, bits)
   })
   return { packed, scales, zeroPoints, blocks }

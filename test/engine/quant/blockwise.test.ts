@@ -3,7 +3,9 @@ import assert from 'node:assert/strict'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { openNpz, readElements } from '../../../src/engine/data/npz.ts'
+import { bytesOf } from '../../../src/engine/ir/tensor.ts'
 import { type BlockBits, quantizeBlockwise } from '../../../src/engine/quant/blockwise.ts'
+import { dequantizable } from '../../../src/engine/quant/blockwise-qdq.ts'
 import { randomSource } from '../../../src/engine/synthetic.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
 
@@ -63,6 +65,28 @@ test('every QOperator row of the golden vectors', {
     if (made.zeroPoints) assert.deepEqual(Buffer.from(made.zeroPoints), Buffer.from(expected.get('zeroPoints')!), name)
     const [ours, theirs] = [made.packed, expected.get('packed')!].map((bytes) => withoutPadding(bytes, row))
     assert.deepEqual(ours, theirs, name)
+  }
+})
+
+test('every QDQ row of the golden vectors', { skip: index ? false : 'no golden vectors here' }, async () => {
+  const { rows } = readGolden(index!) as unknown as { rows: Row[] }
+  const chosen = rows.filter(({ format }) => format === 'QDQ')
+  assert.ok(chosen.length > 50)
+  for (const row of chosen) {
+    const file = (name: string) => join(dirname(dirname(index!)), name)
+    const given = (await arraysOf(file(row.input))).get('B')!
+    const expected = await arraysOf(file(row.expected))
+    const { K, N, blockSize, symmetric } = row
+    const bits = row.bits as BlockBits
+    const matrix = { values: new Float32Array(given.buffer, given.byteOffset, K * N), K, N }
+    const made = quantizeBlockwise(matrix, { bits, blockSize, symmetric, search: false, roundsFirst: true })
+    const { integers, scales, zeroPoints } = dequantizable(made, { K, N, bits, blockSize })
+    const name = JSON.stringify(row).slice(0, 160)
+    assert.deepEqual([integers.dtype, integers.shape], [symmetric ? 'int4' : 'uint4', [K, N]], name)
+    assert.deepEqual(Buffer.from(bytesOf(integers)), Buffer.from(expected.get('packed')!), name)
+    assert.deepEqual(Buffer.from(bytesOf(scales)), Buffer.from(expected.get('scales')!), name)
+    assert.equal(zeroPoints === null, symmetric, name)
+    if (zeroPoints) assert.deepEqual(Buffer.from(bytesOf(zeroPoints)), Buffer.from(expected.get('zeroPoints')!), name)
   }
 })
 

@@ -1,5 +1,6 @@
 /** Weight-only quantization: matrices in 2, 4 or 8 bits per block, activations in float; kernels expand them where they are used. */
 import { FewbitError } from '../../../shared/errors.ts'
+import { raiseTo21 } from '../../compat/opset21.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import { allGraphs, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
 import { describeNode } from '../../quant/describe.ts'
@@ -52,6 +53,7 @@ async function chooseSearch(input: MethodInput, options: WeightOnlyMethod) {
 
 function build(input: MethodInput, options: Decided) {
   const model = cloneModel(input.prepared.model)
+  if (options.format === 'qdq') raiseTo21(model)
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
   const judged = nodes.map((site) => ({ ...site, reason: input.excludes(site.node) ?? refusal(site.node, options) }))
   const chosen = judged.filter(({ reason }) => reason === null)
@@ -63,7 +65,7 @@ function build(input: MethodInput, options: Decided) {
     input.progress('quantizing', done, chosen.length)
     REWRITES[site.node.opType]!.apply({ model, known }, site, options)
   }
-  model.opsets.set(DOMAIN, 1)
+  if (options.format === 'operators') model.opsets.set(DOMAIN, 1)
   return { model, plan, count: chosen.length }
 }
 

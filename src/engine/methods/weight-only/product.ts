@@ -1,8 +1,19 @@
-/** MatMul and Gemm by a constant matrix become MatMulNBits. */
+/** MatMul and Gemm by a constant matrix become MatMulNBits, or read it through a DequantizeLinear. */
 import { addNode, int } from '../../ir/build.ts'
-import type { Node } from '../../ir/graph.ts'
+import type { Node, Value } from '../../ir/graph.ts'
 import { elementCount, view } from '../../ir/tensor.ts'
-import { blocksOf, type Context, type Decided, DOMAIN, type Rewrite, type Site, SMALLEST } from './weight.ts'
+import type { BlockMatrix } from '../../quant/blockwise.ts'
+import {
+  blocksOf,
+  type Context,
+  type Decided,
+  DOMAIN,
+  forContrib,
+  forDequantize,
+  type Rewrite,
+  type Site,
+  SMALLEST,
+} from './weight.ts'
 
 /** activations as int8 blocks; the only fast kernel for 8 bits on x86 */
 const INT8_COMPUTE = 4
@@ -23,18 +34,47 @@ function refuses(node: Node): string | null {
   return null
 }
 
-function apply(context: Context, { graph, node }: Site, options: Decided): void {
-  const { model } = context
-  const [input, weight, bias] = node.inputs
-  const [output] = node.outputs
+function apply(context: Context, site: Site, options: Decided): void {
+  const [input, weight] = site.node.inputs
+  const [output] = site.node.outputs
   if (!input || !weight?.tensor || !output) return
+  if (options.format === 'qdq') dequantizeWeight(context, site, weight, options)
+  else replaceProduct(context, site, { input, weight, output }, options)
+}
+
+function matrixOf({ tensor }: Value, node: Node): BlockMatrix {
   const byColumn = node.int('transB', 0) === 1
-  const [rows, columns] = weight.tensor.shape as [number, number]
+  const [rows, columns] = tensor!.shape as [number, number]
   const [K, N] = byColumn ? [columns, rows] : [rows, columns]
+  return { values: view(tensor!, 'float32'), K, N, byColumn }
+}
+
+/** The product stays; ONNX Runtime makes MatMulNBits of the pair, other runtimes see standard operators. */
+function dequantizeWeight(context: Context, { graph, node }: Site, weight: Value, options: Decided): void {
+  const matrix = matrixOf(weight, node)
+  const { K, N, byColumn = false } = matrix
+  const constants = blocksOf(context, graph, weight.name, matrix, options, forDequantize(K, N, options, byColumn))
+  const restored = addNode(context.model, graph, 'DequantizeLinear', constants, {
+    name: `${weight.name}_DequantizeLinear`,
+    attributes: { axis: int(byColumn ? 1 : 0), block_size: int(options.block_size) },
+  })
+  node.setInput(1, restored)
+}
+
+function replaceProduct(
+  context: Context,
+  { graph, node }: Site,
+  { input, weight, output }: { input: Value; weight: Value; output: Value },
+  options: Decided,
+): void {
+  const { model } = context
+  const bias = node.inputs[2]
+  const matrix = matrixOf(weight, node)
+  const { K, N } = matrix
   const { bits, block_size } = options
-  const matrix = { values: view(weight.tensor, 'float32'), K, N, byColumn }
   const bytes = (block_size * bits) / 8
-  const constants = blocksOf(context, graph, weight.name, matrix, options, ({ blocks }) => [N, blocks, bytes])
+  const write = forContrib(N, bits, ({ blocks }) => [N, blocks, bytes])
+  const constants = blocksOf(context, graph, weight.name, matrix, options, write)
   graph.removeNode(node)
   const sizes = { K: int(K), N: int(N), bits: int(bits), block_size: int(block_size) }
   const made = { domain: DOMAIN, attributes: { ...sizes, accuracy_level: int(INT8_COMPUTE) }, name: node.name }

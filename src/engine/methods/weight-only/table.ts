@@ -2,7 +2,16 @@
 import { addNode, int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
-import { blocksOf, type Context, type Decided, DOMAIN, type Rewrite, type Site, SMALLEST } from './weight.ts'
+import {
+  blocksOf,
+  type Context,
+  type Decided,
+  DOMAIN,
+  forContrib,
+  type Rewrite,
+  type Site,
+  SMALLEST,
+} from './weight.ts'
 
 const LEAST_BLOCK = 16
 
@@ -22,6 +31,7 @@ function blockSizeFor({ shape }: Tensor, { block_size }: Decided): number | null
 
 function refuses(node: Node, options: Decided): string | null {
   if (!options.embeddings) return 'tables of embeddings stay as they are'
+  if (options.format === 'qdq') return 'standard operators would expand the whole table in every run'
   const rows = node.inputs[0]
   if (rows?.tensor?.dtype !== 'float32' || rows.tensor.shape.length !== 2)
     return 'it picks from no constant float32 table'
@@ -45,10 +55,8 @@ function apply(context: Context, { graph, node }: Site, options: Decided): void 
   const blockSize = blockSizeFor(rows.tensor, options) as Decided['block_size']
   const matrix = { values: view(rows.tensor, 'float32'), K, N, byColumn: true }
   const own = { ...options, block_size: blockSize }
-  const [integers, ...parameters] = blocksOf(context, graph, rows.name, matrix, own, ({ packed }) => [
-    N,
-    packed.length / N,
-  ])
+  const write = forContrib(N, own.bits, ({ packed }) => [N, packed.length / N])
+  const [integers, ...parameters] = blocksOf(context, graph, rows.name, matrix, own, write)
   graph.removeNode(node)
   addNode(model, graph, 'GatherBlockQuantized', [integers!, indices, ...parameters], {
     domain: DOMAIN,

@@ -3,6 +3,7 @@ import { addInitializer } from '../../ir/build.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { float32, type Tensor, tensorOf } from '../../ir/tensor.ts'
 import { type BlockMatrix, type BlockwiseWeight, quantizeBlockwise } from '../../quant/blockwise.ts'
+import { dequantizable } from '../../quant/blockwise-qdq.ts'
 import type { WeightOnlyMethod } from '../../recipe.ts'
 
 /** The options of a job with the search decided. */
@@ -33,39 +34,44 @@ export const SMALLEST = 4096
 
 export const DOMAIN = 'com.microsoft'
 
-/** [integers, scales, zero points unless symmetric], made once for all readers of a weight; `shapeOf` says how the integers lie. */
+/** A weight in blocks, made once for all its readers: [integers, scales, zero points unless symmetric]. */
 export function blocksOf(
   { model, known }: Context,
   graph: Graph,
   name: string,
   matrix: BlockMatrix,
   options: Decided,
-  shapeOf: (made: BlockwiseWeight) => readonly number[],
+  write: (made: BlockwiseWeight, add: AddConstant) => Value[],
 ): Value[] {
   const key = `${name}\0${matrix.byColumn}`
   const found = known.get(key)
   if (found && graph === model.graph) return found
-  const values = addBlocks(model, graph, name, matrix, options, shapeOf)
+  const { bits, block_size: blockSize, symmetric, search } = options
+  const roundsFirst = options.format === 'qdq'
+  const made = quantizeBlockwise(matrix, { bits, blockSize, symmetric, search, roundsFirst })
+  const values = write(made, (suffix, tensor) => addInitializer(model, graph, `${name}_${suffix}`, tensor))
   if (graph === model.graph) known.set(key, values)
   return values
 }
 
-function addBlocks(
-  model: Model,
-  graph: Graph,
-  name: string,
-  matrix: BlockMatrix,
-  options: Decided,
-  shapeOf: (made: BlockwiseWeight) => readonly number[],
-): Value[] {
-  const { bits, block_size: blockSize, symmetric, search } = options
-  const { N } = matrix
-  const made = quantizeBlockwise(matrix, { bits, blockSize, symmetric, search })
-  const { packed, scales, zeroPoints, blocks } = made
-  const add = (suffix: string, tensor: Tensor) => addInitializer(model, graph, `${name}_${suffix}`, tensor)
-  return [
-    add(`Q${bits}`, tensorOf('uint8', shapeOf(made), packed)),
-    add('scales', float32([N, blocks], scales)),
-    ...(zeroPoints ? [add('zero_points', tensorOf('uint8', [N, zeroPoints.length / N], zeroPoints))] : []),
-  ]
-}
+export type AddConstant = (suffix: string, tensor: Tensor) => Value
+
+/** As the operators of com.microsoft take it; `shape` is that of the packed integers. */
+export const forContrib =
+  (N: number, bits: number, shape: (made: BlockwiseWeight) => readonly number[]) =>
+  (made: BlockwiseWeight, add: AddConstant): Value[] => {
+    const { packed, scales, zeroPoints, blocks } = made
+    return [
+      add(`Q${bits}`, tensorOf('uint8', shape(made), packed)),
+      add('scales', float32([N, blocks], scales)),
+      ...(zeroPoints ? [add('zero_points', tensorOf('uint8', [N, zeroPoints.length / N], zeroPoints))] : []),
+    ]
+  }
+
+/** As DequantizeLinear takes it. */
+export const forDequantize =
+  (K: number, N: number, { bits, block_size: blockSize }: Decided, byRow = false) =>
+  (made: BlockwiseWeight, add: AddConstant): Value[] => {
+    const { integers, scales, zeroPoints } = dequantizable(made, { K, N, bits, blockSize, byRow })
+    return [add(`Q${bits}`, integers), add('scales', scales), ...(zeroPoints ? [add('zero_points', zeroPoints)] : [])]
+  }
