@@ -158,11 +158,16 @@ const SYNTHETIC_CALIBRATION: Warning = {
 /** samples of the training data that calibrate where the job names no calibration data */
 const CALIBRATING = 128
 
+/** of the calibration data, of which there is little: what it holds out decides whether anything is kept */
+const JUDGING_PART = 1 / 4
+
 /** What is trained on: data of its own, or what calibrates where a static quantization is refined. */
 async function divisionFor(spec: RunnerSpec, { calibration }: Split): Promise<Division | null> {
   const { method, seed } = spec.recipe
   if (method.type === 'qat') return openTraining(spec)
-  return method.type === 'static' && method.refine !== false && calibration ? divideSamples(calibration, seed) : null
+  return method.type === 'static' && method.refine !== false && calibration
+    ? divideSamples(calibration, seed, JUDGING_PART)
+    : null
 }
 
 /** Training data also calibrates where the job names nothing else; without data to evaluate on, what it holds out verifies, because the rest trains. */

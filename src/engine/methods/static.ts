@@ -17,7 +17,9 @@ export const staticMethod: Method = async (input) => {
   const batches = requireBatches(input.batches)
   if (options.compat) return compatStatic(input, options, batches)
   const training = options.refine === false ? null : requireSamples(input)
-  const found = await searchStatic(input, input.target as IntegerTarget, options, batches)
+  // Blocks are trained from where adaptive rounding leaves them.
+  const search = training && options.adaround === false ? { ...options, adaround: 'auto' as const } : options
+  const found = await searchStatic(input, input.target as IntegerTarget, search, batches)
   const { common, variant, plan, steps, layers, calibration } = found
   const refined = training && (await refine(input, training, options, found))
   const built = refined?.built ?? buildVariant(common, variant)

@@ -46,7 +46,7 @@ export function openBuffers(input: BuffersInput, state: State): Buffers {
     ),
   ) as [RunTensor[][], RunTensor[][]]
   const scalars = new Map(
-    [step.rate, step.decay, step.follow, step.sharpness].flatMap((name) => (name ? [[name, tensor([])] as const] : [])),
+    [step.rate, step.decay, step.follow].flatMap((name) => (name ? [[name, tensor([])] as const] : [])),
   )
   const teachers = new Map([...step.teachers].map(([output, { dims }]) => [output, tensor(dims)] as const))
   const targets = step.targets && tensor(step.targets.dims)
@@ -76,7 +76,6 @@ export function openBuffers(input: BuffersInput, state: State): Buffers {
       set(step.rate, OPTIMIZERS[settings.optimizer].rate(learningRate, at + 1))
       set(step.decay, learningRate * settings.weightDecay)
       set(step.follow, at < settings.freezeAt ? FOLLOW : 0)
-      set(step.sharpness, sharpnessAt(at, settings))
       await input.session.runInto(runs[current]!.feeds, runs[current]!.results)
       current = 1 - current
       return Number(loss.data[0])
@@ -86,17 +85,6 @@ export function openBuffers(input: BuffersInput, state: State): Buffers {
       state.numbers = sets[current as 0 | 1].map((arrays) => arrays.map(({ data }) => (data as Float32Array).slice()))
     },
   }
-}
-
-/** parts of a training between which soft rounding becomes hard */
-const SOFT_UNTIL = 0.2
-const HARD_FROM = 0.9
-const SHARPEST = 50
-
-/** Softly rounded weights find their place first, and learn to make do with it then. */
-function sharpnessAt(step: number, { steps }: Settings): number {
-  const part = (step / steps - SOFT_UNTIL) / (HARD_FROM - SOFT_UNTIL)
-  return SHARPEST ** Math.min(Math.max(part, 0), 1)
 }
 
 function oneHot({ dims, data }: RunTensor, indices: readonly number[], classOf: (index: number) => number): void {

@@ -27,20 +27,20 @@ export async function openTraining({ training, calibration, recipe }: RunnerSpec
   return divideSamples({ dataset, start: 0, count }, recipe.seed)
 }
 
-/** Divides samples at random. */
-export function divideSamples({ dataset, start, count }: Samples, seed: number): Division {
+/** Divides samples at random; `part` is held out. */
+export function divideSamples({ dataset, start, count }: Samples, seed: number, part = HELD_OUT_PART): Division {
   const order = shuffled(
     Array.from({ length: count }, (_, i) => start + i),
     seed,
   )
-  return divide({ dataset: reordered(dataset, order), start: 0, count })
+  return divide({ dataset: reordered(dataset, order), start: 0, count }, part)
 }
 
-/** Holds out a tenth at the end, at least 16 and at most 512, and never more than a fifth. */
-function divide(all: Samples): Division {
+/** Holds out `part` at the end, at least 16 and at most 512 samples, and never more than a fifth unless `part` is larger. */
+function divide(all: Samples, part: number): Division {
   if (all.count < LEAST_DIVIDED) return { training: all, heldOut: all, warnings: [NOT_DIVIDED] }
-  const wished = Math.min(MOST_HELD_OUT, Math.max(LEAST_HELD_OUT, Math.round(all.count * HELD_OUT_PART)))
-  const held = Math.min(wished, Math.max(1, Math.floor(all.count / 5)))
+  const wished = Math.min(MOST_HELD_OUT, Math.max(LEAST_HELD_OUT, Math.round(all.count * part)))
+  const held = Math.min(wished, Math.max(1, Math.floor(all.count * Math.max(part, 1 / 5))))
   const at = all.count - held
   return { training: { ...all, count: at }, heldOut: { ...all, start: at, count: held }, warnings: [] }
 }

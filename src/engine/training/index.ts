@@ -55,10 +55,10 @@ export async function trainVariant(
   const from = await chooseStart(start, evaluation, baseline, variant, build)
   const { unrounded: base } = from.variant.base
   const unrounded = base ? weightsByKey(build({ ...from.variant, base })) : AS_BUILT.unrounded
-  const isAsBuilt = !from.searched && unrounded.size === 0 && !blockwise
+  const isAsBuilt = !from.searched && unrounded.size === 0
   const student = isAsBuilt
     ? start.student
-    : await studentOf(start, build(from.variant), { searched: from.searched, unrounded, soft: blockwise })
+    : await studentOf(start, build(from.variant), { searched: from.searched, unrounded })
   const kinds = new Map(student.parameters.map(({ key, kind }) => [key, kind]))
   const { settings, objective, mode } = start
   const { terms, teacher } = blockwise
@@ -72,7 +72,7 @@ export async function trainVariant(
   })
   const artifact = (numbers: readonly Float32Array[]): Built =>
     writeTrained(build(from.variant), {
-      numbers: hardened(student, unpackSlots(step.slots, numbers)),
+      numbers: unpackSlots(step.slots, numbers),
       kinds,
       fixedScales: mode === 'fixed',
     })
@@ -88,16 +88,6 @@ export async function trainVariant(
     options: optionsOf(start),
     warnings: warningsOf(step, result, settings),
   }
-}
-
-/** Softly rounded weights on their integers, with the scales that these belong to. */
-function hardened({ roundings }: Student, numbers: ReadonlyMap<string, Float32Array>): Map<string, Float32Array> {
-  const found = new Map(numbers)
-  for (const [key, { scales, harden }] of roundings) {
-    const soft = numbers.get(key)
-    if (soft) found.set(key, harden(soft)).set(`${key} scale`, scales)
-  }
-  return found
 }
 
 /** share of the held-out training data that the float model gets right, from which on its labels teach nothing */

@@ -96,7 +96,7 @@ function decayed(site: Site, slot: Slot, decay: Value): Value {
 }
 
 /** learning rate of a kind, relative to that of weights */
-const PACE: Record<ParameterKind, number> = { weight: 1, bias: 1, rounding: 1, scale: 1, exponent: 1, range: 0 }
+const PACE: Record<ParameterKind, number> = { weight: 1, bias: 1, scale: 1, exponent: 1, range: 0 }
 
 /** How far a learning rate of 1 moves each number, in a shape that broadcasts over the slot. */
 function unitOf(site: Site, slot: Slot): Value {

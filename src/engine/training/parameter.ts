@@ -1,11 +1,8 @@
 /** What training changes. */
 import type { Value } from '../ir/graph.ts'
 
-/**
- * exponent: base-2 logarithm of a power-of-two scale; range: smallest and largest value, followed instead of trained; rounding: how far a weight
- * is on its way from the integer below to the one above
- */
-export type ParameterKind = 'weight' | 'bias' | 'scale' | 'exponent' | 'range' | 'rounding'
+/** exponent: base-2 logarithm of a power-of-two scale; range: smallest and largest value, followed instead of trained */
+export type ParameterKind = 'weight' | 'bias' | 'scale' | 'exponent' | 'range'
 
 export interface Parameter {
   /** the same for every build of the same variant */

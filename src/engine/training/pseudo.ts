@@ -84,10 +84,9 @@ export function addRoundTo(site: Site, x: Value, step: Value): Value {
   return emit(site, 'RoundTo', [x, step], { domain: DOMAIN, outputs: [output] })
 }
 
-/** The same value, which learns nothing from what reads the result. */
-export function addStop(site: Site, x: Value, output?: Value): Value {
-  const y = output ?? new Value(freshName(site.model, `${x.name}_stop`), 'float32', x.shape)
-  return emit(site, 'Stop', [x], { domain: DOMAIN, outputs: [y] })
+/** output = x, which learns nothing from what reads the output. */
+export function addStop(site: Site, x: Value, output: Value): void {
+  emit(site, 'Stop', [x], { domain: DOMAIN, outputs: [output] })
 }
 
 /**

@@ -33,8 +33,6 @@ export interface Step {
   decay: string | null
   /** scalar input: how fast ranges follow; null without such */
   follow: string | null
-  /** scalar input: how sharply softly rounded weights tell up from down; null without such */
-  sharpness: string | null
   /** by slot: what is fed and what comes out, the numbers first and then their moments */
   state: { now: string[]; next: string[] }[]
 }
@@ -90,12 +88,11 @@ export function buildStep(student: Student, options: StepOptions): Step {
     rate: rate.name,
     decay: decay?.name ?? null,
     follow: follow?.name ?? null,
-    sharpness: student.sharpness?.name ?? null,
     state,
   }
 }
 
-const isOwn = ({ kind }: Parameter): boolean => kind === 'weight' || kind === 'rounding' || kind === 'bias'
+const isOwn = ({ kind }: Parameter): boolean => kind === 'weight' || kind === 'bias'
 
 /** Parameters whose way to the loss goes through a node without a gradient; all of them when that leaves none, so that the error says why. */
 function behindBarriers({ graph }: Model, loss: Value, trained: readonly Parameter[]): Set<Value> {

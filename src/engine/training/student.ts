@@ -7,13 +7,11 @@ import { opOf } from '../ops/index.ts'
 import { removeUnused } from '../passes/remove-unused.ts'
 import { channelLayout, clippingRange, integerRange, QTYPES, type QuantSpec } from '../quant/math.ts'
 import { isTrained } from './floats.ts'
-import { addInput } from './layout.ts'
 import { type Parameter, rootMeanSquare } from './parameter.ts'
 import { addFakeQuantize, addPowerOfTwo, addRoundTo, constantOf, emit, reduce, type Site } from './pseudo.ts'
 import { bounded, roundedUp, type Scale, SMALLEST_SCALE, scaleOfRange } from './ranges.ts'
 import { searchScales } from './scales.ts'
 import type { BiasSite, ConstantSite, Group, Sites } from './sites.ts'
-import { type SoftRounding, softRounding } from './soft-rounding.ts'
 
 export interface Student {
   model: Model
@@ -21,10 +19,6 @@ export interface Student {
   parameters: Parameter[]
   /** by key of a range: scalars with the extremes of this batch */
   observed: Map<string, [Value, Value]>
-  /** by key of a weight that is rounded softly */
-  roundings: Map<string, { scales: Float32Array; harden: SoftRounding['harden'] }>
-  /** scalar input of the graph: how sharply these tell up from down */
-  sharpness: Value | null
 }
 
 /** where weights and their scales start */
@@ -33,8 +27,6 @@ export interface Weights {
   searched: boolean
   /** by key: what weights were before adaptive rounding put them on integers */
   unrounded: ReadonlyMap<string, Float32Array>
-  /** whether weights keep their scales and learn to which of two integers they go */
-  soft?: boolean
 }
 
 /** the quantized model's own weights and scales */
@@ -46,8 +38,6 @@ interface Context extends Site {
   from: Weights
   parameters: Parameter[]
   observed: Map<string, [Value, Value]>
-  roundings: Student['roundings']
-  sharpness: Value | null
   groups: Map<Group, Scale>
   constants: Map<ConstantSite, Scale>
 }
@@ -66,8 +56,6 @@ export function buildStudent(built: Built, sites: Sites, mode: ScaleMode, from: 
     from,
     parameters: [],
     observed: new Map(),
-    roundings: new Map(),
-    sharpness: null,
     groups: new Map(),
     constants: new Map(),
   }
@@ -78,8 +66,7 @@ export function buildStudent(built: Built, sites: Sites, mode: ScaleMode, from: 
   removeUnused.run(model)
   for (const group of sites.groups) observe(context, group)
   for (const value of [...model.graph.initializers]) if (isTrained(value, model)) addFloatParameter(context, value)
-  const { parameters, observed, roundings, sharpness } = context
-  return { model, sites, parameters, observed, roundings, sharpness }
+  return { model, sites, parameters: context.parameters, observed: context.observed }
 }
 
 const constant = ({ model, graph }: Site, name: string, values: Float32Array, shape: readonly number[]) =>
@@ -132,10 +119,6 @@ function trainedScale(
 }
 
 function fakeConstant(context: Context, site: ConstantSite): void {
-  if (context.from.soft && site.plan.role === 'weight' && !site.group) {
-    softConstant(context, site)
-    return
-  }
   const { key, dequantize, values, shape, plan, group, scales, zeroPoints } = site
   const [first, last] = clippingRange(plan.qtype, plan)
   const initial = context.from.searched ? searchScales(site) : scales
@@ -160,20 +143,6 @@ function fakeConstant(context: Context, site: ConstantSite): void {
     gradientFactor: trains ? gradientFactor(values.length / scales.length, last) : 0,
   })
   replaceOutput(context, dequantize, fake)
-}
-
-/** A weight that keeps its scale. */
-function softConstant(context: Context, site: ConstantSite): void {
-  const { key, dequantize, plan, zeroPoints } = site
-  const scales = context.from.searched ? searchScales(site) : site.scales
-  const { parameter, add, harden } = softRounding({ ...site, scales }, context.from.unrounded.get(key))
-  context.sharpness ??= addInput(context.model, 'sharpness', [])
-  const weight = add(context, addParameter(context, parameter), context.sharpness)
-  const dims = plan.axis === null ? [] : [scales.length]
-  const scale = constant(context, `${key}_step`, scales, dims)
-  context.constants.set(site, { scale, zeroPoint: constant(context, `${key}_zero`, zeroPoints, dims) })
-  context.roundings.set(key, { scales, harden })
-  replaceOutput(context, dequantize, weight)
 }
 
 /**

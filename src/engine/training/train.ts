@@ -75,8 +75,7 @@ async function runSteps(input: TrainInput, state: State, buffers: Buffers, watch
     addToCurve(state, loss, learningRate, Math.max(1, Math.ceil(settings.steps / CURVE_POINTS)))
     if (state.step % judgeEvery === 0 || state.step === settings.steps) {
       await judge(input, state, [buffers.numbers(), state.average])
-      // Softly rounded weights are judged for what they are only when they have decided.
-      if (!input.step.sharpness && isHopeless(state)) return 'no_improvement'
+      if (isHopeless(state)) return 'no_improvement'
     }
     watch.afterStep(loss, learningRate)
   }
