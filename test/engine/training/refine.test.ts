@@ -68,7 +68,7 @@ describe('refining a static quantization', () => {
   const refine = { steps: 80, batch_size: 16 }
 
   test('brings the outputs closer to the float model, on samples that nothing was fitted to, and repeats itself', async () => {
-    const [plain, refined, again] = [await run({}), await run({ refine }), await run({ refine })]
+    const [plain, refined, again] = [await run({ adaround: 'auto' }), await run({ refine }), await run({ refine })]
     const { training, metrics, options } = refined.report
     assert.equal(training!.loss, 'block_reconstruction')
     assert.equal(training!.kept, 'trained')
@@ -84,7 +84,8 @@ describe('refining a static quantization', () => {
   })
 
   test('what does not help is not kept', async () => {
-    const [plain, refined] = [await run({}), await run({ refine: { ...refine, learning_rate: 1 } })]
+    const plain = await run({ adaround: 'auto' })
+    const refined = await run({ refine: { ...refine, learning_rate: 1 } })
     assert.equal(refined.report.training!.kept, 'post_training')
     assert.equal(print(refined.model), print(plain.model))
     assert.equal((refined.report.options.method as { refine: unknown }).refine, false)
