@@ -76,5 +76,5 @@ function untrainedWarning({ untrained }: Step): Warning[] {
 const NOT_BETTER: Warning = {
   code: 'training_not_better',
   detail:
-    'no step of the training was better on the held-out samples than the post-training quantization that it started from, which is therefore the result',
+    'no step of the training was clearly better on the held-out samples than the post-training quantization that it started from, which is therefore the result',
 }

@@ -78,6 +78,7 @@ export async function trainVariant(
     })
   const score = (numbers: readonly Float32Array[]) => evaluation.score(artifact(numbers).model)
   const result = await run({ start, step, teacher, evaluation, baseline, score })
+  if (blockwise && !isClear(result, baseline, training.heldOut.count)) result.state.best = null
   const { best } = result.state
   return {
     built: best ? artifact(best.numbers) : build(variant),
@@ -88,6 +89,11 @@ export async function trainVariant(
     options: optionsOf(start),
     warnings: warningsOf(step, result, settings),
   }
+}
+
+/** Whether the best artifact won more than few samples may win by chance; calibration data is little, and nobody asked for a gamble. */
+function isClear({ state: { best } }: TrainResult, baseline: Score, samples: number): boolean {
+  return best !== null && best.score.loss < baseline.loss * (1 - 2 / Math.sqrt(samples))
 }
 
 /** share of the held-out training data that the float model gets right, from which on its labels teach nothing */
