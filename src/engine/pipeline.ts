@@ -170,21 +170,12 @@ async function divisionFor(spec: RunnerSpec, { calibration }: Split): Promise<Di
     : null
 }
 
-/**
- * Training data also calibrates where the job names nothing else, and what it holds out verifies where nothing evaluates. Held-out samples never
- * calibrate: they judge what training starts from, too.
- */
-function withTraining(
-  { evaluation, training: own, recipe }: RunnerSpec,
-  split: Split,
-  division: Division | null,
-): Split {
+/** Training data also calibrates where the job names nothing else; without data to evaluate on, what it holds out verifies, because the rest trains. */
+function withTraining({ evaluation }: RunnerSpec, split: Split, division: Division | null): Split {
   if (!division) return split
   const { training, heldOut, warnings } = division
-  const wished = recipe.calibration?.samples ?? CALIBRATING
-  const calibrating = { ...training, count: Math.min(training.count, wished) }
   return {
-    calibration: own && split.calibration ? split.calibration : calibrating,
+    calibration: split.calibration ?? { ...training, count: Math.min(training.count, CALIBRATING) },
     heldOut: evaluation ? split.heldOut : heldOut,
     warnings: [...split.warnings, ...warnings],
   }
