@@ -7,6 +7,7 @@ import { changeAttempt } from './attempt.ts'
 import type { JobChange } from './change-job.ts'
 import type { Claim } from './claim-job.ts'
 import type { ArtifactSummary, JobRecord } from './job.ts'
+import { trains } from './trains.ts'
 import { canceled, failed } from './transitions.ts'
 
 export interface Success {
@@ -42,7 +43,7 @@ const keeps = (job: JobRecord, outcome: Outcome): boolean =>
 
 function canceledWith(job: JobRecord, outcome: Outcome): JobChange {
   const end = canceled()
-  if (outcome.status !== 'succeeded' || job.request.method.type !== 'qat') return end
+  if (outcome.status !== 'succeeded' || !trains(job.request)) return end
   const { patch, artifacts, event } = succeeded(job, outcome)
   return {
     artifacts,

@@ -8,7 +8,8 @@ export function dataToTrainOn({ request, calibration, training: dataset }: Subje
   const { method, training } = request
   if (method.type !== 'qat') {
     const detail = `the method ${method.type} does not train; only qat does`
-    return training ? [{ pointer: '/training', code: 'invalid_request', detail }] : []
+    const stray: Violation[] = training ? [{ pointer: '/training', code: 'invalid_request', detail }] : []
+    return [...stray, ...dataToRefineOn(request)]
   }
   if (!training && !request.calibration) {
     const detail = 'quantization-aware training needs a data set to train on; labels are not necessary'
@@ -17,6 +18,17 @@ export function dataToTrainOn({ request, calibration, training: dataset }: Subje
   // Calibration data train where the job names nothing else.
   const labelled = training ? dataset : calibration
   return [...(training ? lengthOfTraining(training) : []), ...labelsOfLoss(method, labelled)]
+}
+
+function dataToRefineOn({ method, calibration }: JobRequest): Violation[] {
+  if (method.type !== 'static' || method.refine === false) return []
+  if (!calibration) {
+    const detail = 'blocks are reconstructed on calibration data; labels are not necessary'
+    return [{ pointer: '/calibration/dataset_id', code: 'dataset_required', detail }]
+  }
+  const { steps, epochs } = method.refine === true ? {} : method.refine
+  if (steps === undefined || epochs === undefined) return []
+  return [{ pointer: '/method/refine/steps', code: 'invalid_request', detail: 'either epochs or steps, not both' }]
 }
 
 function lengthOfTraining({ steps, epochs }: NonNullable<JobRequest['training']>): Violation[] {

@@ -72,6 +72,12 @@ describe('training', () => {
     assert.deepEqual(await refusalOf({ method: qat, training: { dataset_id: 'ds_none' } }), [
       '/training/dataset_id not_found',
     ])
+    const refining = { type: 'static', refine: true }
+    assert.deepEqual(await refusalOf({ method: refining }), ['/calibration/dataset_id dataset_required'])
+    const both = { type: 'static', refine: { steps: 5, epochs: 2 } }
+    assert.deepEqual(await refusalOf({ method: both, calibration: { dataset_id } }), [
+      '/method/refine/steps invalid_request',
+    ])
     const unlabelled = await create(service.url, 'datasets', randomData(20, IMAGE))
     const learned = { type: 'qat', loss: 'cross_entropy' }
     assert.deepEqual(await refusalOf({ method: learned, training: { dataset_id: unlabelled } }), [
@@ -110,6 +116,25 @@ describe('training', () => {
     assert.ok(done.metrics!.fidelity!.sqnr_db > 10)
     assert.ok(done.warnings.some(({ code }) => code === 'training_stopped'))
     await isClean(job)
+  })
+
+  test('a refinement that is canceled ends canceled, with the best so far', async () => {
+    const { body } = await post<Job>(`${service.url}/v1/jobs`, {
+      model_id,
+      target: 'cpu-int8',
+      method: { type: 'static', refine: { steps: 500_000, batch_size: 16 } },
+      calibration: { dataset_id },
+    })
+    await until(
+      async () => (await getJob(service.url, body.id)).progress?.training !== undefined,
+      'no training',
+      60_000,
+    )
+    await post(`${service.url}/v1/jobs/${body.id}/cancel`, {})
+    const done = await finished(service.url, body.id)
+    assert.equal(done.status, 'canceled')
+    assert.ok(modelOf(done))
+    assert.ok(done.warnings.some(({ code }) => code === 'training_stopped'))
   })
 
   test('a training that runs out of time succeeds with the best so far', async () => {
