@@ -1,5 +1,7 @@
 /** Stage `prepare`: an uploaded file becomes a folded, typed graph of opset 13 or newer; ONNX Runtime does the folding and the typing. */
+
 import { foldAside, foldWhole } from './fold.ts'
+import { MICROSOFT } from './ir/domain.ts'
 import type { Model } from './ir/graph.ts'
 import { isLarge, settleWeights } from './large/weights.ts'
 import { decodeModel } from './onnx/index.ts'
@@ -28,8 +30,6 @@ export const PREPARE: readonly Pass[] = [
 
 /** what onnxruntime.quantization's own preparation leaves to do after ONNX Runtime's folding */
 export const PREPARE_COMPAT: readonly Pass[] = [removeUnused]
-
-const CONTRIB = 'com.microsoft'
 
 export interface PrepareOptions {
   passes?: readonly Pass[]
@@ -79,7 +79,7 @@ export async function prepare(
     floatOpset,
     model,
     large,
-    quantizeDomain: problems.length > 0 ? CONTRIB : '',
+    quantizeDomain: problems.length > 0 ? MICROSOFT : '',
     inputs: folded.inputs.map((info) => markUnknownRank(info, original.model)),
     outputs: folded.outputs,
     warnings: [
@@ -98,7 +98,7 @@ function markUnknownRank(info: ValueInfo, { graph }: Model): ValueInfo {
 
 const notRaised = (detail: string) => ({
   code: 'opset_kept',
-  detail: `the operator set was not raised because ${detail}; quantization operators of the domain ${CONTRIB} are used instead`,
+  detail: `the operator set was not raised because ${detail}; quantization operators of the domain ${MICROSOFT} are used instead`,
 })
 
 /** The model at opset `target` or newer, or as it is together with the reasons. */
@@ -109,6 +109,6 @@ async function raise(load: () => Promise<Model>, target: number): Promise<{ mode
   const problems = upgradeOpset(model, opset, target)
   if (problems.length === 0) return { model, problems }
   const untouched = await load()
-  untouched.opsets.set(CONTRIB, 1)
+  untouched.opsets.set(MICROSOFT, 1)
   return { model: untouched, problems }
 }

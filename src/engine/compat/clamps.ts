@@ -1,7 +1,8 @@
 /** Clamps that the quantizer of their output makes superfluous. */
 import type { Graph, Node, Value } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
-import { QTYPES, type QType, type ScaleZeroPoint } from '../quant/math.ts'
+import { QTYPES } from '../quant/math.ts'
+import type { TypedParameters } from './constants.ts'
 
 const CLAMPS = new Set(['Clip', 'Relu'])
 
@@ -19,7 +20,7 @@ const readersOf = ({ consumers }: Value): number => [...consumers.values()].redu
  * Whether integers of these parameters cannot leave the clamp's bounds by more than a step. ONNX Runtime does not ask: with
  * ranges made symmetric, or bounds on one side of zero, it removes clamps that nothing replaces.
  */
-export function quantizerClamps(node: Node, { scale, zeroPoint }: ScaleZeroPoint, qtype: QType): boolean {
+export function quantizerClamps(node: Node, { qtype, scale, zeroPoint }: TypedParameters): boolean {
   const [qmin, qmax] = QTYPES[qtype].full
   const [low, high] = boundsOf(node)
   return (qmin - zeroPoint) * scale >= low - scale && (qmax - zeroPoint) * scale <= high + scale

@@ -1,25 +1,48 @@
 /** Constants that hold quantized data and its parameters. */
 import { addInitializer } from '../ir/build.ts'
 import type { Model, Value } from '../ir/graph.ts'
-import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
+import { float32, type Tensor, view } from '../ir/tensor.ts'
 import {
   allocate,
+  channelExtremes,
   channelLayout,
+  type Integers,
   type QType,
   quantizeInto,
-  quantizePerChannel,
-  quantizeTensor,
   type RangeOptions,
-  scaleZeroPointOf,
+  type ScaleZeroPoint,
+  scaleZeroPoint,
 } from '../quant/math.ts'
+import { integerTensor } from '../quant/packed.ts'
+import { blockIndex, blockParameters } from './blocks.ts'
 import { quantizedName, scaleName, zeroPointName } from './names.ts'
 
-/** Scales and zero points of one constant; one pair when `axis` is null. */
+/** Scales and zero points of one constant. */
 export interface ConstantParameters {
   qtype: QType
+  /** null: one pair */
   axis: number | null
+  /** elements along the axis that share a pair; null: all with the same index have one */
+  blockSize: number | null
+  /** of the scales */
+  shape: readonly number[]
   scales: Float32Array
-  zeroPoints: ReturnType<typeof allocate>
+  zeroPoints: Integers
+}
+
+/** What parameters a constant is to get. */
+export interface ConstantForm {
+  qtype: QType
+  axis: number | null
+  blockSize?: number | null
+  range: RangeOptions
+  /** parameters of one channel, or of all, from the extremes of its elements; default: from `range` */
+  parametersOf?: (extremes: readonly [low: number, high: number], channel: number) => ScaleZeroPoint
+}
+
+/** Parameters of a computed value. */
+export interface TypedParameters extends ScaleZeroPoint {
+  qtype: QType
 }
 
 /** The two constants that Q, DQ and the integer operators read. */
@@ -31,53 +54,77 @@ export interface ParameterValues {
 export const isFloatConstant = (value: Value | null | undefined): value is Value & { tensor: Tensor } =>
   value?.tensor?.dtype === 'float32'
 
-export function constantParameters(
-  tensor: Tensor,
-  qtype: QType,
-  axis: number | null,
-  options: RangeOptions,
-): ConstantParameters {
+export function constantParameters(tensor: Tensor, form: ConstantForm): ConstantParameters {
+  const { qtype, axis, blockSize = null, range } = form
   const values = view(tensor, 'float32')
-  if (axis !== null) {
-    const { scales, zeroPoints } = quantizePerChannel(values, tensor.shape, axis, qtype, options)
-    return { qtype, axis, scales, zeroPoints }
+  if (axis !== null && blockSize !== null) {
+    const matrix = { shape: tensor.shape as readonly [number, number], axis, blockSize }
+    const { shape, scales, zeroPoints } = blockParameters(values, matrix, qtype, range.symmetric)
+    return { qtype, axis, blockSize, shape, scales, zeroPoints: integersIn(qtype, zeroPoints) }
   }
-  const { scale, zeroPoint } = scaleZeroPointOf(values, qtype, options)
-  return { qtype, axis, scales: Float32Array.of(scale), zeroPoints: allocate(qtype, 1).fill(zeroPoint) }
+  const parametersOf = form.parametersOf ?? (([low, high]) => scaleZeroPoint(low, high, qtype, range))
+  const found = channelExtremes(values, tensor.shape, axis).map(parametersOf)
+  return {
+    qtype,
+    axis,
+    blockSize: null,
+    shape: axis === null ? [] : [found.length],
+    scales: Float32Array.from(found, ({ scale }) => scale),
+    zeroPoints: integersIn(
+      qtype,
+      found.map(({ zeroPoint }) => zeroPoint),
+    ),
+  }
+}
+
+function integersIn(qtype: QType, numbers: ArrayLike<number>): Integers {
+  const integers = allocate(qtype, numbers.length)
+  integers.set(numbers)
+  return integers
 }
 
 /** The integers of a constant. */
-export function quantizeConstant(tensor: Tensor, { qtype, axis, scales, zeroPoints }: ConstantParameters): Tensor {
+export function quantizeConstant(tensor: Tensor, parameters: ConstantParameters): Tensor {
+  const { qtype, axis, blockSize, shape, scales, zeroPoints } = parameters
   const values = view(tensor, 'float32')
-  const at = (channel: number) => ({ scale: scales[channel], zeroPoint: zeroPoints[channel] })
-  if (axis === null) return tensorOf(qtype, tensor.shape, quantizeTensor(values, at(0), qtype))
-  const { outer, channels, inner } = channelLayout(tensor.shape, axis)
   const integers = allocate(qtype, values.length)
-  for (let block = 0; block < outer * channels; block++)
-    quantizeInto(integers, values, block * inner, inner, at(block % channels), qtype)
-  return tensorOf(qtype, tensor.shape, integers)
-}
-
-export function addParameters(model: Model, name: string, parameters: ConstantParameters): ParameterValues {
-  const { qtype, axis, scales, zeroPoints } = parameters
-  const shape = axis === null ? [] : [scales.length]
-  return {
-    zeroPoint: addInitializer(model, model.graph, zeroPointName(name), tensorOf(qtype, shape, zeroPoints)),
-    scale: addInitializer(model, model.graph, scaleName(name), float32(shape, scales)),
+  const quantizeRun = (start: number, count: number, pair: number) => {
+    const at = { scale: scales[pair]!, zeroPoint: zeroPoints[pair]! }
+    quantizeInto(integers, values, start, count, at, qtype)
   }
+  if (axis === null) quantizeRun(0, values.length, 0)
+  else if (blockSize === null) {
+    const { outer, channels, inner } = channelLayout(tensor.shape, axis)
+    for (let block = 0; block < outer * channels; block++) quantizeRun(block * inner, inner, block % channels)
+  } else {
+    const pairOf = blockIndex({ shape: tensor.shape as readonly [number, number], axis, blockSize }, shape[1]!)
+    for (let i = 0; i < values.length; i++) quantizeRun(i, 1, pairOf(i))
+  }
+  return integerTensor(qtype, tensor.shape, integers)
 }
 
-export function addScalarParameters(
+export function addParameters(
   model: Model,
   name: string,
-  qtype: QType,
-  { scale, zeroPoint }: { scale: number; zeroPoint: number },
+  { qtype, shape, scales, zeroPoints }: Pick<ConstantParameters, 'qtype' | 'shape' | 'scales' | 'zeroPoints'>,
+  suffix = '',
 ): ParameterValues {
-  const zero = tensorOf(qtype, [], allocate(qtype, 1).fill(zeroPoint))
+  const add = (base: string, tensor: Tensor) => addInitializer(model, model.graph, base + suffix, tensor)
   return {
-    zeroPoint: addInitializer(model, model.graph, zeroPointName(name), zero),
-    scale: addInitializer(model, model.graph, scaleName(name), scalar(scale)),
+    zeroPoint: add(zeroPointName(name), integerTensor(qtype, shape, zeroPoints)),
+    scale: add(scaleName(name), float32(shape, scales)),
   }
+}
+
+/** One pair for a whole tensor. */
+export const addScalarParameters = (
+  model: Model,
+  name: string,
+  { qtype, scale, zeroPoint }: TypedParameters,
+  suffix = '',
+): ParameterValues => {
+  const pair = { scales: Float32Array.of(scale), zeroPoints: integersIn(qtype, [zeroPoint]) }
+  return addParameters(model, name, { qtype, shape: [], ...pair }, suffix)
 }
 
 export const addIntegers = (model: Model, name: string, tensor: Tensor): Value =>

@@ -44,7 +44,7 @@ export function addBias(
 export function widenWeightScales(parameters: ConstantParameters, bias: Tensor, inputScale: number): boolean {
   const { qtype, axis, scales, zeroPoints } = parameters
   if (!qtype.startsWith('int') || zeroPoints.some((zero) => zero !== 0)) return false
-  if (axis !== null && !biasFits(bias, scales.length)) return false
+  if (parameters.blockSize !== null || (axis !== null && !biasFits(bias, scales.length))) return false
   const values = view(bias, 'float32')
   const largest = Math.max(...extremes(values).map(Math.abs))
   const before = scales.slice()

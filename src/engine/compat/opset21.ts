@@ -1,19 +1,32 @@
 /** Raises a model to operator set 21, the first whose QuantizeLinear knows 16-bit types. */
+
 import { addNode, int } from '../ir/build.ts'
+import { MICROSOFT } from '../ir/domain.ts'
 import { type Attribute, type Model, type Node, sortedNodes } from '../ir/graph.ts'
 import { int64 } from '../ir/tensor.ts'
 import { QTYPES } from '../quant/math.ts'
 import { opsetOf, requireOpset } from './opset.ts'
 import type { CompatOptions } from './options.ts'
+import { overriddenTypes } from './overrides.ts'
 
 const TARGET = 21
 /** older operators changed their meaning on the way */
 const OLDEST = 13
 
-export function raiseForWideTypes(model: Model, { activationType, weightType, domain }: CompatOptions): void {
-  const opset = opsetOf(model)
-  const isWide = QTYPES[activationType].bits === 16 || QTYPES[weightType].bits === 16
-  if (isWide && domain === '' && opset < TARGET) raiseTo21(model)
+/** Source: update_opset_version. 4-bit types alone raise nothing: they are written with Microsoft's operators. */
+export function raiseForWideTypes(
+  model: Model,
+  { activationType, weightType, overrides, blockSize }: CompatOptions,
+): void {
+  const types = [activationType, weightType, ...overriddenTypes(overrides)]
+  if (types.some((qtype) => QTYPES[qtype].bits === 16) || blockSize !== undefined) raiseTo21(model)
+}
+
+/** The domain of Q and DQ: where the standard ones lack a type, Microsoft's have it. */
+export function domainFor(model: Model, { domain, activationType, weightType, overrides }: CompatOptions): string {
+  const types = [activationType, weightType, ...overriddenTypes(overrides)]
+  const lacks = opsetOf(model) < TARGET && types.some((qtype) => QTYPES[qtype].bits !== 8)
+  return domain === '' && lacks ? MICROSOFT : domain
 }
 
 /** Raises a model of operator set 13 or newer. Throws compat_unsupported for an older one. */

@@ -1,5 +1,6 @@
 /** The options of onnxruntime.quantization that this folder understands, and their defaults. */
 import type { QType } from '../quant/math.ts'
+import type { Overrides } from './overrides.ts'
 
 export interface CompatOptions {
   activationType: QType
@@ -35,6 +36,10 @@ export interface CompatOptions {
   /** default: every node */
   onlyNodes?: readonly string[]
   excludedNodes: readonly string[]
+  /** of single tensors; Q/DQ only */
+  overrides: Overrides
+  /** elements of a weight matrix that share a scale, along the axis that the product sums over; Q/DQ only */
+  blockSize?: number
   /** domain of QuantizeLinear and DequantizeLinear: '' or com.microsoft */
   domain: string
 }
@@ -56,6 +61,7 @@ const DEFAULTS: CompatOptions = {
   floatOutputsOf: [],
   channelAxes: {},
   excludedNodes: [],
+  overrides: {},
   domain: '',
 }
 

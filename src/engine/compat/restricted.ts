@@ -1,13 +1,22 @@
-/** uint8 parameters whose zero point is 0 or 128 and nothing between. Source: snap_zero_point_to_uint8. */
-import type { ScaleZeroPoint } from '../quant/math.ts'
+/** uint8 parameters whose zero point is the first integer or the middle one. Source: snap_zero_point_to_uint8. */
+import { integerRange, type ScaleZeroPoint } from '../quant/math.ts'
 
-const LARGEST = 255
-const MIDDLE = 128
+export interface RestrictedOptions {
+  reduceRange?: boolean
+  /** smallest rmax − rmin */
+  minimumRange?: number
+}
 
-export function restrictedParameters(rmin: number, rmax: number, minimumRange = 0): ScaleZeroPoint {
+export function restrictedParameters(
+  rmin: number,
+  rmax: number,
+  { reduceRange, minimumRange = 0 }: RestrictedOptions,
+): ScaleZeroPoint {
+  const [first, last] = integerRange('uint8', { symmetric: false, reduceRange })
+  const middle = (first + last + 1) / 2
   const low = Math.fround(Math.min(rmin, 0))
   const high = Math.max(Math.fround(rmax), 0, minimumRange > 0 ? low + minimumRange : 0)
-  if (high <= low) return { scale: Math.fround(1 / LARGEST), zeroPoint: 0 }
-  if (low === 0) return { scale: Math.fround(high / LARGEST), zeroPoint: 0 }
-  return { scale: Math.fround(Math.max(-low / MIDDLE, high / (LARGEST - MIDDLE))), zeroPoint: MIDDLE }
+  const smallest = minimumRange / (last - first)
+  const scale = low < 0 ? Math.max(-low / (middle - first), high / (last - middle)) : (high || 1) / (last - first)
+  return { scale: Math.fround(Math.fround(scale) < smallest ? smallest : scale), zeroPoint: low < 0 ? middle : first }
 }

@@ -1,10 +1,11 @@
 /** Weights that use 4 bits are packed in pairs, which halves them once more. */
+
 import { addInitializer } from '../ir/build.ts'
+import { MICROSOFT } from '../ir/domain.ts'
 import { type Model, Node, type Value } from '../ir/graph.ts'
 import { elementCount, type Tensor, tensorOf, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
-const CONTRIB = 'com.microsoft'
 /** from this operator set on the standard DequantizeLinear knows 4-bit integers */
 const PACKED_OPSET = 21
 
@@ -57,10 +58,10 @@ function packed(tensor: Tensor, dtype: Packed): Tensor {
 }
 
 function moveToContrib(model: Model, node: Node): void {
-  if (node.domain === CONTRIB) return
+  if (node.domain === MICROSOFT) return
   const { name, opType, attributes } = node
   const [inputs, outputs] = [[...node.inputs], [...node.outputs]]
   model.graph.removeNode(node)
-  model.opsets.set(CONTRIB, 1)
-  model.graph.addNode(new Node(name, opType, CONTRIB, inputs, outputs, attributes))
+  model.opsets.set(MICROSOFT, 1)
+  model.graph.addNode(new Node(name, opType, MICROSOFT, inputs, outputs, attributes))
 }

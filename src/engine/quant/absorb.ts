@@ -3,6 +3,7 @@ import { type Graph, type Node, replaceUses } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import { clippingRange, QTYPES, type QType, type QuantSpec, quantizeTensor, type ScaleZeroPoint } from './math.ts'
+import { integersOfTensor } from './packed.ts'
 
 /** Removes every clamp among `nodes` whose only reader is such a quantizer; results stay the same to the bit. */
 export function absorbClamps(graph: Graph, nodes: Iterable<Node>): void {
@@ -23,7 +24,7 @@ function saturates(quantizer: Node, [low, high]: readonly [number, number]): boo
   const [scale, zero] = [quantizer.inputs[1]?.tensor, quantizer.inputs[2]?.tensor]
   if (!scale || !zero || !Object.hasOwn(QTYPES, zero.dtype)) return false
   const qtype = zero.dtype as QType
-  const parameters = { scale: view(scale, 'float32')[0], zeroPoint: Number(view(zero, qtype)[0]) }
+  const parameters = { scale: view(scale, 'float32')[0], zeroPoint: integersOfTensor(zero, qtype)[0] }
   const [first, last] = QTYPES[qtype].full
   const [lowest, highest] = quantizeTensor(Float32Array.of(low, high), parameters, qtype)
   return lowest === first && highest === last

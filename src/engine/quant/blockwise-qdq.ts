@@ -2,6 +2,7 @@
 import type { DType } from '../ir/dtype.ts'
 import { float32, type Tensor, tensorOf } from '../ir/tensor.ts'
 import type { BlockBits, BlockwiseWeight } from './blockwise.ts'
+import { packIntegers, unsignedAt } from './packed.ts'
 
 export interface DequantizableWeight {
   /** [K, N], or [N, K] where blocks lie along the last axis; two 4-bit integers in a byte, the first in the low half */
@@ -34,13 +35,13 @@ export function dequantizable(
   const middle = zeroPoints ? 0 : 2 ** (bits - 1)
   const bytesPerBlock = (blockSize * bits) / 8
   const integerAt = (n: number, k: number) =>
-    numberAt(packed, (n * blocks + Math.floor(k / blockSize)) * bytesPerBlock, k % blockSize, bits) - middle
-  const zeroPointAt = (n: number, b: number) => numberAt(zeroPoints!, (n * zeroPoints!.length) / N, b, bits)
+    unsignedAt(packed, (n * blocks + Math.floor(k / blockSize)) * bytesPerBlock, k % blockSize, bits) - middle
+  const zeroPointAt = (n: number, b: number) => unsignedAt(zeroPoints!, (n * zeroPoints!.length) / N, b, bits)
   const dtype = zeroPoints ? unsigned : signed
   const made = (of: DType, rows: number, at: (n: number, row: number) => number): Tensor => {
     const shape = byRow ? [N, rows] : [rows, N]
     const value = (i: number) => (byRow ? at(Math.floor(i / rows), i % rows) : at(i % N, Math.floor(i / N)))
-    return tensorOf(of, shape, packedNumbers(rows * N, bits, value))
+    return tensorOf(of, shape, packIntegers(rows * N, bits, value))
   }
   const scaleAt = (i: number) => (byRow ? scales[i]! : scales[(i % N) * blocks + Math.floor(i / N)]!)
   return {
@@ -51,18 +52,4 @@ export function dequantizable(
     ),
     zeroPoints: zeroPoints && made(unsigned, blocks, zeroPointAt),
   }
-}
-
-function numberAt(bytes: Uint8Array, start: number, index: number, bits: BlockBits): number {
-  const at = index * bits
-  return (bytes[start + (at >> 3)]! >> (at & 7)) & (2 ** bits - 1)
-}
-
-function packedNumbers(count: number, bits: BlockBits, value: (index: number) => number): Uint8Array {
-  const bytes = new Uint8Array(Math.ceil((count * bits) / 8))
-  for (let i = 0; i < count; i++) {
-    const at = i * bits
-    bytes[at >> 3]! |= (value(i) & (2 ** bits - 1)) << (at & 7)
-  }
-  return bytes
 }

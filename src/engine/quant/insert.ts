@@ -1,5 +1,7 @@
 /** Stage `quantize`: writes the plan into the graph as QuantizeLinear / DequantizeLinear pairs, integer weights and int32 biases. */
+
 import { addInitializer, addNode, int } from '../ir/build.ts'
+import { MICROSOFT } from '../ir/domain.ts'
 import { freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../ir/tensor.ts'
 import { absorbClamps } from './absorb.ts'
@@ -211,15 +213,14 @@ function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): 
   node.setInput(index, dequantize(context, bias.name, [integers, scale], weight.axis === null ? null : 0))
 }
 
-const CONTRIB = 'com.microsoft'
 /** from this operator set on the standard Q/DQ operators know 16-bit integers */
 const WIDE_OPSET = 21
 
 /** Domain of the Q/DQ operators of a type; the standard ones learnt 16 bits late. */
 function domainFor({ model, domain }: Insertion, qtype: string): string {
   if (!qtype.endsWith('16') || (model.opsets.get('') ?? 0) >= WIDE_OPSET) return domain
-  model.opsets.set(CONTRIB, 1)
-  return CONTRIB
+  model.opsets.set(MICROSOFT, 1)
+  return MICROSOFT
 }
 
 function dequantize(context: Insertion, name: string, inputs: Value[], axis: number | null): Value {

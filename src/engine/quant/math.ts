@@ -1,5 +1,7 @@
 /** Parameter arithmetic of affine quantization, bit for bit as ONNX Runtime 1.30 does it: q = clip(round(x ÷ scale) + zeroPoint). */
 export const QTYPES = {
+  uint4: { bits: 4, signed: false, full: [0, 15], symmetric: [0, 15], reduced: [0, 7] },
+  int4: { bits: 4, signed: true, full: [-8, 7], symmetric: [-8, 7], reduced: [-4, 3] },
   uint8: { bits: 8, signed: false, full: [0, 255], symmetric: [0, 255], reduced: [0, 127] },
   int8: { bits: 8, signed: true, full: [-128, 127], symmetric: [-127, 127], reduced: [-64, 64] },
   uint16: { bits: 16, signed: false, full: [0, 65535], symmetric: [0, 65535], reduced: [0, 32767] },
@@ -130,7 +132,14 @@ function allFinite(values: Float32Array): boolean {
   return true
 }
 
-const ARRAYS = { uint8: Uint8Array, int8: Int8Array, uint16: Uint16Array, int16: Int16Array } as const
+const ARRAYS = {
+  uint4: Uint8Array,
+  int4: Int8Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+} as const
 
 export const allocate = (qtype: QType, length: number): Integers => new ARRAYS[qtype](length)
 
@@ -185,27 +194,35 @@ export function quantizePerChannel(
   const scales = new Float32Array(channels)
   const zeroPoints = allocate(qtype, channels)
   const clip = clippingRange(qtype, options)
-  for (let c = 0; c < channels; c++) {
-    const starts = Array.from({ length: outer }, (_, o) => (o * channels + c) * inner)
-    const [low, high] = extremesOfBlocks(values, starts, inner)
+  channelExtremes(values, shape, axis).forEach(([low, high], c) => {
     const found = scaleZeroPoint(low, high, qtype, options)
     const parameters = { ...found, scale: adjust(c, found.scale) }
-    for (const start of starts) quantizeInto(quantized, values, start, inner, parameters, qtype, clip)
+    for (let block = 0; block < outer; block++)
+      quantizeInto(quantized, values, (block * channels + c) * inner, inner, parameters, qtype, clip)
     scales[c] = parameters.scale
     zeroPoints[c] = parameters.zeroPoint
-  }
+  })
   return { quantized, scales, zeroPoints }
 }
 
-function extremesOfBlocks(values: Float32Array, starts: number[], inner: number): [number, number] {
-  let low = Number.POSITIVE_INFINITY
-  let high = Number.NEGATIVE_INFINITY
-  for (const start of starts) {
-    const [blockLow, blockHigh] = extremes(values, start, start + inner)
-    if (blockLow < low) low = blockLow
-    if (blockHigh > high) high = blockHigh
-  }
-  return starts.length * inner === 0 ? [0, 0] : [low, high]
+/** Smallest and largest element per index of `axis`, or of all for null; [0, 0] where there are none. */
+export function channelExtremes(
+  values: Float32Array,
+  shape: readonly number[],
+  axis: number | null,
+): [low: number, high: number][] {
+  if (axis === null) return [extremes(values)]
+  const { outer, channels, inner } = channelLayout(shape, axis)
+  return Array.from({ length: channels }, (_, channel) => {
+    let [low, high] = extremes(values, channel * inner, outer === 0 ? 0 : (channel + 1) * inner)
+    for (let block = 1; block < outer; block++) {
+      const start = (block * channels + channel) * inner
+      const [blockLow, blockHigh] = extremes(values, start, start + inner)
+      if (blockLow < low) low = blockLow
+      if (blockHigh > high) high = blockHigh
+    }
+    return [low, high]
+  })
 }
 
 /** int32 bias of a layer: scale = inputScale · weightScale (float32), zero point 0, division in float64, clipped to int32. */

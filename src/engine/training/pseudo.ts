@@ -1,5 +1,7 @@
 /** Operators that exist only while a training step is built: differentiated by rules of their own, then lowered to standard ones. */
+
 import { addInitializer, addNode, float, int, ints, type NodeOptions } from '../ir/build.ts'
+import { MICROSOFT } from '../ir/domain.ts'
 import { codeOf } from '../ir/dtype.ts'
 import { type Attribute, freshName, type Graph, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
 import { int64, scalar } from '../ir/tensor.ts'
@@ -196,15 +198,13 @@ const LOWERINGS: Record<string, Lowering> = {
   },
 }
 
-const CONTRIB = 'com.microsoft'
-
 /** Q, a clamp where the type holds more integers than may be used, and DQ: two fast kernels and little memory. */
 function lowerFakeQuantize(site: Site, node: Node, [x, scale, zeroPoint]: Value[], output: Value): void {
   const { qtype, first, last, axis } = attributesOf(node)
   const [lowest, highest] = QTYPES[qtype].full
   const wide = qtype.endsWith('16')
-  if (wide) site.model.opsets.set(CONTRIB, 1)
-  const domain = wide ? CONTRIB : ''
+  if (wide) site.model.opsets.set(MICROSOFT, 1)
+  const domain = wide ? MICROSOFT : ''
   const zero = emit(site, 'Cast', [zeroPoint!], { attributes: { to: int(codeOf(qtype)) } })
   const attributes: Record<string, Attribute> = axis < 0 ? {} : { axis: int(axis) }
   const fits = first === lowest && last === highest

@@ -4,6 +4,7 @@ import { view } from '../ir/tensor.ts'
 import type { Built } from '../methods/variant.ts'
 import type { Parameters } from '../quant/insert.ts'
 import type { QType, QuantSpec } from '../quant/math.ts'
+import { integersOfTensor } from '../quant/packed.ts'
 import type { ConstantPlan } from '../quant/plan.ts'
 
 /** Values that are rounded with one scale. */
@@ -116,7 +117,7 @@ function constantSite(
     shape: value.tensor.shape,
     plan,
     scales: view(scale.tensor, 'float32'),
-    zeroPoints: Float32Array.from(view(zeroPoint.tensor, zeroPoint.tensor.dtype as QType)),
+    zeroPoints: Float32Array.from(integersOfTensor(zeroPoint.tensor, zeroPoint.tensor.dtype as QType)),
     group: tied ? groupOf(tied) : null,
   }
 }

@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CompatOptions } from '../../../src/engine/compat/options.ts'
+import type { Overrides, TensorOverride } from '../../../src/engine/compat/overrides.ts'
 import type { Model } from '../../../src/engine/ir/graph.ts'
 import { decodeModel } from '../../../src/engine/onnx/index.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
@@ -97,8 +98,39 @@ interface Arguments {
   extra_options?: Record<string, unknown>
 }
 
-const TYPES = { QUInt8: 'uint8', QInt8: 'int8', QUInt16: 'uint16', QInt16: 'int16' } as const
+const TYPES = {
+  ...{ QUInt8: 'uint8', QInt8: 'int8', QUInt16: 'uint16', QInt16: 'int16' },
+  ...{ QUInt4: 'uint4', QInt4: 'int4' },
+} as const
 const typeOf = (name: string) => TYPES[name as keyof typeof TYPES]
+
+interface Override {
+  quant_type?: string
+  symmetric?: boolean
+  reduce_range?: boolean
+  rmin?: number
+  rmax?: number
+  scale?: number
+  zero_point?: number
+  axis?: number
+  convert?: Override & { recv_nodes?: string[] }
+}
+
+function overrideOf({ quant_type, reduce_range, rmin, rmax, zero_point, convert, ...same }: Override): TensorOverride {
+  const given = {
+    ...same,
+    qtype: quant_type && typeOf(quant_type),
+    reduceRange: reduce_range,
+    min: rmin,
+    max: rmax,
+    zeroPoint: zero_point,
+    convert: convert && { ...overrideOf(convert), ...(convert.recv_nodes && { readers: convert.recv_nodes }) },
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+}
+
+const overridesOf = (overrides: Record<string, Override[]>): Overrides =>
+  Object.fromEntries(Object.entries(overrides).map(([name, channels]) => [name, channels.map(overrideOf)]))
 
 /** Their option → ours. */
 const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
@@ -115,6 +147,8 @@ const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
   MinimumRealRange: (minimumRange: number) => ({ minimumRange }),
   QDQDisableWeightAdjustForInt32Bias: (disable: boolean) => ({ widenForBias: !disable }),
   'extra.Sigmoid.nnapi': (nnapiSigmoid: boolean) => ({ nnapiSigmoid }),
+  BlockSize: (blockSize: number) => ({ blockSize }),
+  TensorQuantOverrides: (overrides: Record<string, Override[]>) => ({ overrides: overridesOf(overrides) }),
   CalibTensorRangeSymmetric: () => ({}),
   CalibMovingAverage: () => ({}),
   CalibMovingAverageConstant: () => ({}),

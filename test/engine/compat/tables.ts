@@ -1,7 +1,10 @@
 /** What a quantized model says of itself, in the form of the golden files. */
 import { createHash } from 'node:crypto'
+import { bitsOf } from '../../../src/engine/ir/dtype.ts'
 import { allGraphs, type Model, type Node, sortedNodes, type Value } from '../../../src/engine/ir/graph.ts'
 import { bytesOf, type Tensor, type Viewable, view } from '../../../src/engine/ir/tensor.ts'
+import type { QType } from '../../../src/engine/quant/math.ts'
+import { integersOfTensor } from '../../../src/engine/quant/packed.ts'
 import type { TensorEntry } from './cases.ts'
 
 export function histogram(model: Model): Record<string, number> {
@@ -31,10 +34,17 @@ const numbers = (tensor: Tensor): number[] =>
 const sameForm = <T>(tensor: Tensor, values: T[]): T | T[] =>
   tensor.shape.length === 0 || values.length === 1 ? values[0]! : values
 
+const isPacked = (tensor: Tensor): boolean => bitsOf(tensor.dtype) < 8
+const integersIn = (tensor: Tensor): number[] =>
+  isPacked(tensor) ? [...integersOfTensor(tensor, tensor.dtype as QType)] : numbers(tensor)
+/** the golden files hash one byte per element */
+const unpackedBytes = (tensor: Tensor): Uint8Array =>
+  isPacked(tensor) ? Uint8Array.from(integersIn(tensor)) : bytesOf(tensor)
+
 const quantizedOf = ({ name, tensor }: Value) => ({
   name,
   shape: [...tensor!.shape],
-  sha256: createHash('sha256').update(bytesOf(tensor!)).digest('hex'),
+  sha256: createHash('sha256').update(unpackedBytes(tensor!)).digest('hex'),
 })
 
 function entryOf(
@@ -45,14 +55,18 @@ function entryOf(
 ): TensorEntry {
   return {
     scaleHex: sameForm(scale, numbers(scale).map(hexOf)),
-    zeroPoint: sameForm(zeroPoint, numbers(zeroPoint)),
+    zeroPoint: sameForm(zeroPoint, integersIn(zeroPoint)),
     axis,
     dtype: zeroPoint.dtype,
     ...(integers?.isConstant && { quantized: quantizedOf(integers) }),
   }
 }
 
-const tensorName = (scale: string): string => scale.replace(/_scale$/, '').replace(/_quantized$/, '')
+const tensorName = (scale: string): string =>
+  scale
+    .replace(/_scale_convert$/, '#convert')
+    .replace(/_scale$/, '')
+    .replace(/_quantized$/, '')
 const QDQ = new Set(['QuantizeLinear', 'DequantizeLinear'])
 
 /** One entry per pair of parameters that Q and DQ nodes use. */

@@ -1,8 +1,9 @@
-/** Parameter arithmetic against values that ONNX Runtime 1.30 computed: every row of the 8- and 16-bit types, bit for bit. */
+/** Parameter arithmetic against values that ONNX Runtime 1.30 computed: every row, bit for bit. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   extremes,
+  QTYPES,
   type QType,
   quantizeBias,
   quantizePerChannel,
@@ -30,7 +31,10 @@ interface Params {
   weightScaleAdjust: Table & { biases: Record<string, number[]> }
 }
 
-const TYPES: Record<string, QType> = { u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' }
+const TYPES: Record<string, QType> = {
+  ...{ u4: 'uint4', s4: 'int4' },
+  ...{ u8: 'uint8', s8: 'int8', u16: 'uint16', s16: 'int16' },
+} as const
 
 const hexOf = (x: number): string => Buffer.from(new Uint8Array(Float32Array.of(x).buffer).reverse()).toString('hex')
 const typeOf = (row: Record<string, unknown>): QType => TYPES[row.type as string]!
@@ -50,7 +54,7 @@ function rows(table: keyof Params, least: number, keep: (row: Record<string, unk
 }
 
 test('scale and zero point of a range', { skip }, () => {
-  const { found } = rows('scaleZp', 3000)
+  const { found } = rows('scaleZp', 4704)
   for (const row of found) {
     const { scale, zeroPoint } = scaleZeroPoint(Number(row.rmin), Number(row.rmax), typeOf(row), optionsOf(row))
     assert.deepEqual([hexOf(scale), zeroPoint], [row.scaleHex, row.zeroPoint], JSON.stringify(row))
@@ -58,7 +62,7 @@ test('scale and zero point of a range', { skip }, () => {
 })
 
 test('a whole tensor', { skip }, () => {
-  const { params, found } = rows('quantizeData', 600)
+  const { params, found } = rows('quantizeData', 1008)
   for (const row of found) {
     const values = numbersOf(params.quantizeData.arrays[row.data as string]!)
     const [low, high] = extremes(values)
@@ -75,12 +79,17 @@ test('a whole tensor', { skip }, () => {
   }
 })
 
+function clipOf(row: Record<string, unknown>): readonly [number, number] {
+  const [low, high] = QTYPES[typeOf(row)].full
+  return [Math.max(low, Number(row.low ?? low)), Math.min(high, Number(row.high ?? high))]
+}
+
 test('rounding and clipping with given parameters', { skip }, () => {
-  const { found } = rows('quantizeArray', 60, (row) => row.low === null && row.high === null)
+  const { found } = rows('quantizeArray', 162)
   for (const row of found) {
     const parameters = { scale: Math.fround(row.scale as number), zeroPoint: row.zeroPoint as number }
     assert.deepEqual(
-      [...quantizeTensor(numbersOf(row.data as number[]), parameters, typeOf(row))],
+      [...quantizeTensor(numbersOf(row.data as number[]), parameters, typeOf(row), clipOf(row))],
       row.quantized,
       JSON.stringify(row),
     )
@@ -94,7 +103,7 @@ function isSymmetric({ path: route, type, weightSymmetric }: Record<string, unkn
 }
 
 test('weights per channel', { skip }, () => {
-  const { params, found } = rows('perChannel', 200)
+  const { params, found } = rows('perChannel', 560)
   for (const row of found) {
     const weight = params.perChannel.weights[row.weight as string]!
     const axis = ((row.axis as number) + weight.shape.length) % weight.shape.length

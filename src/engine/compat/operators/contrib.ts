@@ -1,6 +1,7 @@
 /** Operators of transformers that ONNX Runtime fused: Attention and EmbedLayerNormalization. */
+import { MICROSOFT } from '../../ir/domain.ts'
 import { matrixForm } from './layers.ts'
-import { MICROSOFT, type Rule } from './rewriter.ts'
+import type { Rule } from './rewriter.ts'
 
 const EMBEDDINGS = { first: 2, last: 6, mask: 7 } as const
 const domain = MICROSOFT

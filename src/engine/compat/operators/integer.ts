@@ -4,7 +4,8 @@ import type { Node, Value } from '../../ir/graph.ts'
 import { int64 } from '../../ir/tensor.ts'
 import { isFloatConstant } from '../constants.ts'
 import { matrixForm } from './layers.ts'
-import type { Quantized, Rewriter, Rule } from './rewriter.ts'
+import type { Quantized } from './quantized-values.ts'
+import type { Rewriter, Rule } from './rewriter.ts'
 
 const FLOAT32_CODE = 1
 

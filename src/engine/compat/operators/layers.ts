@@ -1,10 +1,13 @@
 /** Layers with weights in QOperator models: QLinearConv, QLinearMatMul and QGemm. */
+import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { float32, type Tensor, view } from '../../ir/tensor.ts'
+import { integersOfTensor } from '../../quant/packed.ts'
 import { addIntegers, addParameters, type ConstantParameters, isFloatConstant, quantizeConstant } from '../constants.ts'
 import { addBias, biasFits, widenWeightScales } from '../int32-bias.ts'
 import { pair, triple } from './qlinear.ts'
-import { MICROSOFT, type Quantized, type Rewriter, type Rule, type WeightForm } from './rewriter.ts'
+import type { Quantized, WeightForm } from './quantized-values.ts'
+import type { Rewriter, Rule } from './rewriter.ts'
 
 /** Matrices have a scale per column; stacks of matrices and vectors have one scale, the only form their kernels know. */
 export function matrixForm({ options }: Rewriter, weight: Value | null | undefined): WeightForm {
@@ -120,7 +123,9 @@ function parametersOf({ scale, zeroPoint, axis }: Quantized): ConstantParameters
   return {
     qtype,
     axis,
+    blockSize: null,
+    shape: scale.tensor.shape,
     scales: view(scale.tensor, 'float32').slice(),
-    zeroPoints: view(zeroPoint.tensor, qtype).slice(),
+    zeroPoints: integersOfTensor(zeroPoint.tensor, qtype).slice(),
   }
 }

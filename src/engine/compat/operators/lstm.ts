@@ -1,11 +1,13 @@
 /** LSTM with int8 weights: DynamicQuantizeLSTM. */
+
 import { addInitializer } from '../../ir/build.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import type { Value } from '../../ir/graph.ts'
 import { float32, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import { constantParameters, isFloatConstant, quantizeConstant } from '../constants.ts'
 import { quantizedName, scaleName, zeroPointName } from '../names.ts'
 import { isWeightSymmetric } from '../options.ts'
-import { MICROSOFT, type Rewriter, type Rule } from './rewriter.ts'
+import type { Rewriter, Rule } from './rewriter.ts'
 
 const INPUTS = 8
 
@@ -32,7 +34,7 @@ function quantizeMatrices({ model, graph, options }: Rewriter, { name, tensor }:
   const { perChannel, reduceRange } = options
   const flat = { ...tensor, shape: perChannel ? [directions * rows, columns] : tensor.shape }
   const symmetric = isWeightSymmetric(options, 'int8')
-  const parameters = constantParameters(flat, 'int8', 0, { symmetric, reduceRange })
+  const parameters = constantParameters(flat, { qtype: 'int8', axis: 0, range: { symmetric, reduceRange } })
   const shape = perChannel ? [directions, rows] : [directions]
   const integers = transposeEach(view(quantizeConstant(flat, parameters), 'int8'), directions, rows, columns)
   const add = (itsName: string, made: Tensor) => addInitializer(model, graph, itsName, made)

@@ -1,11 +1,13 @@
 /** Operators that only move elements and work on integers as they are. */
 import { addInitializer } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
-import { tensorOf, view } from '../../ir/tensor.ts'
+import { view } from '../../ir/tensor.ts'
 import { quantizeTensor } from '../../quant/math.ts'
+import { integersOfTensor, integerTensor } from '../../quant/packed.ts'
 import { isFloatConstant } from '../constants.ts'
 import { quantizedName } from '../names.ts'
-import type { Quantized, Rewriter, Rule } from './rewriter.ts'
+import type { Quantized } from './quantized-values.ts'
+import type { Rewriter, Rule } from './rewriter.ts'
 
 /** Moves integers when its input exists in integers already. */
 export const movement: Rule = (rewriter, node) => {
@@ -70,9 +72,9 @@ function filler(rewriter: Rewriter, node: Node, input: Quantized): Value {
   const { activationType } = rewriter.options
   const parameters = {
     scale: view(scale.tensor, 'float32')[0],
-    zeroPoint: view(zeroPoint.tensor, activationType)[0],
+    zeroPoint: integersOfTensor(zeroPoint.tensor, activationType)[0],
   }
   const integers = quantizeTensor(view(given.tensor, 'float32'), parameters, activationType)
-  const tensor = tensorOf(activationType, given.tensor.shape, integers)
+  const tensor = integerTensor(activationType, given.tensor.shape, integers)
   return addInitializer(rewriter.model, rewriter.graph, quantizedName(given.name), tensor)
 }

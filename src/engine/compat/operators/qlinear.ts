@@ -1,10 +1,13 @@
 /** Operators of QOperator models that have a kernel from integers to integers: QLinearAdd, QLinearSoftmax, … */
+
 import { int } from '../../ir/build.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import type { ScaleZeroPoint } from '../../quant/math.ts'
 import { narrowedInput, quantizerClamps } from '../clamps.ts'
 import type { ParameterValues } from '../constants.ts'
-import { MICROSOFT, type Quantized, type Rewriter, type Rule } from './rewriter.ts'
+import type { Quantized } from './quantized-values.ts'
+import type { Rewriter, Rule } from './rewriter.ts'
 
 export const triple = ({ integers, scale, zeroPoint }: Quantized): Value[] => [integers, scale, zeroPoint]
 export const pair = ({ scale, zeroPoint }: ParameterValues): Value[] => [scale, zeroPoint]
@@ -75,7 +78,7 @@ export const clamp =
     const calibrated = input && parameters?.get(input)
     if (!quantized || !calibrated || !output || !lone.has(node) || options.activationSymmetric) return false
     if (rewriter.outputParameters(input)?.scale !== quantized.scale) return false
-    if (!quantizerClamps(node, calibrated, options.activationType)) return false
+    if (!quantizerClamps(node, calibrated)) return false
     graph.removeNode(node)
     written.set(output, quantized)
     return true

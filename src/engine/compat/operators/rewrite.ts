@@ -1,7 +1,8 @@
 /** Walks the graph once and lets the rule of every selected operator rewrite it. */
+import { MICROSOFT } from '../../ir/domain.ts'
 import { sortedNodes } from '../../ir/graph.ts'
 import { removeUnusedConstants } from '../clean.ts'
-import { MICROSOFT, type Rewriter, type Rule } from './rewriter.ts'
+import type { Rewriter, Rule } from './rewriter.ts'
 
 export function rewriteOperators(rewriter: Rewriter, rules: ReadonlyMap<string, Rule>): void {
   const { graph, model } = rewriter

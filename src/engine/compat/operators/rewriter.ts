@@ -1,153 +1,11 @@
-/** Replaces operators by their integer forms one after the other and knows which values exist in integers already. */
+/** Replaces operators by their integer forms one after the other. */
 import { addNode, int } from '../../ir/build.ts'
-import { type Attribute, capturedValues, freshName, type Graph, type Model, Node, Value } from '../../ir/graph.ts'
-import type { Tensor } from '../../ir/tensor.ts'
-import type { QType, ScaleZeroPoint } from '../../quant/math.ts'
-import {
-  addIntegers,
-  addParameters,
-  addScalarParameters,
-  constantParameters,
-  isFloatConstant,
-  type ParameterValues,
-  quantizeConstant,
-} from '../constants.ts'
-import { dequantizeNode, quantizedName, quantizeNode, scaleName, zeroPointName } from '../names.ts'
-import { opsetOf } from '../opset.ts'
-import { type CompatOptions, isWeightSymmetric } from '../options.ts'
-import type { Selects } from '../selection.ts'
+import { type Attribute, capturedValues, freshName, Node, type Value } from '../../ir/graph.ts'
+import type { ParameterValues } from '../constants.ts'
+import { dequantizeNode, quantizedName } from '../names.ts'
+import { type Quantized, QuantizedValues } from './quantized-values.ts'
 
-export const MICROSOFT = 'com.microsoft'
-
-/** A value in integers. */
-export interface Quantized extends ParameterValues {
-  integers: Value
-  axis: number | null
-}
-
-export interface WeightForm {
-  qtype: QType
-  /** null: one scale */
-  axis: number | null
-  reduceRange: boolean
-}
-
-export class Rewriter {
-  readonly model: Model
-  readonly options: CompatOptions
-  readonly selects: Selects
-  /** of calibrated values; null: activations are quantized at run time */
-  readonly parameters: ReadonlyMap<Value, ScaleZeroPoint> | null
-  readonly written = new Map<Value, Quantized>()
-  readonly #outputs = new Map<Value, ParameterValues>()
-
-  constructor(
-    model: Model,
-    options: CompatOptions,
-    selects: Selects,
-    parameters: ReadonlyMap<Value, ScaleZeroPoint> | null,
-  ) {
-    this.model = model
-    this.options = options
-    this.selects = selects
-    this.parameters = parameters
-  }
-
-  get graph(): Graph {
-    return this.model.graph
-  }
-  get opset(): number {
-    return opsetOf(this.model)
-  }
-
-  isFloat(value: Value | null | undefined): boolean {
-    if (!value) return false
-    if (value.isConstant || value.dtype) return (value.tensor?.dtype ?? value.dtype) === 'float32'
-    return this.parameters === null || this.parameters.has(value)
-  }
-
-  #canQuantize(value: Value | null | undefined): value is Value {
-    if (!value) return false
-    if (this.written.has(value) || isFloatConstant(value)) return true
-    return this.parameters ? this.parameters.has(value) : this.isFloat(value)
-  }
-
-  /** All of these in integers, or null when one has no range. */
-  activations(values: readonly (Value | null | undefined)[]): Quantized[] | null {
-    const known = values.filter((value) => this.#canQuantize(value))
-    return known.length < values.length ? null : known.map((value) => this.#activation(value))
-  }
-
-  activation(value: Value | null | undefined): Quantized | null {
-    return this.activations([value])?.[0] ?? null
-  }
-
-  #activation(value: Value): Quantized {
-    const known = this.written.get(value)
-    if (known) return known
-    const { activationType: qtype } = this.options
-    const made = isFloatConstant(value)
-      ? this.#constant(value, { qtype, axis: null, reduceRange: false })
-      : this.#computed(value)
-    this.written.set(value, made)
-    return made
-  }
-
-  #computed(value: Value): Quantized {
-    const values = this.outputParameters(value)
-    return values ? this.quantizeWith(value, values) : this.#dynamic(value)
-  }
-
-  /** One DynamicQuantizeLinear per value, shared by all its readers. */
-  #dynamic(value: Value): Quantized {
-    const { name } = value
-    const outputs = [quantizedName(name), scaleName(name), zeroPointName(name)].map((base) => this.fresh(base))
-    const node = new Node(freshName(this.model, quantizeNode(name)), 'DynamicQuantizeLinear', '', [value], outputs)
-    this.graph.addNode(node)
-    return { integers: outputs[0], scale: outputs[1], zeroPoint: outputs[2], axis: null }
-  }
-
-  quantizeWith(value: Value, { scale, zeroPoint }: ParameterValues): Quantized {
-    const { name } = value
-    const integers = addNode(this.model, this.graph, 'QuantizeLinear', [value, scale, zeroPoint], {
-      name: quantizeNode(name),
-      output: quantizedName(name),
-    })
-    return { integers, scale, zeroPoint, axis: null }
-  }
-
-  /** A weight; one that is computed is an activation like others. */
-  weight(value: Value | null | undefined, form: WeightForm): Quantized | null {
-    if (!isFloatConstant(value)) return this.activation(value)
-    const known = this.written.get(value)
-    if (known) return known
-    const made = this.#constant(value, form)
-    this.written.set(value, made)
-    return made
-  }
-
-  #constant({ name, tensor }: Value & { tensor: Tensor }, form: WeightForm): Quantized {
-    const { qtype, axis } = form
-    const { minimumRange, weightType, activationSymmetric } = this.options
-    const symmetric =
-      qtype === weightType || axis !== null ? isWeightSymmetric(this.options, qtype) : activationSymmetric
-    const reduceRange = form.reduceRange && this.options.reduceRange
-    const parameters = constantParameters(tensor, qtype, axis, { symmetric, reduceRange, minimumRange })
-    const values = addParameters(this.model, name, parameters)
-    return { integers: addIntegers(this.model, name, quantizeConstant(tensor, parameters)), ...values, axis }
-  }
-
-  /** The calibrated parameters of a value as constants, made once. `fixed` takes the place of what was calibrated. */
-  outputParameters(value: Value | null | undefined, fixed?: ScaleZeroPoint): ParameterValues | null {
-    const calibrated = value && this.parameters?.get(value)
-    if (!value || !calibrated) return null
-    const known = this.#outputs.get(value)
-    if (known) return known
-    const made = addScalarParameters(this.model, value.name, this.options.activationType, fixed ?? calibrated)
-    this.#outputs.set(value, made)
-    return made
-  }
-
+export class Rewriter extends QuantizedValues {
   /** Puts an integer operator in the place of a node; its first output stands for the node's, in integers. */
   replace(
     node: Node,
@@ -204,10 +62,6 @@ export class Rewriter {
       outputs: [value],
       ...(axis !== null && { attributes: { axis: int(axis) } }),
     })
-  }
-
-  fresh(name: string): Value {
-    return new Value(freshName(this.model, name))
   }
 }
 

@@ -2,7 +2,7 @@
 import { type Model, sortedNodes } from '../../ir/graph.ts'
 import { removeUnusedConstants } from '../clean.ts'
 import { LINEAR, requireOpset } from '../opset.ts'
-import { raiseForWideTypes } from '../opset21.ts'
+import { domainFor, raiseForWideTypes } from '../opset21.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { activationParameters, type Ranges } from '../ranges.ts'
 import { STATIC_OPERATORS, selection } from '../selection.ts'
@@ -13,9 +13,10 @@ import { weightParameters } from './weights.ts'
 
 /** Rewrites a float32 model in place. `ranges` are the calibrated ranges by name. */
 export function quantizeQdqLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
-  const options = withDefaults(given)
+  const wished = withDefaults(given)
   requireOpset(model, LINEAR)
-  raiseForWideTypes(model, options)
+  raiseForWideTypes(model, wished)
+  const options = { ...wished, domain: domainFor(model, wished) }
   const selects = selection(options, STATIC_OPERATORS)
   const marks = new Marks(model, options, activationParameters(model.graph, ranges, options, selects))
   for (const node of sortedNodes(model.graph)) {

@@ -1,14 +1,16 @@
 /** What the operators of a graph ask to be quantized, before anything is inserted. */
 import { freshName, type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
-import type { ScaleZeroPoint } from '../../quant/math.ts'
 import { isFloatConstant } from '../constants.ts'
 import type { CompatOptions } from '../options.ts'
+import type { ActivationParameters } from '../ranges.ts'
 
 export interface TensorMark {
   role: 'activation' | 'weight'
   axis: number | null
-  /** takes the parameters of this value */
-  sharedWith: Value | null
+  /** of a weight with a scale per block: along what the blocks lie */
+  blockAxis?: number
+  /** takes the parameters that this node reads this value with */
+  sharedWith: { value: Value; node: Node } | null
 }
 
 export interface BiasMark {
@@ -22,7 +24,7 @@ export class Marks {
   readonly model: Model
   readonly options: CompatOptions
   /** of calibrated values */
-  readonly parameters: ReadonlyMap<Value, ScaleZeroPoint>
+  readonly parameters: ReadonlyMap<Value, ActivationParameters>
   readonly tensors = new Map<Value, TensorMark>()
   readonly biases = new Map<Value, BiasMark>()
   /** quantized nodes that read a value, one entry per input */
@@ -32,7 +34,7 @@ export class Marks {
   /** values that the given model dequantizes itself */
   readonly dequantized: ReadonlySet<Value>
 
-  constructor(model: Model, options: CompatOptions, parameters: ReadonlyMap<Value, ScaleZeroPoint>) {
+  constructor(model: Model, options: CompatOptions, parameters: ReadonlyMap<Value, ActivationParameters>) {
     this.model = model
     this.options = options
     this.parameters = parameters
@@ -58,14 +60,17 @@ export class Marks {
       this.tensors.set(value, { role: 'activation', axis: null, sharedWith: null })
   }
 
-  sameAs(value: Value | null | undefined, source: Value | null | undefined): void {
+  /** An output of the node takes the parameters of one of its inputs. */
+  sameAs(value: Value | null | undefined, source: Value | null | undefined, node: Node): void {
     if (value && source && this.isFloat(value))
-      this.tensors.set(value, { role: 'activation', axis: null, sharedWith: source })
+      this.tensors.set(value, { role: 'activation', axis: null, sharedWith: { value: source, node } })
   }
 
-  weight(value: Value | null | undefined, axis: number | null): void {
+  /** `sumAxis`: of a matrix, the axis that the product sums over. */
+  weight(value: Value | null | undefined, axis: number | null, sumAxis?: number): void {
     if (!value || !this.isFloat(value) || (axis === null && this.tensors.has(value))) return
-    this.tensors.set(value, { role: 'weight', axis, sharedWith: null })
+    const inBlocks = this.options.blockSize !== undefined && value.tensor?.shape.length === 2
+    this.tensors.set(value, { role: 'weight', axis, sharedWith: null, ...(inBlocks && { blockAxis: sumAxis }) })
   }
 
   /** A bias that two nodes read is copied, because its scale comes from the node's other inputs. */
@@ -73,6 +78,10 @@ export class Marks {
     const [input, weight] = node.inputs
     const bias = node.inputs[index]
     if (!input || !weight || !isFloatConstant(bias)) return
+    if (this.options.overrides[bias.name]) {
+      this.weight(bias, this.channelAxis(bias, 0))
+      return
+    }
     const own = this.biases.has(bias) ? this.#copy(bias) : bias
     if (own !== bias) node.setInput(index, own)
     this.biases.set(own, { node, input, weight, beta })
@@ -89,8 +98,10 @@ export class Marks {
   /** The channel axis of a constant, or null for one scale. Source: QDQQuantizer.is_tensor_per_channel. */
   channelAxis(value: Value | null | undefined, axis: number): number | null {
     const rank = value?.tensor?.shape.length ?? 0
-    if (!this.options.perChannel || axis < -rank || axis >= rank) return null
-    return axis < 0 ? axis + rank : axis
+    const override = value && this.options.overrides[value.name]?.[0]
+    const wished = override ? override.axis : this.options.perChannel ? axis : undefined
+    if (wished === undefined || wished < -rank || wished >= rank) return null
+    return wished < 0 ? wished + rank : wished
   }
 
   read(node: Node): void {

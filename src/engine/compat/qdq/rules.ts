@@ -1,8 +1,10 @@
 /** Per operator: which of its tensors QDQQuantizer quantizes, and how. */
 import type { Node, Value } from '../../ir/graph.ts'
 import { view } from '../../ir/tensor.ts'
+import { QTYPES } from '../../quant/math.ts'
 import { narrowedInput, quantizerClamps } from '../clamps.ts'
 import { opsetOf } from '../opset.ts'
+import { overrideOf } from '../overrides.ts'
 import type { Marks } from './marks.ts'
 
 type Rule = (marks: Marks, node: Node) => void
@@ -18,18 +20,19 @@ const everything: Rule = (marks, node) => {
   outputs(marks, node)
 }
 
-function weighted(axisOf: (node: Node) => number, betaOf: (node: Node) => number = () => 1): Rule {
+function weighted(axisOf: (node: Node) => number, sumAxisOf?: (node: Node) => number): Rule {
   return (marks, node) => {
     marks.activation(node.inputs[0])
     outputs(marks, node)
-    marks.weight(node.inputs[1], marks.channelAxis(node.inputs[1], axisOf(node)))
-    marks.bias(node, 2, betaOf(node))
+    marks.weight(node.inputs[1], marks.channelAxis(node.inputs[1], axisOf(node)), sumAxisOf?.(node))
+    marks.bias(node, 2, node.opType === 'Gemm' ? node.float('beta', 1) : 1)
   }
 }
 
+const isTransposed = (node: Node): boolean => node.int('transB', 0) > 0
 const gemm = weighted(
-  (node) => (node.int('transB', 0) > 0 ? 0 : 1),
-  (node) => node.float('beta', 1),
+  (node) => (isTransposed(node) ? 0 : 1),
+  (node) => (isTransposed(node) ? 1 : 0),
 )
 
 /** Stacks of matrices have one scale: no integer kernel takes one per column of a stack. */
@@ -37,12 +40,17 @@ const matmulAxis = (marks: Marks, value: Value): number | null =>
   value.tensor?.shape.length === 2 ? marks.channelAxis(value, marks.options.channelAxes.MatMul ?? 1) : null
 
 const matmul: Rule = (marks, node) => {
-  for (const value of node.inputs) {
-    if (value?.isConstant) marks.weight(value, matmulAxis(marks, value))
-    else marks.activation(value)
-  }
+  node.inputs.forEach((value, index) => {
+    if (!value?.isConstant) marks.activation(value)
+    else if (losesBlocks(marks, value)) marks.weight(value, index === 1 && value.tensor?.shape.length === 2 ? 1 : null)
+    else marks.weight(value, matmulAxis(marks, value), 1 - index)
+  })
   outputs(marks, node)
 }
+
+/** ONNX Runtime makes QLinearMatMul of 8-bit weights in blocks, which then refuses to run: they get one scale per column. */
+const losesBlocks = ({ options }: Marks, { name }: Value): boolean =>
+  options.blockSize !== undefined && QTYPES[overrideOf(options.overrides, name).qtype ?? options.weightType].bits === 8
 
 const normalization: Rule = (marks, node) => {
   const [input, scale] = node.inputs
@@ -68,8 +76,8 @@ function becomesProducer(marks: Marks, node: Node, input: Value): boolean {
   const { producer } = input
   if (options.activationSymmetric || options.keepClamps || !producer || !output) return false
   const quantizer = parameters.get(output)
-  if (!quantizer || !narrowedInput(graph, node) || !quantizerClamps(node, quantizer, options.activationType))
-    return false
+  if (quantizer?.converted || parameters.get(input)?.converted) return false
+  if (!quantizer || !narrowedInput(graph, node) || !quantizerClamps(node, quantizer)) return false
   producer.setOutput(producer.outputs.indexOf(input), output)
   tensors.delete(input)
   return true
@@ -79,7 +87,7 @@ const movement: Rule = (marks, node) => {
   const [input] = node.inputs
   if (marks.options.forceMovement) marks.activation(input)
   else if (!marks.isMarked(input)) return
-  if (quantizesOutput(marks, node)) marks.sameAs(node.outputs[0], input)
+  if (quantizesOutput(marks, node)) marks.sameAs(node.outputs[0], input, node)
 }
 
 /** Older versions of the operator know no integers. */
@@ -93,19 +101,19 @@ const gather: Rule = (marks, node) => {
   const [input] = node.inputs
   if ((input?.isConstant && marks.isFloat(input)) || marks.options.forceMovement) marks.activation(input)
   else if (!marks.isMarked(input)) return
-  marks.sameAs(node.outputs[0], input)
+  marks.sameAs(node.outputs[0], input, node)
 }
 
 const split: Rule = (marks, node) => {
   const [input] = node.inputs
   if (!marks.isMarked(input)) marks.activation(input)
-  if (quantizesOutput(marks, node)) for (const value of node.outputs) marks.sameAs(value, input)
+  if (quantizesOutput(marks, node)) for (const value of node.outputs) marks.sameAs(value, input, node)
 }
 
 const pad: Rule = (marks, node) => {
   for (const value of node.inputs) marks.activation(value)
   if (!quantizesOutput(marks, node)) return
-  if (padsWithValuesOfInput(node)) marks.sameAs(node.outputs[0], node.inputs[0])
+  if (padsWithValuesOfInput(node)) marks.sameAs(node.outputs[0], node.inputs[0], node)
   else marks.activation(node.outputs[0])
 }
 

@@ -1,11 +1,12 @@
 /** LSTM with int8 weights: ONNX Runtime's DynamicQuantizeLSTM. */
+
 import { addInitializer } from '../../ir/build.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import { type Graph, Node, type Value } from '../../ir/graph.ts'
 import { float32, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import { quantizePerChannel } from '../../quant/math.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
 
-const MICROSOFT = 'com.microsoft'
 const INPUTS = 8
 
 export const lstm: Rewrite = {

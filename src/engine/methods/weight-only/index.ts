@@ -2,6 +2,7 @@
 import { FewbitError } from '../../../shared/errors.ts'
 import { raiseTo21 } from '../../compat/opset21.ts'
 import { cloneModel } from '../../ir/clone.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
 import { describeNode } from '../../quant/describe.ts'
 import { WeightOnlyMethod } from '../../recipe.ts'
@@ -10,7 +11,7 @@ import { openJudge } from '../judge.ts'
 import type { Method, MethodInput } from '../method.ts'
 import { product } from './product.ts'
 import { table } from './table.ts'
-import { type Decided, DOMAIN, type Rewrite, SMALLEST } from './weight.ts'
+import { type Decided, type Rewrite, SMALLEST } from './weight.ts'
 
 const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: product, Gemm: product, Gather: table }
 
@@ -65,7 +66,7 @@ function build(input: MethodInput, options: Decided) {
     input.progress('quantizing', done, chosen.length)
     REWRITES[site.node.opType]!.apply({ model, known }, site, options)
   }
-  if (options.format === 'operators') model.opsets.set(DOMAIN, 1)
+  if (options.format === 'operators') model.opsets.set(MICROSOFT, 1)
   return { model, plan, count: chosen.length }
 }
 

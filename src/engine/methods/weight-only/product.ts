@@ -1,5 +1,6 @@
 /** MatMul and Gemm by a constant matrix become MatMulNBits, or read it through a DequantizeLinear. */
 import { addNode, int } from '../../ir/build.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { elementCount, view } from '../../ir/tensor.ts'
 import type { BlockMatrix } from '../../quant/blockwise.ts'
@@ -7,7 +8,6 @@ import {
   blocksOf,
   type Context,
   type Decided,
-  DOMAIN,
   forContrib,
   forDequantize,
   type Rewrite,
@@ -77,7 +77,7 @@ function replaceProduct(
   const constants = blocksOf(context, graph, weight.name, matrix, options, write)
   graph.removeNode(node)
   const sizes = { K: int(K), N: int(N), bits: int(bits), block_size: int(block_size) }
-  const made = { domain: DOMAIN, attributes: { ...sizes, accuracy_level: int(INT8_COMPUTE) }, name: node.name }
+  const made = { domain: MICROSOFT, attributes: { ...sizes, accuracy_level: int(INT8_COMPUTE) }, name: node.name }
   if (!bias) {
     addNode(model, graph, 'MatMulNBits', [input, ...constants], { ...made, outputs: [output] })
     return

@@ -1,17 +1,9 @@
 /** Gather from a constant table of rows becomes GatherBlockQuantized: only the rows that are picked are expanded. */
 import { addNode, int } from '../../ir/build.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
-import {
-  blocksOf,
-  type Context,
-  type Decided,
-  DOMAIN,
-  forContrib,
-  type Rewrite,
-  type Site,
-  SMALLEST,
-} from './weight.ts'
+import { blocksOf, type Context, type Decided, forContrib, type Rewrite, type Site, SMALLEST } from './weight.ts'
 
 const LEAST_BLOCK = 16
 
@@ -59,7 +51,7 @@ function apply(context: Context, { graph, node }: Site, options: Decided): void 
   const [integers, ...parameters] = blocksOf(context, graph, rows.name, matrix, own, write)
   graph.removeNode(node)
   addNode(model, graph, 'GatherBlockQuantized', [integers!, indices, ...parameters], {
-    domain: DOMAIN,
+    domain: MICROSOFT,
     name: node.name,
     outputs: [output],
     attributes: { bits: int(own.bits), block_size: int(blockSize), gather_axis: int(0), quantize_axis: int(1) },

@@ -32,8 +32,6 @@ export interface Rewrite {
 /** smaller weights cost more in scales than they save */
 export const SMALLEST = 4096
 
-export const DOMAIN = 'com.microsoft'
-
 /** A weight in blocks, made once for all its readers: [integers, scales, zero points unless symmetric]. */
 export function blocksOf(
   { model, known }: Context,

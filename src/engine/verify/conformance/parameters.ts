@@ -1,7 +1,8 @@
 /** Reads scale and zero point of the conversions in a written model. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { bytesOf, elementCount, type Tensor, view } from '../../ir/tensor.ts'
+import { view } from '../../ir/tensor.ts'
 import { QTYPES, type QType } from '../../quant/math.ts'
+import { integersOfTensor } from '../../quant/packed.ts'
 
 export interface Written {
   dtype: string
@@ -37,17 +38,8 @@ const isQType = (dtype: string | undefined): dtype is QType => dtype !== undefin
 /** The integers of a constant; empty for a type that is none. */
 export function integersOf({ tensor }: Value): readonly number[] {
   if (!tensor) return []
-  if (isQType(tensor.dtype)) return [...view(tensor, tensor.dtype)]
-  if (tensor.dtype === 'int4' || tensor.dtype === 'uint4') return unpacked(tensor)
+  if (isQType(tensor.dtype)) return [...integersOfTensor(tensor, tensor.dtype)]
   return tensor.dtype === 'int32' ? [...view(tensor, 'int32')] : []
-}
-
-function unpacked(tensor: Tensor): number[] {
-  const bytes = bytesOf(tensor)
-  return Array.from({ length: elementCount(tensor.shape) }, (_, i) => {
-    const q = (bytes[i >> 1]! >> (i % 2 === 0 ? 0 : 4)) & 15
-    return tensor.dtype === 'int4' && q > 7 ? q - 16 : q
-  })
 }
 
 /** The conversion that a value comes from. */
