@@ -1,5 +1,13 @@
 /** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
 import { z } from 'zod'
+import {
+  COMPAT_OBSERVERS,
+  Compat,
+  CompatCalibration,
+  Float16Compat,
+  QuantizeDynamic,
+  QuantizeStatic,
+} from './recipe-compat.ts'
 import { IntegerProfile } from './targets/profile.ts'
 
 export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
@@ -26,11 +34,6 @@ export type ObserverName = (typeof OBSERVER_NAMES)[number]
 export type TargetName = (typeof TARGET_NAMES)[number]
 export type MetricName = (typeof METRIC_NAMES)[number]
 
-const Compat = z
-  .literal('onnxruntime')
-  .optional()
-  .describe('quantize exactly as onnxruntime.quantization 1.30 does (uint8 activations, int8 weights, min/max)')
-
 /** How long to train, and how fast. */
 const Pace = z.strictObject({
   epochs: z.number().positive().max(10_000).optional().describe('passes over the data; not together with steps'),
@@ -41,21 +44,6 @@ const Pace = z.strictObject({
     .default('auto')
     .describe('its peak'),
 })
-
-const CompatCalibration = z
-  .strictObject({
-    symmetric: z.boolean().optional().describe('ranges around 0; the default of percentile'),
-    percentile: z.number().min(50).max(100).optional().describe('share of the numbers that a range holds; 99.999'),
-    bins: z.number().int().min(2).max(65536).optional().describe('of histograms; 2048 for percentile, 128 for entropy'),
-    quantized_bins: z.number().int().min(2).max(65536).optional().describe('of entropy; 128'),
-    averaging_constant: z.number().min(0).max(1).optional().describe('weight of later strides in moving_average; 0.01'),
-    stride: z.number().int().positive().optional().describe('batches that are looked at together; all by default'),
-  })
-  .describe('with compat: options of the calibrator')
-export type CompatCalibration = z.infer<typeof CompatCalibration>
-
-/** observers that onnxruntime.quantization has too */
-const COMPAT_OBSERVERS = ['auto', 'minmax', 'moving_average', 'percentile', 'entropy']
 
 export const StaticMethod = z
   .strictObject({
@@ -107,55 +95,27 @@ export const StaticMethod = z
       ),
     compat: Compat,
     calibration: CompatCalibration.optional(),
+    quantize_static: QuantizeStatic.optional(),
   })
-  .superRefine(({ compat, calibration, observer }, context) => {
+  .superRefine(({ compat, calibration, quantize_static, observer }, context) => {
     const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
     if (calibration && !compat) refuse('calibration', 'only together with compat')
+    if (quantize_static && !compat) refuse('quantize_static', 'only together with compat')
     if (compat && !COMPAT_OBSERVERS.includes(observer)) refuse('observer', `not together with compat: ${observer}`)
   })
 export type StaticMethod = z.infer<typeof StaticMethod>
-export const DynamicMethod = z.strictObject({
-  type: z.literal('dynamic'),
-  per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
-  compat: Compat,
-})
+export const DynamicMethod = z
+  .strictObject({
+    type: z.literal('dynamic'),
+    per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+    compat: Compat,
+    quantize_dynamic: QuantizeDynamic.optional(),
+  })
+  .refine(({ compat, quantize_dynamic }) => compat || !quantize_dynamic, {
+    path: ['quantize_dynamic'],
+    error: 'only together with compat',
+  })
 export type DynamicMethod = z.infer<typeof DynamicMethod>
-/** smallest and largest magnitude of a float16 */
-const LEAST_HALF = 5.96e-8
-const LARGEST_HALF = 65504
-
-const Float16Compat = {
-  compat: z
-    .literal('onnxruntime')
-    .optional()
-    .describe('convert exactly as onnxruntime.transformers.float16 1.30 does, with the options below'),
-  op_block_list: z
-    .array(z.string().min(1).max(100))
-    .max(1000)
-    .optional()
-    .describe('with compat: operators that stay float32; its own list by default'),
-  node_block_list: z
-    .array(z.string().min(1).max(1000))
-    .max(10_000)
-    .optional()
-    .describe('with compat: names of nodes that stay float32'),
-  min_positive_val: z
-    .number()
-    .min(LEAST_HALF)
-    .max(1)
-    .optional()
-    .describe('with compat: smaller magnitudes of constants, 0 excepted, are raised to this'),
-  max_finite_val: z
-    .number()
-    .positive()
-    .max(LARGEST_HALF)
-    .optional()
-    .describe('with compat: larger magnitudes of constants, infinity excepted, are cut off to this'),
-  force_fp16_initializers: z
-    .boolean()
-    .optional()
-    .describe('with compat: convert constants too that only operators in float32 read'),
-}
 export const Float16Method = z
   .strictObject({
     type: z.literal('float16'),

@@ -505,6 +505,28 @@ export interface components {
              * @constant
              */
             compat?: "onnxruntime";
+            /** @description with compat: arguments of quantize_dynamic, by their names in Python */
+            quantize_dynamic?: {
+                /**
+                 * @default QInt8
+                 * @enum {string}
+                 */
+                weight_type?: "QInt8" | "QUInt8";
+                /** @description 7-bit weights */
+                reduce_range?: boolean;
+                /** @description all that its registry has by default */
+                op_types_to_quantize?: string[];
+                nodes_to_quantize?: string[];
+                nodes_to_exclude?: string[];
+                /** @default {} */
+                extra_options?: {
+                    /** @description by default where the type is signed */
+                    WeightSymmetric?: boolean;
+                    ForceQuantizeNoInputCheck?: boolean;
+                    /** @description smallest rmax − rmin */
+                    MinimumRealRange?: number;
+                };
+            };
         };
         Float16MethodInput: {
             /**
@@ -949,6 +971,83 @@ export interface components {
                 /** @description batches that are looked at together; all by default */
                 stride?: number;
             };
+            /** @description with compat: arguments of quantize_static, by their names in Python */
+            quantize_static?: {
+                /**
+                 * @default QDQ
+                 * @enum {string}
+                 */
+                quant_format?: "QDQ" | "QOperator";
+                /**
+                 * @default QUInt8
+                 * @enum {string}
+                 */
+                activation_type?: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                /**
+                 * @default QInt8
+                 * @enum {string}
+                 */
+                weight_type?: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                /** @description 7-bit weights */
+                reduce_range?: boolean;
+                /** @description all that its registry has by default */
+                op_types_to_quantize?: string[];
+                nodes_to_quantize?: string[];
+                nodes_to_exclude?: string[];
+                /** @default {} */
+                extra_options?: {
+                    ActivationSymmetric?: boolean;
+                    /** @description by default where the type is signed */
+                    WeightSymmetric?: boolean;
+                    /** @description uint8 zero points are 0 or 128 */
+                    ActivationRestrictedAsymmetric?: boolean;
+                    /** @description smallest rmax − rmin */
+                    MinimumRealRange?: number;
+                    QuantizeBias?: boolean;
+                    QDQDisableWeightAdjustForInt32Bias?: boolean;
+                    AddQDQPairToWeight?: boolean;
+                    DedicatedQDQPair?: boolean;
+                    ForceQuantizeNoInputCheck?: boolean;
+                    QDQKeepRemovableActivations?: boolean;
+                    OpTypesToExcludeOutputQuantization?: string[];
+                    QDQOpTypePerChannelSupportToAxis?: {
+                        [key: string]: number;
+                    };
+                    UseQDQContribOps?: boolean;
+                    /** @description weights that share a scale; QDQ only */
+                    BlockSize?: number;
+                    /** @description by the name of a tensor, as in Python; QDQ only */
+                    TensorQuantOverrides?: {
+                        [key: string]: {
+                            /** @enum {string} */
+                            quant_type?: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                            symmetric?: boolean;
+                            reduce_range?: boolean;
+                            rmin?: number;
+                            rmax?: number;
+                            scale?: number;
+                            zero_point?: number;
+                            /** @description of a constant, in the first entry: one scale per index of this axis */
+                            axis?: number;
+                            /** @description of a computed value: what some of its readers get instead */
+                            convert?: {
+                                /** @enum {string} */
+                                quant_type?: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                                symmetric?: boolean;
+                                reduce_range?: boolean;
+                                rmin?: number;
+                                rmax?: number;
+                                scale?: number;
+                                zero_point?: number;
+                                /** @description all readers by default */
+                                recv_nodes?: string[];
+                            };
+                        }[];
+                    };
+                    /** @description QOperator only */
+                    "extra.Sigmoid.nnapi"?: boolean;
+                };
+            };
         };
         WeightOnlyMethodInput: {
             /**
@@ -1099,6 +1198,28 @@ export interface components {
              * @constant
              */
             compat?: "onnxruntime";
+            /** @description with compat: arguments of quantize_dynamic, by their names in Python */
+            quantize_dynamic?: {
+                /**
+                 * @default QInt8
+                 * @enum {string}
+                 */
+                weight_type: "QInt8" | "QUInt8";
+                /** @description 7-bit weights */
+                reduce_range?: boolean;
+                /** @description all that its registry has by default */
+                op_types_to_quantize?: string[];
+                nodes_to_quantize?: string[];
+                nodes_to_exclude?: string[];
+                /** @default {} */
+                extra_options: {
+                    /** @description by default where the type is signed */
+                    WeightSymmetric?: boolean;
+                    ForceQuantizeNoInputCheck?: boolean;
+                    /** @description smallest rmax − rmin */
+                    MinimumRealRange?: number;
+                };
+            };
         };
         Event: {
             /** @description evt_…; pass it as Last-Event-ID or ?after= */
@@ -2145,6 +2266,83 @@ export interface components {
                 averaging_constant?: number;
                 /** @description batches that are looked at together; all by default */
                 stride?: number;
+            };
+            /** @description with compat: arguments of quantize_static, by their names in Python */
+            quantize_static?: {
+                /**
+                 * @default QDQ
+                 * @enum {string}
+                 */
+                quant_format: "QDQ" | "QOperator";
+                /**
+                 * @default QUInt8
+                 * @enum {string}
+                 */
+                activation_type: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                /**
+                 * @default QInt8
+                 * @enum {string}
+                 */
+                weight_type: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                /** @description 7-bit weights */
+                reduce_range?: boolean;
+                /** @description all that its registry has by default */
+                op_types_to_quantize?: string[];
+                nodes_to_quantize?: string[];
+                nodes_to_exclude?: string[];
+                /** @default {} */
+                extra_options: {
+                    ActivationSymmetric?: boolean;
+                    /** @description by default where the type is signed */
+                    WeightSymmetric?: boolean;
+                    /** @description uint8 zero points are 0 or 128 */
+                    ActivationRestrictedAsymmetric?: boolean;
+                    /** @description smallest rmax − rmin */
+                    MinimumRealRange?: number;
+                    QuantizeBias?: boolean;
+                    QDQDisableWeightAdjustForInt32Bias?: boolean;
+                    AddQDQPairToWeight?: boolean;
+                    DedicatedQDQPair?: boolean;
+                    ForceQuantizeNoInputCheck?: boolean;
+                    QDQKeepRemovableActivations?: boolean;
+                    OpTypesToExcludeOutputQuantization?: string[];
+                    QDQOpTypePerChannelSupportToAxis?: {
+                        [key: string]: number;
+                    };
+                    UseQDQContribOps?: boolean;
+                    /** @description weights that share a scale; QDQ only */
+                    BlockSize?: number;
+                    /** @description by the name of a tensor, as in Python; QDQ only */
+                    TensorQuantOverrides?: {
+                        [key: string]: {
+                            /** @enum {string} */
+                            quant_type?: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                            symmetric?: boolean;
+                            reduce_range?: boolean;
+                            rmin?: number;
+                            rmax?: number;
+                            scale?: number;
+                            zero_point?: number;
+                            /** @description of a constant, in the first entry: one scale per index of this axis */
+                            axis?: number;
+                            /** @description of a computed value: what some of its readers get instead */
+                            convert?: {
+                                /** @enum {string} */
+                                quant_type?: "QInt8" | "QUInt8" | "QInt16" | "QUInt16" | "QInt4" | "QUInt4";
+                                symmetric?: boolean;
+                                reduce_range?: boolean;
+                                rmin?: number;
+                                rmax?: number;
+                                scale?: number;
+                                zero_point?: number;
+                                /** @description all readers by default */
+                                recv_nodes?: string[];
+                            };
+                        }[];
+                    };
+                    /** @description QOperator only */
+                    "extra.Sigmoid.nnapi"?: boolean;
+                };
             };
         };
         /** @description a hardware profile, whole: dtypes, granularity, zero-point and scale rules, operators */

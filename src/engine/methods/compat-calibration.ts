@@ -11,7 +11,7 @@ import {
   type OrtCalibratorName,
   type OrtCalibratorOptions,
 } from '../quant/observers/onnxruntime/index.ts'
-import type { CompatCalibration } from '../recipe.ts'
+import type { CompatCalibration } from '../recipe-compat.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import type { CalibrationBatches, MethodInput } from './method.ts'
 

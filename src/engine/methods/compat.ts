@@ -1,37 +1,41 @@
 /** Static and dynamic quantization and half precision exactly as ONNX Runtime's own tools 1.30 do them: the same operators, names and numbers. */
 import { convertToFloat16LikeOrt } from '../compat/float16/index.ts'
 import { quantizeDynamicLikeOrt } from '../compat/operators/dynamic.ts'
+import { quantizeQOperatorLikeOrt } from '../compat/operators/qoperator.ts'
+import type { CompatOptions } from '../compat/options.ts'
 import { quantizeQdqLikeOrt } from '../compat/qdq/index.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../ir/graph.ts'
 import { describeNode } from '../quant/describe.ts'
 import type { OrtCalibratorName } from '../quant/observers/onnxruntime/index.ts'
 import type { DynamicMethod, Float16Method, StaticMethod } from '../recipe.ts'
+import { QuantizeDynamic, QuantizeStatic } from '../recipe-compat.ts'
+import { optionsOf } from './compat-arguments.ts'
 import { compatRanges } from './compat-calibration.ts'
+import { checkOverrides } from './compat-overrides.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 
-const WEIGHTS = 'int8'
-const ACTIVATIONS = 'uint8'
-
-/** Calibration by min/max or as the method says, Q/DQ around every operator of the registry. */
+/** Calibration by min/max or as the method says, and what quantize_static makes of its ranges. */
 export async function compatStatic(
   input: MethodInput,
-  { per_channel, observer: wished, calibration = {} }: StaticMethod,
+  { per_channel, observer: wished, calibration = {}, quantize_static }: StaticMethod,
   batches: CalibrationBatches,
 ): Promise<MethodOutput> {
   const { model, quantizeDomain } = input.prepared
+  const given = QuantizeStatic.parse(quantize_static ?? {})
+  const options = optionsOf(given)
+  checkOverrides(model.graph, options.overrides ?? {}, options.activationType ?? 'uint8')
   const started = input.now()
   const observer = wished === 'auto' ? 'minmax' : (wished as OrtCalibratorName)
   const ranges = await compatRanges(input, batches, observer, calibration)
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
-  const options = {
-    activationType: ACTIVATIONS,
-    weightType: WEIGHTS,
+  const domain = options.domain ?? quantizeDomain
+  WRITERS[given.quant_format](model, ranges, {
+    ...options,
     perChannel: per_channel,
-    domain: quantizeDomain,
-  } as const
-  const excludedNodes = excludedIn(model, input)
-  quantizeQdqLikeOrt(model, ranges, { ...options, excludedNodes })
+    domain,
+    ...selection(input, options),
+  })
   return {
     ...describe(input, model, 'static'),
     calibration: {
@@ -46,21 +50,26 @@ export async function compatStatic(
       observer,
       per_channel,
       ...(Object.keys(calibration).length > 0 && { calibration }),
+      ...(quantize_static && { quantize_static }),
     },
   }
 }
 
-export function compatDynamic(input: MethodInput, { per_channel }: DynamicMethod): MethodOutput {
+const WRITERS = { QDQ: quantizeQdqLikeOrt, QOperator: quantizeQOperatorLikeOrt } as const
+
+/** `input.excludes` adds to the nodes that stay float. */
+const selection = (input: MethodInput, { excludedNodes = [] }: Partial<CompatOptions>) => ({
+  excludedNodes: [...excludedNodes, ...excludedIn(input.prepared.model, input)],
+})
+
+export function compatDynamic(input: MethodInput, { per_channel, quantize_dynamic }: DynamicMethod): MethodOutput {
   const { model } = input.prepared
-  quantizeDynamicLikeOrt(model, {
-    weightType: WEIGHTS,
-    perChannel: per_channel,
-    excludedNodes: excludedIn(model, input),
-  })
+  const options = optionsOf(QuantizeDynamic.parse(quantize_dynamic ?? {}))
+  quantizeDynamicLikeOrt(model, { ...options, perChannel: per_channel, ...selection(input, options) })
   return {
     ...describe(input, model, 'dynamic'),
     calibration: null,
-    options: { type: 'dynamic', compat: 'onnxruntime', per_channel },
+    options: { type: 'dynamic', compat: 'onnxruntime', per_channel, ...(quantize_dynamic && { quantize_dynamic }) },
   }
 }
 
@@ -122,5 +131,5 @@ function describe({ target }: MethodInput, model: Model, method: string) {
 }
 
 const isQuantized = (node: Node): boolean =>
-  /Integer$|^DynamicQuantize|^QLinear/.test(node.opType) ||
+  /Integer$|^DynamicQuantize|^QLinear|^Q(Gemm|Attention|EmbedLayerNormalization)$/.test(node.opType) ||
   node.inputs.some((value) => value?.producer?.opType === 'DequantizeLinear')

@@ -2,9 +2,10 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CompatOptions } from '../../../src/engine/compat/options.ts'
-import type { Overrides, TensorOverride } from '../../../src/engine/compat/overrides.ts'
 import type { Model } from '../../../src/engine/ir/graph.ts'
+import { optionsOf } from '../../../src/engine/methods/compat-arguments.ts'
 import { decodeModel } from '../../../src/engine/onnx/index.ts'
+import { QuantizeDynamic, QuantizeStatic } from '../../../src/engine/recipe-compat.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
 
 const ROOT = sharedFile('goldens', 'ort-1.30', 'cases')
@@ -61,7 +62,7 @@ export function openCase(name: string, set: string): GoldenCase {
     ranges: rangesOf(reference.ranges, optionSets[set]!.arguments.extra_options?.CalibTensorRangeSymmetric === true),
     floatOutputs: reference.floatOutputs,
     options: {
-      ...optionsOf(optionSets[set]!.arguments),
+      ...optionsGiven(optionSets[set]!.arguments, optionSets[set]!.function === 'quantize_dynamic'),
       ...(optionSets[set]!.function === 'get_qdq_config' && { operators: Object.keys(operators), forceMovement: true }),
     },
     expected: readGolden(at(name, `expected.${set}.json`)) as unknown as Expected,
@@ -86,94 +87,25 @@ function rangesOf(ranges: Record<string, [number, number]>, symmetric: boolean):
 }
 
 interface Arguments {
-  activation_type?: string
-  weight_type: string
   per_channel: boolean
-  reduce_range?: boolean
-  keep_removable_activations?: boolean
-  min_real_range?: number
-  op_types_to_quantize?: string[]
-  nodes_to_quantize?: string[]
-  nodes_to_exclude?: string[]
+  calibrate_method?: string
   extra_options?: Record<string, unknown>
 }
 
-const TYPES = {
-  ...{ QUInt8: 'uint8', QInt8: 'int8', QUInt16: 'uint16', QInt16: 'int16' },
-  ...{ QUInt4: 'uint4', QInt4: 'int4' },
+/** get_qdq_config's own arguments by the names of quantize_static's */
+const CONFIG = {
+  keep_removable_activations: 'QDQKeepRemovableActivations',
+  min_real_range: 'MinimumRealRange',
 } as const
-const typeOf = (name: string) => TYPES[name as keyof typeof TYPES]
+const ofCalibration = (name: string): boolean => name.startsWith('Calib')
 
-interface Override {
-  quant_type?: string
-  symmetric?: boolean
-  reduce_range?: boolean
-  rmin?: number
-  rmax?: number
-  scale?: number
-  zero_point?: number
-  axis?: number
-  convert?: Override & { recv_nodes?: string[] }
-}
-
-function overrideOf({ quant_type, reduce_range, rmin, rmax, zero_point, convert, ...same }: Override): TensorOverride {
-  const given = {
-    ...same,
-    qtype: quant_type && typeOf(quant_type),
-    reduceRange: reduce_range,
-    min: rmin,
-    max: rmax,
-    zeroPoint: zero_point,
-    convert: convert && { ...overrideOf(convert), ...(convert.recv_nodes && { readers: convert.recv_nodes }) },
-  }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-}
-
-const overridesOf = (overrides: Record<string, Override[]>): Overrides =>
-  Object.fromEntries(Object.entries(overrides).map(([name, channels]) => [name, channels.map(overrideOf)]))
-
-/** Their option → ours. */
-const EXTRA: Record<string, (value: never) => Partial<CompatOptions>> = {
-  ActivationSymmetric: (activationSymmetric: boolean) => ({ activationSymmetric }),
-  ActivationRestrictedAsymmetric: (activationRestricted: boolean) => ({ activationRestricted }),
-  WeightSymmetric: (weightSymmetric: boolean) => ({ weightSymmetric }),
-  AddQDQPairToWeight: (pairOnWeights: boolean) => ({ pairOnWeights }),
-  OpTypesToExcludeOutputQuantization: (floatOutputsOf: string[]) => ({ floatOutputsOf }),
-  DedicatedQDQPair: (dedicatedPairs: boolean) => ({ dedicatedPairs }),
-  QDQOpTypePerChannelSupportToAxis: (channelAxes: Record<string, number>) => ({ channelAxes }),
-  QDQKeepRemovableActivations: (keepClamps: boolean) => ({ keepClamps }),
-  QuantizeBias: (quantizeBias: boolean) => ({ quantizeBias }),
-  ForceQuantizeNoInputCheck: (forceMovement: boolean) => ({ forceMovement }),
-  MinimumRealRange: (minimumRange: number) => ({ minimumRange }),
-  QDQDisableWeightAdjustForInt32Bias: (disable: boolean) => ({ widenForBias: !disable }),
-  'extra.Sigmoid.nnapi': (nnapiSigmoid: boolean) => ({ nnapiSigmoid }),
-  BlockSize: (blockSize: number) => ({ blockSize }),
-  TensorQuantOverrides: (overrides: Record<string, Override[]>) => ({ overrides: overridesOf(overrides) }),
-  CalibTensorRangeSymmetric: () => ({}),
-  CalibMovingAverage: () => ({}),
-  CalibMovingAverageConstant: () => ({}),
-  CalibStridedMinMax: () => ({}),
-  UseQDQContribOps: (contrib: boolean) => ({ domain: contrib ? 'com.microsoft' : '' }),
-}
-
-function optionsOf(given: Arguments): Partial<CompatOptions> {
-  const extras = Object.entries(given.extra_options ?? {}).map(([name, value]) => {
-    const convert = EXTRA[name]
-    if (!convert) throw new Error(`the option ${name} is unknown here`)
-    return convert(value as never)
+function optionsGiven({ per_channel, calibrate_method: _, ...given }: Arguments, isDynamic: boolean) {
+  const extra = Object.entries(given.extra_options ?? {}).filter(([name]) => !ofCalibration(name))
+  const own = Object.entries(CONFIG).flatMap(([name, theirs]) => {
+    const value = (given as Record<string, unknown>)[name]
+    return value === undefined || value === null ? [] : [[theirs, value]]
   })
-  return Object.assign(
-    {
-      activationType: typeOf(given.activation_type ?? 'QUInt8'),
-      weightType: typeOf(given.weight_type),
-      perChannel: given.per_channel,
-      reduceRange: given.reduce_range ?? false,
-      keepClamps: given.keep_removable_activations ?? false,
-      ...(given.min_real_range && { minimumRange: given.min_real_range }),
-      ...(given.op_types_to_quantize && { operators: given.op_types_to_quantize }),
-      ...(given.nodes_to_quantize && { onlyNodes: given.nodes_to_quantize }),
-      ...(given.nodes_to_exclude && { excludedNodes: given.nodes_to_exclude }),
-    },
-    ...extras,
-  ) as Partial<CompatOptions>
+  const known = Object.entries(given).filter(([name]) => !Object.hasOwn(CONFIG, name))
+  const wished = { ...Object.fromEntries(known), extra_options: Object.fromEntries([...extra, ...own]) }
+  return { perChannel: per_channel, ...optionsOf((isDynamic ? QuantizeDynamic : QuantizeStatic).parse(wished)) }
 }
