@@ -234,6 +234,12 @@ export function freshName(model: Model, base: string): string {
   return name
 }
 
+/** Detaches the subgraphs of a node that goes away for good from the values outside that they read. */
+export function dropSubgraphs(node: Node): void {
+  for (const graph of node.subgraphs)
+    for (const inner of allGraphs(graph)) for (const lost of [...inner.nodes]) inner.removeNode(lost)
+}
+
 /** The graph and, depth first, the subgraphs of its nodes. */
 export function* allGraphs(graph: Graph): Generator<Graph> {
   yield graph

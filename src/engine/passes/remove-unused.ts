@@ -1,5 +1,5 @@
 /** Removes nodes and constants that nothing reads, and operator sets that no node uses. */
-import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import { allGraphs, dropSubgraphs, type Graph, type Model, sortedNodes, type Value } from '../ir/graph.ts'
 import type { Pass } from './pass.ts'
 
 export const removeUnused: Pass = {
@@ -13,8 +13,14 @@ export const removeUnused: Pass = {
 function removeFrom(graph: Graph): void {
   const kept = new Set<Value>(graph.outputs)
   const isUsed = (value: Value | null) => value !== null && (value.consumers.size > 0 || kept.has(value))
-  const isDead = (node: Node) => node.subgraphs.length === 0 && !node.outputs.some(isUsed)
-  for (const node of sortedNodes(graph).reverse()) if (isDead(node)) graph.removeNode(node)
+  for (const node of sortedNodes(graph).reverse()) {
+    if (node.outputs.some(isUsed)) {
+      for (const inner of node.subgraphs) removeFrom(inner)
+    } else {
+      dropSubgraphs(node)
+      graph.removeNode(node)
+    }
+  }
   for (const value of [...graph.initializers]) if (!isUsed(value)) graph.initializers.delete(value)
 }
 

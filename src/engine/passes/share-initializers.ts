@@ -1,28 +1,54 @@
-/** Makes equal small constants (scales, zero points) one: the file shrinks, the numbers stay. */
-import { type Graph, type Model, replaceUses, type Value } from '../ir/graph.ts'
+/** Makes equal constants one, in subgraphs too: the file shrinks, the numbers stay. */
+import { createHash } from 'node:crypto'
+import { addInitializer } from '../ir/build.ts'
+import { allGraphs, type Graph, type Model, replaceUses, type Value } from '../ir/graph.ts'
 import { bytesOf } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
-const LARGEST = 4096
-
-export const shareInitializers: Pass = { name: 'share-initializers', run: (model: Model) => shareIn(model.graph) }
-
-function shareIn(graph: Graph): void {
-  const outputs = new Set(graph.outputs)
-  const first = new Map<string, Value>()
-  for (const value of [...graph.initializers]) {
-    const key = contentKey(value)
-    const original = key === null ? undefined : first.get(key)
-    if (key !== null && !original) first.set(key, value)
-    if (original && !outputs.has(value)) {
-      replaceUses(value, original)
-      graph.initializers.delete(value)
-    }
-  }
+interface Constant {
+  graph: Graph
+  value: Value
 }
 
-function contentKey({ tensor }: Value): string | null {
-  if (!tensor || tensor.strings || tensor.data.length > LARGEST) return null
-  const bytes = bytesOf(tensor)
-  return `${tensor.dtype}[${tensor.shape.join(',')}]${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')}`
+export const shareInitializers: Pass = {
+  name: 'share-initializers',
+  run: (model: Model) => {
+    for (const alike of groups(constantsOf(model), formKey))
+      for (const equal of groups(alike, contentKey)) share(model, equal)
+  },
+}
+
+/** Those that are no outputs of their graph. */
+const constantsOf = ({ graph }: Model): Constant[] =>
+  [...allGraphs(graph)].flatMap((inner) =>
+    [...inner.initializers]
+      .filter(({ tensor }) => tensor && !tensor.strings)
+      .filter((value) => !inner.outputs.includes(value))
+      .map((value) => ({ graph: inner, value })),
+  )
+
+/** Groups of two and more. */
+function groups(constants: readonly Constant[], keyOf: (value: Value) => string): Constant[][] {
+  const found = new Map<string, Constant[]>()
+  for (const constant of constants) {
+    const key = keyOf(constant.value)
+    const group = found.get(key)
+    if (group) group.push(constant)
+    else found.set(key, [constant])
+  }
+  return [...found.values()].filter(({ length }) => length > 1)
+}
+
+const formKey = ({ tensor }: Value): string => `${tensor!.dtype}[${tensor!.shape}]`
+const contentKey = ({ tensor }: Value): string => createHash('sha256').update(bytesOf(tensor!)).digest('base64')
+
+/** What several graphs read lies in the main one. */
+function share(model: Model, [first, ...others]: Constant[]): void {
+  const everywhere = others.some(({ graph }) => graph !== first!.graph) && first!.graph !== model.graph
+  const { name, tensor } = first!.value
+  const shared = everywhere ? addInitializer(model, model.graph, name, tensor!) : first!.value
+  for (const { graph, value } of everywhere ? [first!, ...others] : others) {
+    replaceUses(value, shared)
+    graph.initializers.delete(value)
+  }
 }
