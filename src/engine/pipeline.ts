@@ -3,6 +3,7 @@ import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { FewbitError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
+import { requireValues } from './data/fixed-values.ts'
 import { check } from './ir/check.ts'
 import type { Model, Node } from './ir/graph.ts'
 import { inParts } from './large/parts.ts'
@@ -78,10 +79,11 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     warnings: [],
   }
   run.progress.report('preparing', 0, 1)
-  const { method, input_shapes } = spec.recipe
+  const { method, input_shapes, input_values } = spec.recipe
   const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace, {
     passes: 'compat' in method && method.compat ? PREPARE_COMPAT : PREPARE,
     shapes: input_shapes,
+    values: input_values,
     fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
     single: run.target.kind !== 'float',
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),
@@ -89,6 +91,8 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   if (prepared.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
   const known = await splitSamples(spec, prepared.inputs)
   const division = await divisionFor(spec, known)
+  for (const samples of [known.calibration, known.heldOut, division?.training])
+    if (samples) requireValues(samples.dataset, input_values ?? {})
   const split = method.type === 'qat' ? withTraining(spec, known, division) : known
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)

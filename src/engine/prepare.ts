@@ -1,5 +1,6 @@
 /** Stage `prepare`: an uploaded file becomes a folded, typed graph of opset 13 or newer; ONNX Runtime does the folding and the typing. */
 
+import { decideBranches } from './branches.ts'
 import { foldAside, foldWhole } from './fold.ts'
 import { MICROSOFT } from './ir/domain.ts'
 import type { Model } from './ir/graph.ts'
@@ -8,6 +9,7 @@ import { decodeModel } from './onnx/index.ts'
 import { constantArithmetic } from './passes/constant-arithmetic.ts'
 import { finiteMasks } from './passes/finite-masks.ts'
 import { fixShapes } from './passes/fix-shapes.ts'
+import { fixValues } from './passes/fix-values.ts'
 import { foldAffine } from './passes/fold-affine.ts'
 import { meanToPool } from './passes/mean-to-pool.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
@@ -15,6 +17,7 @@ import { type Pass, runPasses } from './passes/pass.ts'
 import { plainNames } from './passes/plain-names.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { upgradeOpset } from './passes/upgrade-opset.ts'
+import type { InputValue } from './recipe.ts'
 import type { Runtime, ValueInfo } from './runtime/runner.ts'
 import type { Workspace } from './workspace.ts'
 
@@ -35,6 +38,8 @@ export interface PrepareOptions {
   passes?: readonly Pass[]
   /** shapes of inputs by name */
   shapes?: Readonly<Record<string, readonly number[]>>
+  /** values that inputs always have, by name */
+  values?: Readonly<Record<string, InputValue>>
   /** whether no dimension may stay free */
   fixed?: boolean
   /** whether models in other precisions compute in float32 from here on */
@@ -63,11 +68,13 @@ export async function prepare(
   minOpset: number,
   runtime: Runtime,
   workspace: Workspace,
-  { passes = PREPARE, shapes = {}, fixed = false, single = true, memoryBytes }: PrepareOptions = {},
+  { passes = PREPARE, shapes = {}, values = {}, fixed = false, single = true, memoryBytes }: PrepareOptions = {},
 ): Promise<Prepared> {
   const original = decodeModel(path)
   const large = isLarge(original.model, memoryBytes)
   const fixedInputs = fixShapes(original.model, shapes, fixed)
+  fixValues(original.model, values)
+  if (!large) await decideBranches(original.model, runtime, workspace)
   const floatOpset = original.model.opsets.get('') ?? 0
   if (large) settleWeights(original.model, workspace)
   const floatPath = workspace.save('float.onnx', original.model)

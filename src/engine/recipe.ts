@@ -224,6 +224,15 @@ export const InputShapes = z
 
 const isOwnName = ({ id }: { id: string }) => !(TARGET_NAMES as readonly string[]).includes(id)
 
+/** `{"sr": 16000}` */
+const InputValue = z.union([z.number(), z.boolean(), z.array(z.union([z.number(), z.boolean()])).max(65_536)])
+export type InputValue = z.infer<typeof InputValue>
+export const InputValues = z
+  .record(z.string(), InputValue)
+  .describe(
+    'inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read',
+  )
+
 /** A hardware target by name, or a profile in the form in which the built-in ones are published. */
 export const Target = z
   .union(
@@ -244,6 +253,7 @@ export const Recipe = z.strictObject({
   method: Method,
   exclude: Exclude.default({ nodes: [], op_types: [] }),
   input_shapes: InputShapes.optional(),
+  input_values: InputValues.optional(),
   calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
   training: Training.optional(),
   evaluation: z

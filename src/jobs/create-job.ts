@@ -84,6 +84,7 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
     method: request.method,
     exclude: request.exclude,
     input_shapes: request.input_shapes,
+    input_values: request.input_values,
     calibration: calibration
       ? {
           samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),

@@ -1,6 +1,6 @@
 /** The job record: the request, its state machine and what became of it. The record is the truth, the queue is transport. */
 import { z } from 'zod'
-import { Exclude, InputShapes, METRIC_NAMES, Method, Recipe, Target, Training } from '../engine/recipe.ts'
+import { Exclude, InputShapes, InputValues, METRIC_NAMES, Method, Recipe, Target, Training } from '../engine/recipe.ts'
 import { Metrics, Warning } from '../engine/report.ts'
 import { ERROR_CODES } from '../shared/errors.ts'
 
@@ -35,6 +35,7 @@ export const JobRequest = z.strictObject({
     .optional(),
   exclude: Exclude.optional(),
   input_shapes: InputShapes.optional(),
+  input_values: InputValues.optional(),
   limits: z
     .strictObject({
       max_runtime_seconds: z

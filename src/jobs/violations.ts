@@ -10,6 +10,7 @@ import type { JobRequest } from './job.ts'
 import { METRICS_OF_LABELS } from './metric.ts'
 import { shapesOfTarget } from './shape-violations.ts'
 import { dataToTrainOn } from './training-violations.ts'
+import { valuesOfInputs } from './value-violations.ts'
 
 export interface Violation {
   /** JSON pointer into the request */
@@ -39,6 +40,7 @@ const CHECKS: readonly Check[] = [
   methodOfTarget,
   activationsOfTarget,
   shapesOfTarget,
+  valuesOfInputs,
   somethingToQuantize,
   dataToTrainOn,
   fit('calibration'),

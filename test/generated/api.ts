@@ -805,6 +805,10 @@ export interface components {
             input_shapes?: {
                 [key: string]: number[];
             };
+            /** @description inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read */
+            input_values?: {
+                [key: string]: number | boolean | (number | boolean)[];
+            };
             limits?: {
                 /** @description 3600 by default, 21600 for the method qat */
                 max_runtime_seconds?: number;
@@ -1602,6 +1606,10 @@ export interface components {
             input_shapes?: {
                 [key: string]: number[];
             };
+            /** @description inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read */
+            input_values?: {
+                [key: string]: number | boolean | (number | boolean)[];
+            };
             limits?: {
                 /** @description 3600 by default, 21600 for the method qat */
                 max_runtime_seconds?: number;
@@ -2059,6 +2067,10 @@ export interface components {
             /** @description fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own */
             input_shapes?: {
                 [key: string]: number[];
+            };
+            /** @description inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read */
+            input_values?: {
+                [key: string]: number | boolean | (number | boolean)[];
             };
             calibration?: {
                 samples: number;

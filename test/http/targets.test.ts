@@ -82,6 +82,13 @@ describe('targets over HTTP', () => {
     assert.deepEqual(await pointersOf({ model_id, target: 'edge-npu' }), [], 'a free batch becomes 1')
   })
 
+  test('values of inputs that the model does not have, or that do not fill them, are refused before there is a job', async () => {
+    const job = { model_id, target: 'cpu-int8' }
+    assert.deepEqual(await pointersOf({ ...job, input_values: { rate: 16000 } }), ['/input_values/rate'])
+    assert.deepEqual(await pointersOf({ ...job, input_values: { x: [1, 2] } }), ['/input_values/x'])
+    assert.deepEqual(await pointersOf({ ...job, input_values: { x: new Array(3 * 16 * 16).fill(0) } }), [])
+  })
+
   test('wide activations only where the target has them', async () => {
     const wide = { method: { type: 'static', activation_bits: 16 }, model_id }
     assert.deepEqual(await pointersOf({ ...wide, target: 'npu-qnn-htp' }), [])

@@ -1,5 +1,4 @@
 /** The best static quantization of a prepared model that the options allow: calibrates, tries what may help, keeps what does. */
-import { FewbitError } from '../../shared/errors.ts'
 import { readConstants } from '../ir/clone.ts'
 import type { Model } from '../ir/graph.ts'
 import { opOf } from '../ops/index.ts'
@@ -15,6 +14,7 @@ import { type Bases, openBases } from './bases.ts'
 import { holdOut } from './hold-out.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 import { mixPrecision } from './mixed-precision.ts'
+import { nothingToQuantize } from './nothing-to-quantize.ts'
 import { roundWeights } from './round-weights.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
 import { measureSensitivity } from './sensitivity.ts'
@@ -52,7 +52,7 @@ export async function searchStatic(
   const { model, quantizeDomain } = input.prepared
   const { per_channel: perChannel } = options
   const plan = planGraph(model.graph, target, { perChannel, excludes: input.excludes })
-  if (plan.nodes.size === 0) throw nothingToQuantize(plan)
+  if (plan.nodes.size === 0) throw nothingToQuantize(refusalOf(plan), model.graph)
   const { calibration, judging } = searches(options, plan, model)
     ? await holdOut(batches)
     : { calibration: batches, judging: [] }
@@ -178,12 +178,11 @@ async function tryBiasCorrection({ options, search }: Climb, best: Variant): Pro
   return search.improve(best, [['bias correction', { ...best, biasCorrection: true }]])
 }
 
-function nothingToQuantize({ reasons }: Plan): FewbitError {
+/** What no node of the plan is, or why the first that could be is not. */
+function refusalOf({ reasons }: Plan): string {
   const [first] = [...reasons].filter(([node]) => opOf(node)?.class === 'multiply')
   const detail = first
     ? `for example node "${first[0].name}" (${first[0].opType}): ${first[1]}`
     : 'it has no Conv, Gemm or MatMul with a float32 constant'
-  return new FewbitError('nothing_to_quantize', `No node of the model can run in integers: ${detail}.`, {
-    stage: 'plan',
-  })
+  return `No node of the model can run in integers: ${detail}.`
 }
