@@ -7,18 +7,11 @@ import { quantize } from '../src/engine/index.ts'
 import { RunnerSpec } from '../src/engine/recipe.ts'
 import { Report } from '../src/engine/report.ts'
 import { openRuntime } from '../src/engine/runtime/ort.ts'
-import type { RunTensor } from '../src/engine/runtime/runner.ts'
-import { batchesOf } from '../src/engine/samples.ts'
-import { averagePrecision, type Box, type Detection, suppress, type Truth } from './average-precision.ts'
+import { averagePrecision } from './average-precision.ts'
+import { DETECTOR, DETECTOR_INPUT, detectionsOf, truths } from './detector.ts'
 import { imageNames, imagesToNpz } from './images.ts'
-import { MODELS_ROOT } from './models.ts'
 
-const FOLDER = join(MODELS_ROOT, 'fastestdet-coco')
-const INPUT = 'input.1'
 const THREADS = 2
-const LEAST_SCORE = 0.01
-const OVERLAP = 0.45
-const MOST = 100
 
 /** what the data set's README states for the float model, decoded and resized by Pillow */
 const STATED = { ap50: 28.71, ap50to95: 15.88 }
@@ -31,66 +24,12 @@ const METHODS: readonly { name: string; target: string; method: object }[] = [
   { name: 'every operator', target: 'npu-openvino', method: {} },
 ]
 
-interface Coco {
-  images: { id: number; file_name: string; width: number; height: number }[]
-  annotations: { image_id: number; category_id: number; bbox: [number, number, number, number]; iscrowd: number }[]
-  categories: { id: number }[]
-}
-
-const coco = (): Coco => JSON.parse(readFileSync(join(FOLDER, 'instances.json'), 'utf8')) as Coco
-
-function truthsOf({ annotations, categories }: Coco): Truth[] {
-  const ids = categories.map(({ id }) => id).toSorted((a, b) => a - b)
-  return annotations
-    .filter(({ iscrowd }) => iscrowd === 0)
-    .map(({ image_id: image, category_id, bbox: [x, y, w, h] }) => ({
-      image,
-      category: ids.indexOf(category_id),
-      box: [x, y, x + w, y + h],
-    }))
-}
-
-const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x))
-
-/** Boxes of one output [1, 85, h, w]: objectness, dx, dy, width, height, class probabilities. */
-function decode({ data, dims }: RunTensor, image: Coco['images'][number]): Detection[] {
-  const [, channels, rows, columns] = dims as [number, number, number, number]
-  const values = data as Float32Array
-  const found: Detection[] = []
-  for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) {
-      const at = (channel: number) => values[(channel * rows + row) * columns + column]!
-      const classes = Array.from({ length: channels - 5 }, (_, c) => at(5 + c))
-      const best = Math.max(...classes)
-      const score = Math.max(at(0), 0) ** 0.6 * Math.max(best, 0) ** 0.4
-      if (score < LEAST_SCORE) continue
-      const [x, y] = [(Math.tanh(at(1)) + column) / columns, (Math.tanh(at(2)) + row) / rows]
-      const [w, h] = [sigmoid(at(3)), sigmoid(at(4))]
-      const box: Box = [
-        (x - w / 2) * image.width,
-        (y - h / 2) * image.height,
-        (x + w / 2) * image.width,
-        (y + h / 2) * image.height,
-      ]
-      found.push({ image: image.id, category: classes.indexOf(best), score, box })
-    }
-  }
-  return suppress(found, OVERLAP, MOST)
-}
-
 async function precisionOf(model: string, evaluation: string, names: readonly string[]) {
-  const { images, ...truth } = coco()
-  const byName = new Map(images.map((image) => [image.file_name, image]))
   const session = await openRuntime(THREADS).load(model, { optimization: 'all' })
   const dataset = await openDataset(evaluation, { arrays: {} })
-  const detections: Detection[] = []
-  let index = 0
-  for await (const { feeds } of batchesOf({ dataset, start: 0, count: dataset.samples }, session.inputs, 1)) {
-    const [output] = Object.values(await session.run(feeds))
-    detections.push(...decode(output!, byName.get(names[index++]!)!))
-  }
+  const detections = await detectionsOf(session, { dataset, start: 0, count: dataset.samples }, names)
   await session.release()
-  return averagePrecision(truthsOf({ images, ...truth }), detections)
+  return averagePrecision(truths(), detections)
 }
 
 /** Quantizes in a directory of its own; the artifact's path and its report. */
@@ -102,7 +41,7 @@ async function quantized(folder: string, target: string, method: object): Promis
   try {
     const spec = RunnerSpec.parse({
       recipe: { target, method: { type: 'static', ...method } },
-      model: join(FOLDER, 'model.onnx'),
+      model: join(DETECTOR, 'model.onnx'),
       calibration: { path: join(folder, 'calibration.npz'), spec: { arrays: {} } },
       output: 'out',
       threads: THREADS,
@@ -122,11 +61,11 @@ async function main(): Promise<void> {
   for (const part of ['calibration', 'evaluation'])
     writeFileSync(
       join(folder, `${part}.npz`),
-      await imagesToNpz(join(FOLDER, `${part}.zip`), join(FOLDER, 'preprocess.json'), INPUT),
+      await imagesToNpz(join(DETECTOR, `${part}.zip`), join(DETECTOR, 'preprocess.json'), DETECTOR_INPUT),
     )
-  const names = await imageNames(join(FOLDER, 'evaluation.zip'))
+  const names = await imageNames(join(DETECTOR, 'evaluation.zip'))
   const evaluation = join(folder, 'evaluation.npz')
-  const float = await precisionOf(join(FOLDER, 'model.onnx'), evaluation, names)
+  const float = await precisionOf(join(DETECTOR, 'model.onnx'), evaluation, names)
   const rows = [
     `| float, as stated with the data | | ${points(STATED.ap50)} | ${points(STATED.ap50to95)} | | | |`,
     `| float, as measured here | | ${points(float.ap50)} | ${points(float.ap50to95)} | | | |`,
@@ -156,5 +95,5 @@ async function main(): Promise<void> {
   console.log(text)
 }
 
-if (existsSync(FOLDER)) await main()
+if (existsSync(DETECTOR)) await main()
 else console.log('The shared models are not here.')

@@ -7,10 +7,10 @@ import tempfile
 import time
 
 import numpy
-from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-model, data, target, setting, batch, scales = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5]), json.loads(sys.argv[6])
+model, data, target, setting, batch, scales, most = *sys.argv[1:5], int(sys.argv[5]), json.loads(sys.argv[6]), int(sys.argv[7])
 SETTINGS = {
     "default": dict(),
     "minmax": dict(per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8),
@@ -27,7 +27,7 @@ class Reader(CalibrationDataReader):
             for name in arrays.files
             if name != "labels"
         }
-        self.count = min(128, len(next(iter(self.arrays.values()))))
+        self.count = min(most, len(next(iter(self.arrays.values()))))
         self.at = 0
 
     def get_next(self):
@@ -50,7 +50,10 @@ with tempfile.TemporaryDirectory() as folder:
             quant_pre_process(model, prepared, skip_symbolic_shape=True)
         except Exception:
             source = model
-    quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, **SETTINGS[setting])
+    if setting == "dynamic":
+        quantize_dynamic(source, target, per_channel=True)
+    else:
+        quantize_static(source, target, Reader(), quant_format=QuantFormat.QDQ, **SETTINGS[setting])
 seconds = time.perf_counter() - started
 # ru_maxrss would begin with the size of the process that started this one
 peak = int(re.search(r"VmHWM:\s+(\d+) kB", open("/proc/self/status").read()).group(1))

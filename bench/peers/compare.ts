@@ -1,0 +1,142 @@
+/** Everything that is measured of one model. */
+import { rmSync, statSync } from 'node:fs'
+import { openRuntime } from '../../src/engine/runtime/ort.ts'
+import type { RunTensor, Session } from '../../src/engine/runtime/runner.ts'
+import { batchesOf } from '../../src/engine/samples.ts'
+import { randomSource } from '../../src/engine/synthetic.ts'
+import { type Made, OURS, ours, shortened, THEIRS, THREADS, theirs } from './sides.ts'
+import { prepareSubject, type Score, type Subject } from './subjects.ts'
+
+export interface Row {
+  side: 'float' | 'fewbit' | 'ort'
+  setting: string
+  problem?: string
+  /** percent */
+  score?: number
+  /** score minus the float model's, and the standard error of that difference */
+  difference?: number
+  error?: number
+  milliseconds?: number
+  bytes?: number
+  seconds?: number
+  peakBytes?: number
+}
+
+export interface Compared {
+  name: string
+  metric: Subject['metric']
+  rows: Row[]
+  /** our default minus their best, and the standard error of that difference */
+  against: { setting: string; difference: number; error: number } | null
+}
+
+const RUNS = 105
+const WARM = 5
+const RESAMPLES = 200
+const runtime = openRuntime(THREADS)
+
+export async function compare(subject: Subject): Promise<Compared> {
+  const prepared = await prepareSubject(subject)
+  const made: Made[] = [{ side: 'fewbit', setting: 'float', path: prepared.model }]
+  const say = (one: Made) => {
+    const cost = one.problem ?? `${one.seconds!.toFixed(2)} s, ${(one.peakBytes! / 1e6).toFixed(0)} MB`
+    console.log(`${subject.name}: ${one.side} ${one.setting}: ${cost}`)
+    made.push(one)
+  }
+  for (const setting of Object.keys(OURS) as (keyof typeof OURS)[]) say(ours(prepared, setting))
+  for (const setting of THEIRS) say(theirs(prepared, setting, subject))
+  if (subject.dynamic) {
+    say(ours(prepared, 'dynamic'))
+    say(theirs(prepared, 'dynamic', subject))
+  }
+  const loaded: { one: Made; session: Session; score: Score }[] = []
+  const rows: Row[] = []
+  for (const one of made) {
+    const found = one.path ? await scored(one.path, prepared.score) : (one.problem ?? '')
+    if (typeof found !== 'string') loaded.push({ one, ...found })
+    else rows.push({ ...costOf(one), problem: found })
+  }
+  const probe = await batchesOf(
+    { dataset: prepared.evaluation, start: 0, count: 1 },
+    loaded[0]!.session.inputs,
+    1,
+  ).next()
+  const medians = await latencies(
+    loaded.map(({ session }) => session),
+    probe.value!.feeds,
+  )
+  const float = loaded[0]!.score
+  for (const [i, { one, score, session }] of loaded.entries()) {
+    const error = standardError(score, float, prepared.evaluation.samples)
+    const bytes = statSync(one.path!).size
+    const measured = {
+      score: score.value,
+      difference: score.value - float.value,
+      error,
+      milliseconds: medians[i]!,
+      bytes,
+    }
+    rows.splice(i, 0, { ...costOf(one), ...measured })
+    await session.release()
+  }
+  rmSync(prepared.folder, { recursive: true })
+  return { name: subject.name, metric: subject.metric, rows, against: against(loaded, prepared.evaluation.samples) }
+}
+
+const costOf = ({ side, setting, seconds, peakBytes }: Made): Row =>
+  setting === 'float'
+    ? { side: 'float', setting: '' }
+    : { side, setting, ...(seconds && { seconds }), ...(peakBytes && { peakBytes }) }
+
+/** The artifact in a session with its score, or why it cannot run. */
+async function scored(
+  path: string,
+  score: (session: Session) => Promise<Score>,
+): Promise<{ session: Session; score: Score } | string> {
+  try {
+    const session = await runtime.load(path, { optimization: 'all' })
+    return { session, score: await score(session) }
+  } catch (error) {
+    return `does not run: ${shortened(error instanceof Error ? error.message : String(error))}`
+  }
+}
+
+function against(loaded: readonly { one: Made; score: Score }[], samples: number): Compared['against'] {
+  const own = loaded.find(({ one }) => one.side === 'fewbit' && one.setting === 'auto')
+  const theirsByScore = loaded
+    .filter(({ one }) => one.side === 'ort' && one.setting !== 'dynamic')
+    .toSorted((a, b) => b.score.value - a.score.value)
+  const [best] = theirsByScore
+  if (!own || !best) return null
+  return {
+    setting: best.one.setting,
+    difference: own.score.value - best.score.value,
+    error: standardError(own.score, best.score, samples),
+  }
+}
+
+/** Of the difference of two scores on the same samples, by the bootstrap. */
+function standardError(a: Score, b: Score, samples: number): number {
+  if (a === b) return 0
+  const random = randomSource(1)
+  const differences = Array.from({ length: RESAMPLES }, () => {
+    const counts = new Array<number>(samples).fill(0)
+    for (let i = 0; i < samples; i++) counts[Math.floor(random() * samples)]!++
+    return a.on(counts) - b.on(counts)
+  })
+  const mean = differences.reduce((sum, x) => sum + x, 0) / RESAMPLES
+  return Math.sqrt(differences.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (RESAMPLES - 1))
+}
+
+/** Medians in milliseconds of single runs, all sessions in turn. */
+async function latencies(sessions: readonly Session[], feeds: Record<string, RunTensor>): Promise<number[]> {
+  const times = sessions.map((): number[] => [])
+  for (let i = 0; i < RUNS; i++) {
+    for (const [s, session] of sessions.entries()) {
+      const started = performance.now()
+      await session.run(feeds)
+      if (i >= WARM) times[s]!.push(performance.now() - started)
+    }
+  }
+  return times.map((own) => own.toSorted((a, b) => a - b)[Math.floor(own.length / 2)]!)
+}

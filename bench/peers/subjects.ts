@@ -1,0 +1,118 @@
+/** The models that both sides quantize: their data as .npz, and how right an artifact is. */
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Dataset, openDataset } from '../../src/engine/data/dataset.ts'
+import type { DatasetSpec } from '../../src/engine/recipe.ts'
+import type { Session } from '../../src/engine/runtime/runner.ts'
+import { batchesOf } from '../../src/engine/samples.ts'
+import { LABELLED_METRICS } from '../../src/engine/verify/accuracy.ts'
+import { averagePrecision } from '../average-precision.ts'
+import { DETECTOR_INPUT, detectionsOf, truths } from '../detector.ts'
+import { imageNames, imagesToNpz } from '../images.ts'
+import { MODELS_ROOT } from '../models.ts'
+
+export interface Subject {
+  name: string
+  /** of the right answers, in percent */
+  metric: 'top-1' | 'characters right' | 'AP50-95'
+  /** samples in one calibration run */
+  batch: number
+  /** factors of stored integers */
+  scales?: Record<string, number>
+  /** the model's input, when the data are images in a .zip */
+  images?: string
+  /** where the model does not lie with its data */
+  model?: string
+  /** quantized without data too */
+  dynamic?: boolean
+}
+
+const OCR = join(process.cwd(), 'node_modules', '@gutenye', 'ocr-models', 'assets', 'ch_PP-OCRv4_rec_infer.onnx')
+
+export const SUBJECTS: readonly Subject[] = [
+  { name: 'squeezenet-imagenet', metric: 'top-1', images: 'data_0', batch: 1 },
+  { name: 'mobilenetv2-cifar10', metric: 'top-1', scales: { input: 1 / 255 }, batch: 4 },
+  { name: 'fastestdet-coco', metric: 'AP50-95', images: DETECTOR_INPUT, batch: 1 },
+  { name: 'ocr-ppocrv4', metric: 'characters right', images: 'x', batch: 1, model: OCR },
+  { name: 'bert-tiny-sst2', metric: 'top-1', batch: 4, dynamic: true },
+  { name: 'kws-dscnn', metric: 'top-1', batch: 4 },
+  { name: 'fashion-cnn', metric: 'top-1', scales: { input: 1 / 255 }, batch: 4 },
+  { name: 'magika', metric: 'top-1', batch: 4, dynamic: true },
+]
+
+/** How right an artifact is, in percent, and how right it would be on the samples that `counts` says (times each). */
+export interface Score {
+  value: number
+  on: (counts: readonly number[]) => number
+}
+
+export interface Prepared {
+  folder: string
+  model: string
+  calibration: string
+  spec: DatasetSpec
+  evaluation: Dataset
+  score: (session: Session) => Promise<Score>
+}
+
+export async function prepareSubject(subject: Subject): Promise<Prepared> {
+  const { name, images, scales = {}, metric } = subject
+  const folder = mkdtempSync(join(tmpdir(), 'fewbit-peers-'))
+  const source = join(MODELS_ROOT, name)
+  const classesOf = metric === 'characters right' ? charactersOf(source) : undefined
+  const file = async (part: string): Promise<string> => {
+    if (!images) return join(source, `${part}.npz`)
+    const path = join(folder, `${part}.npz`)
+    const rules = join(source, 'preprocess.json')
+    writeFileSync(path, await imagesToNpz(join(source, `${part}.zip`), rules, images, classesOf))
+    return path
+  }
+  const model = join(folder, 'model.onnx')
+  writeFileSync(model, readFileSync(subject.model ?? join(source, 'model.onnx')))
+  const calibration = await file('calibration')
+  const arrays = Object.entries(scales).map(([array, scale]) => [array, { scale, offset: 0 }])
+  const spec = { arrays: Object.fromEntries(arrays) as DatasetSpec['arrays'] }
+  const evaluation = await openDataset(await file('evaluation'), spec)
+  const names = metric === 'AP50-95' ? await imageNames(join(source, 'evaluation.zip')) : []
+  const score = (session: Session) =>
+    metric === 'AP50-95' ? scoreDetector(session, evaluation, names) : scoreLabels(session, evaluation, metric)
+  return { folder, model, calibration, spec, evaluation, score }
+}
+
+/** Classes of a text line: its characters' places in the dictionary, blank first and space last. */
+function charactersOf(source: string): (line: string) => number[] {
+  const keys = readFileSync(join(source, 'keys.txt'), 'utf8').split(/\r?\n/)
+  if (keys.at(-1) === '') keys.pop()
+  const places = new Map([...keys.map((key, i) => [key, i + 1] as const), [' ', keys.length + 1] as const])
+  return (line) => Array.from(line.trim(), (character) => places.get(character) ?? -1)
+}
+
+async function scoreLabels(session: Session, dataset: Dataset, metric: Subject['metric']): Promise<Score> {
+  const { score, isError } = LABELLED_METRICS[metric === 'top-1' ? 'top1' : 'cer']!
+  const first = session.outputs.find(({ dtype }) => dtype === 'float32')!.name
+  const found: { value: number; weight: number }[] = []
+  const all = { dataset, start: 0, count: dataset.samples }
+  for await (const { feeds, labels } of batchesOf(all, session.inputs, metric === 'top-1' ? 32 : 4))
+    found.push(...score((await session.run(feeds))[first]!, labels!))
+  const on = (counts: readonly number[]): number => {
+    const sum = (pick: (one: (typeof found)[number]) => number) =>
+      found.reduce((total, one, i) => total + counts[i]! * pick(one), 0)
+    const share = sum(({ value }) => value) / sum(({ weight }) => weight)
+    return 100 * (isError ? 1 - share : share)
+  }
+  return { value: on(found.map(() => 1)), on }
+}
+
+async function scoreDetector(session: Session, dataset: Dataset, names: readonly string[]): Promise<Score> {
+  const detections = await detectionsOf(session, { dataset, start: 0, count: dataset.samples }, names)
+  const boxes = truths()
+  const images = [...new Set(boxes.map(({ image }) => image))].toSorted((a, b) => a - b)
+  const on = (counts: readonly number[]): number => {
+    const times = images.flatMap((image, i) => new Array<number>(counts[i] ?? 1).fill(image))
+    const again = <T extends { image: number }>(all: readonly T[]) =>
+      times.flatMap((image, copy) => all.filter((one) => one.image === image).map((one) => ({ ...one, image: copy })))
+    return averagePrecision(again(boxes), again(detections)).ap50to95
+  }
+  return { value: averagePrecision(boxes, detections).ap50to95, on }
+}
