@@ -22,7 +22,7 @@ import type { Recipe, RunnerMessage, RunnerSpec } from './recipe.ts'
 import { type Metrics, Report, type Warning } from './report.ts'
 import { openRuntime } from './runtime/ort.ts'
 import type { RunTensor, Runtime, Session } from './runtime/runner.ts'
-import { batchesOf, calibrationBatches, type Samples } from './samples.ts'
+import { batchesOf, calibrationBatches, comfortableBatch, type Samples } from './samples.ts'
 import { type Split, splitSamples } from './split.ts'
 import { findFeeds, syntheticBatches } from './synthetic.ts'
 import { targetOf, widened } from './targets/index.ts'
@@ -240,7 +240,8 @@ function verifyArtifact(
   const { spec, runtime, workspace, host, progress } = run
   const total = heldOut?.count ?? 1
   // A dynamically quantized model reads one range from a whole batch, so that its results depend on who shares it.
-  const batch = spec.recipe.method.type === 'dynamic' ? 1 : BATCH
+  const most = spec.recipe.method.type === 'dynamic' ? 1 : BATCH
+  const batch = heldOut ? comfortableBatch(heldOut.dataset, prepared.inputs, most) : 1
   progress.report('verifying', 0, total)
   return verify({
     floatPath: prepared.floatPath,

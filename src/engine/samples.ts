@@ -1,6 +1,7 @@
 /** Turns a data set into the feeds of runs: as many samples at a time as the model's inputs allow. */
 import { FewbitError } from '../shared/errors.ts'
 import { type Dataset, holdsFeeds, readBatch } from './data/dataset.ts'
+import { elementCount } from './ir/tensor.ts'
 import type { CalibrationBatches } from './methods/method.ts'
 import type { RunTensor, ValueInfo } from './runtime/runner.ts'
 import type { Label } from './verify/accuracy.ts'
@@ -29,6 +30,16 @@ export function batchSizeFor(inputs: readonly ValueInfo[], dataset: Dataset, wis
   return fixed.length > 0 ? Math.max(...fixed) : wished
 }
 
+/** bytes of inputs in one run; what a network makes of them is a hundred times as much and more */
+const BYTES_AT_ONCE = 2 ** 18
+
+/** How many samples at most share a run: small ones gain from company, large ones only cost memory. */
+export function comfortableBatch({ arrays, samples }: Dataset, inputs: readonly ValueInfo[], most: number): number {
+  const read = samples > 0 ? inputs.flatMap(({ name }) => arrays.get(name) ?? []) : []
+  const bytes = read.reduce((sum, { shape }) => sum + 4 * elementCount(shape.slice(1)), 0)
+  return Math.max(1, Math.min(most, Math.floor(BYTES_AT_ONCE / Math.max(bytes, 1))))
+}
+
 /** Batches of whole runs; a last batch that would not fill a fixed batch size is left out. */
 export async function* batchesOf(
   samples: Samples,
@@ -55,7 +66,8 @@ function labelsOf({ labels }: Dataset, start: number, count: number): Label[] | 
 }
 
 /** The same for calibration, whose length is known. */
-export function calibrationBatches(samples: Samples, inputs: readonly ValueInfo[], wished: number): CalibrationBatches {
+export function calibrationBatches(samples: Samples, inputs: readonly ValueInfo[], most: number): CalibrationBatches {
+  const wished = comfortableBatch(samples.dataset, inputs, most)
   const size = batchSizeFor(inputs, samples.dataset, wished)
   const length = size === wished ? Math.ceil(samples.count / size) : Math.floor(samples.count / size)
   if (length === 0) {

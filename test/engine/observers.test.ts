@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { addTo, createHistogram, expectedError } from '../../src/engine/quant/histogram.ts'
+import { errorOfRanges } from '../../src/engine/quant/observers/expected.ts'
 import { OBSERVERS } from '../../src/engine/quant/observers/index.ts'
 import type { Range, Statistics } from '../../src/engine/quant/observers/observer.ts'
 import { randomSource } from '../../src/engine/synthetic.ts'
@@ -66,4 +67,23 @@ test('a histogram counts every element once', () => {
     histogram!.counts.reduce((a, b) => a + b, 0),
     gaussian.length,
   )
+})
+
+test('what a Relu leaves at 0 does not narrow the range of entropy', () => {
+  const positive = gaussian.filter((x) => x > 0)
+  const mostlyZero = Float32Array.from({ length: 4 * positive.length }, (_, i) => (i % 4 === 0 ? positive[i / 4]! : 0))
+  const [alone, among] = [positive, mostlyZero].map((values) => OBSERVERS.entropy.range(statisticsOf(values), LEVELS))
+  assert.ok(Math.abs(among!.max / alone!.max - 1) < 0.15, `${among!.max} against ${alone!.max}`)
+})
+
+test('large elements weigh in the expected error as their energy does', () => {
+  const statistics = statisticsOf(gaussian.map((x, i) => (i % 500 === 7 ? 12 : x)))
+  const weighted = errorOfRanges(statistics, LEVELS)
+  const [whole, cut] = [
+    { min: statistics.min, max: 12 },
+    { min: statistics.min, max: 6 },
+  ]
+  const plain = errorOf(statistics, cut) / errorOf(statistics, whole)
+  assert.ok(weighted(cut) / weighted(whole) > 5 * plain)
+  assert.equal(errorOfRanges({ ...statistics, histogram: null }, LEVELS)(cut), 0)
 })

@@ -15,6 +15,7 @@ import { holdOut } from './hold-out.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from './method.ts'
 import { mixPrecision } from './mixed-precision.ts'
 import { nothingToQuantize } from './nothing-to-quantize.ts'
+import { chooseByValue } from './observers-by-value.ts'
 import { roundWeights } from './round-weights.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
 import { measureSensitivity } from './sensitivity.ts'
@@ -141,6 +142,7 @@ async function climb(climb: Climb, base: Base): Promise<Variant> {
   const plain = (observer: Observer): Variant => ({
     base,
     observer,
+    exceptions: new Map(),
     biasCorrection: options.bias_correction === true,
     float: new Map(),
     wide: new Set(),
@@ -153,14 +155,22 @@ async function climb(climb: Climb, base: Base): Promise<Variant> {
 
 type Step = (climb: Climb, best: Variant) => Promise<Variant>
 
-const STEPS: readonly Step[] = [tryEqualizing, trySmoothing, tryBiasCorrection, tryRounding]
+const STEPS: readonly Step[] = [tryObserversByValue, tryEqualizing, trySmoothing, tryBiasCorrection, tryRounding]
+
+function tryObserversByValue({ options, search, common }: Climb, best: Variant): Promise<Variant> {
+  if (options.observer !== 'auto' || !search.canJudge) return Promise.resolve(best)
+  return chooseByValue(search, common, best, observersFor('auto'))
+}
 
 async function tryEqualizing({ options, bases, search, plan }: Climb, best: Variant): Promise<Variant> {
   if (options.equalize !== 'auto' || !search.canJudge || !hasCoarseWeights(plan)) return best
   const base = await bases.equalized(best.base)
   if (!base) return best
   const step = (observer: Observer) =>
-    [`cross-layer equalization, observer ${observer.name}`, { ...best, base, observer }] as const
+    [
+      `cross-layer equalization, observer ${observer.name}`,
+      { ...best, base, observer, exceptions: new Map<string, Observer>() },
+    ] as const
   return search.improve(best, observersFor(options.observer).map(step))
 }
 

@@ -10,7 +10,7 @@ import { type Trained, trainVariant } from '../training/index.ts'
 import { compatStatic } from './compat.ts'
 import type { CalibrationBatches, Method, MethodInput, TrainingInput } from './method.ts'
 import { type FoundStatic, searchStatic } from './search-static.ts'
-import { buildVariant } from './variant.ts'
+import { buildVariant, exceptionsIn, observerIn } from './variant.ts'
 
 export const staticMethod: Method = async (input) => {
   const options = StaticMethod.parse(input.recipe.method)
@@ -25,13 +25,14 @@ export const staticMethod: Method = async (input) => {
   const built = refined?.built ?? buildVariant(common, variant)
   return {
     model: built.model,
-    plan: describePlan(input.recipe, built.plan, built.parameters),
+    plan: describePlan(input.recipe, built.plan, built.parameters, observerIn(variant)),
     quantizedNodes: built.plan.nodes.size,
     macsInteger: shareOfMacs([...input.prepared.model.graph.nodes], sameNodes(plan, built.plan)),
     calibration,
     options: {
       type: 'static',
       observer: variant.observer.name,
+      ...exceptionsIn(variant),
       per_channel: options.per_channel,
       bias_correction: variant.biasCorrection,
       equalize: variant.base.equalized,

@@ -5,7 +5,7 @@ import { correctBiases, type InputMeans } from '../quant/bias-correction.ts'
 import { headsOf } from '../quant/heads.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
 import { ignoreMasks } from '../quant/mask-range.ts'
-import type { Observer, Range, Statistics } from '../quant/observers/observer.ts'
+import type { Levels, Observer, Range, Statistics } from '../quant/observers/observer.ts'
 import { type Plan, planGraph } from '../quant/plan.ts'
 import { activationSpec } from '../quant/spec.ts'
 import type { IntegerTarget } from '../targets/target.ts'
@@ -37,6 +37,8 @@ export interface VariantInput {
 export interface Variant {
   base: Base
   observer: Observer
+  /** values that another observer suits better, by name */
+  exceptions: ReadonlyMap<string, Observer>
   biasCorrection: boolean
   /** nodes that stay float, with the reason */
   float: ReadonlyMap<string, string>
@@ -66,6 +68,35 @@ export function planVariant(input: VariantInput, variant: Variant): Planned {
   const plan = planMeasured(input, variant, model)
   if (variant.biasCorrection) correctBiases(model, plan, variant.base.means)
   return { model, plan, ranges: rangesOf(input, plan, variant, model) }
+}
+
+/** The name of the observer that gave a value its range. */
+export const observerIn =
+  ({ observer, exceptions }: Variant) =>
+  (name: string): string =>
+    (exceptions.get(name) ?? observer).name
+
+/** How many values have another observer than most, for the report. */
+export function exceptionsIn({ exceptions }: Variant): { exceptions?: Record<string, number> } {
+  const counts: Record<string, number> = {}
+  for (const { name } of exceptions.values()) counts[name] = (counts[name] ?? 0) + 1
+  return exceptions.size > 0 ? { exceptions: counts } : {}
+}
+
+/** A value whose range comes from what calibration saw of it. */
+export interface Observed {
+  name: string
+  statistics: Statistics
+  levels: Levels
+}
+
+/** The values of a variant that an observer gives their range. */
+export function observedIn(input: VariantInput, variant: Variant): Observed[] {
+  const { statistics } = variant.base
+  return [...planMeasured(input, variant, cloneModel(variant.base.model)).values].flatMap(([{ name }, planned]) => {
+    const found = planned.kind === 'own' ? statistics.get(name) : undefined
+    return found ? [{ name, statistics: found, levels: planned as Levels }] : []
+  })
 }
 
 /** The quantized model of a variant. */
@@ -101,17 +132,15 @@ function planMeasured(
   }
 }
 
-function rangesOf(
-  { target }: VariantInput,
-  plan: Plan,
-  { observer, base: { statistics } }: Variant,
-  { graph }: Model,
-): Map<string, Range> {
+function rangesOf({ target }: VariantInput, plan: Plan, variant: Variant, { graph }: Model): Map<string, Range> {
+  const { observer, exceptions, base } = variant
+  const { statistics } = base
   const levels = activationSpec(target)
   const ranges = new Map<string, Range>()
   for (const [{ name }, planned] of plan.values) {
     const found = statistics.get(name)
-    if (found) ranges.set(name, observer.range(found, planned.kind === 'own' ? planned : levels))
+    const own = exceptions.get(name) ?? observer
+    if (found) ranges.set(name, own.range(found, planned.kind === 'own' ? planned : levels))
   }
   ignoreMasks(graph, statistics, ranges)
   return ranges

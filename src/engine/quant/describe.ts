@@ -15,8 +15,13 @@ export const describeNode = (node: Node, quantized: boolean, reason: string): Pl
   reason,
 })
 
-/** Lists nodes and quantized tensors of a static plan. */
-export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap<Value, Parameters>): PlanDocument {
+/** Lists nodes and quantized tensors of a static plan. `observerOf` names what gave a value its range, where that is known. */
+export function describePlan(
+  recipe: Recipe,
+  plan: Plan,
+  parameters: ReadonlyMap<Value, Parameters>,
+  observerOf: (name: string) => string | undefined = () => undefined,
+): PlanDocument {
   return {
     target: nameOf(recipe.target),
     method: recipe.method.type,
@@ -26,7 +31,7 @@ export function describePlan(recipe: Recipe, plan: Plan, parameters: ReadonlyMap
     ],
     values: [
       ...[...plan.values].map(([value, planned]) =>
-        describeValue(value, 'activation', parameters.get(value), REASONS[planned.kind]),
+        describeValue(value, 'activation', parameters.get(value), reasonOf(planned.kind, observerOf(value.name))),
       ),
       ...plan.constants.map(({ value, role, axis }) =>
         describeValue(
@@ -49,6 +54,9 @@ const REASONS = {
   given: 'parameters prescribed by the target',
   shared: 'same numbers as its source',
 } as const
+
+const reasonOf = (kind: keyof typeof REASONS, observer: string | undefined): string =>
+  kind === 'own' && observer ? `${REASONS.own}, ${observer}` : REASONS[kind]
 
 function describeValue(
   value: Value,

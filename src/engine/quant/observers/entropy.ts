@@ -15,9 +15,21 @@ export const entropy: Observer = {
   range: ({ histogram, min, max }, levels) => {
     const integers = integerCount(levels)
     return histogram && histogram.width > 0 && integers <= histogram.counts.length / 2
-      ? search(histogram, { min, max }, integers)
+      ? search(withoutSpike(histogram), { min, max }, integers)
       : { min, max }
   },
+}
+
+/**
+ * What clamps and gates leave at exactly 0 is left out: it costs nothing in any range, and as a bin that its neighbours would be merged with it
+ * makes every wide range look bad. Source: NVIDIA, pytorch-quantization, which ignores the first bin.
+ */
+function withoutSpike(histogram: Histogram): Histogram {
+  const zero = Math.min(Math.max(Math.floor(-histogram.low / histogram.width), 0), histogram.counts.length - 1)
+  const counts = histogram.counts.slice()
+  const beside = [counts[zero - 1], counts[zero + 1]].filter((count) => count !== undefined)
+  counts[zero] = Math.min(counts[zero]!, Math.max(...beside))
+  return { ...histogram, counts }
 }
 
 function search(histogram: Histogram, { min, max }: Range, integers: number): Range {
