@@ -38,20 +38,18 @@ export function averagePrecision(
   truths: readonly Truth[],
   detections: readonly Detection[],
 ): { ap50: number; ap50to95: number } {
-  const ranked = detections.toSorted((a, b) => b.score - a.score)
-  const categories = [...new Set(truths.map(({ category }) => category))]
+  const ranked = byCategory(detections.toSorted((a, b) => b.score - a.score))
+  const real = [...byCategory(truths)]
   const at = THRESHOLDS.map((threshold) =>
-    mean(
-      categories.map((category) =>
-        precisionOf(
-          truths.filter((truth) => truth.category === category),
-          ranked.filter((found) => found.category === category),
-          threshold,
-        ),
-      ),
-    ),
+    mean(real.map(([category, boxes]) => precisionOf(boxes, ranked.get(category) ?? [], threshold))),
   )
   return { ap50: 100 * at[0]!, ap50to95: 100 * mean(at) }
+}
+
+function byCategory<T extends Truth>(boxes: readonly T[]): Map<number, T[]> {
+  const found = new Map<number, T[]>()
+  for (const box of boxes) found.set(box.category, [...(found.get(box.category) ?? []), box])
+  return found
 }
 
 /** Of one category: mean precision over the recalls 0, 0.01, …, 1. */

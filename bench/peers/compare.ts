@@ -30,9 +30,16 @@ export interface Compared {
   against: { setting: string; difference: number; error: number } | null
 }
 
+interface Loaded {
+  one: Made
+  session: Session
+  score: Score
+  resampled: readonly number[]
+}
+
 const RUNS = 105
 const WARM = 5
-const RESAMPLES = 200
+const RESAMPLES = 100
 const runtime = openRuntime(THREADS)
 
 export async function compare(subject: Subject): Promise<Compared> {
@@ -49,11 +56,12 @@ export async function compare(subject: Subject): Promise<Compared> {
     say(ours(prepared, 'dynamic'))
     say(theirs(prepared, 'dynamic', subject))
   }
-  const loaded: { one: Made; session: Session; score: Score }[] = []
+  const loaded: Loaded[] = []
   const rows: Row[] = []
   for (const one of made) {
     const found = one.path ? await scored(one.path, prepared.score) : (one.problem ?? '')
-    if (typeof found !== 'string') loaded.push({ one, ...found })
+    if (typeof found !== 'string')
+      loaded.push({ one, ...found, resampled: resampled(found.score, prepared.evaluation.samples) })
     else rows.push({ ...costOf(one), problem: found })
   }
   const probe = await batchesOf(
@@ -65,13 +73,14 @@ export async function compare(subject: Subject): Promise<Compared> {
     loaded.map(({ session }) => session),
     probe.value!.feeds,
   )
-  const float = loaded[0]!.score
-  for (const [i, { one, score, session }] of loaded.entries()) {
-    const error = standardError(score, float, prepared.evaluation.samples)
+  const float = loaded[0]!
+  for (const [i, own] of loaded.entries()) {
+    const { one, score, session } = own
+    const error = standardError(own, float)
     const bytes = statSync(one.path!).size
     const measured = {
       score: score.value,
-      difference: score.value - float.value,
+      difference: score.value - float.score.value,
       error,
       milliseconds: medians[i]!,
       bytes,
@@ -80,7 +89,7 @@ export async function compare(subject: Subject): Promise<Compared> {
     await session.release()
   }
   rmSync(prepared.folder, { recursive: true })
-  return { name: subject.name, metric: subject.metric, rows, against: against(loaded, prepared.evaluation.samples) }
+  return { name: subject.name, metric: subject.metric, rows, against: against(loaded) }
 }
 
 const costOf = ({ side, setting, seconds, peakBytes }: Made): Row =>
@@ -101,7 +110,7 @@ async function scored(
   }
 }
 
-function against(loaded: readonly { one: Made; score: Score }[], samples: number): Compared['against'] {
+function against(loaded: readonly Loaded[]): Compared['against'] {
   const own = loaded.find(({ one }) => one.side === 'fewbit' && one.setting === 'auto')
   const theirsByScore = loaded
     .filter(({ one }) => one.side === 'ort' && one.setting !== 'dynamic')
@@ -111,19 +120,23 @@ function against(loaded: readonly { one: Made; score: Score }[], samples: number
   return {
     setting: best.one.setting,
     difference: own.score.value - best.score.value,
-    error: standardError(own.score, best.score, samples),
+    error: standardError(own, best),
   }
 }
 
-/** Of the difference of two scores on the same samples, by the bootstrap. */
-function standardError(a: Score, b: Score, samples: number): number {
-  if (a === b) return 0
+/** The score on samples drawn with replacement, the same ones for every artifact. */
+function resampled({ on }: Score, samples: number): number[] {
   const random = randomSource(1)
-  const differences = Array.from({ length: RESAMPLES }, () => {
+  return Array.from({ length: RESAMPLES }, () => {
     const counts = new Array<number>(samples).fill(0)
     for (let i = 0; i < samples; i++) counts[Math.floor(random() * samples)]!++
-    return a.on(counts) - b.on(counts)
+    return on(counts)
   })
+}
+
+/** Of the difference of two scores on the same samples, by the bootstrap. */
+function standardError(a: Loaded, b: Loaded): number {
+  const differences = a.resampled.map((value, i) => value - b.resampled[i]!)
   const mean = differences.reduce((sum, x) => sum + x, 0) / RESAMPLES
   return Math.sqrt(differences.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (RESAMPLES - 1))
 }

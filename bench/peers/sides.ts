@@ -66,8 +66,9 @@ export function theirs(
     })
     return { side: 'ort', setting, path, ...(JSON.parse(lastLine(said)) as Cost) }
   } catch (error) {
-    const { stderr = '' } = error as { stderr?: string }
-    return { side: 'ort', setting, path: null, problem: `fails: ${shortened(lastLine(stderr))}` }
+    const { stderr = '', signal } = error as { stderr?: string; signal?: string }
+    const problem = signal ? `is killed (${signal}): out of memory` : `fails: ${shortened(lastLine(stderr))}`
+    return { side: 'ort', setting, path: null, problem }
   }
 }
 

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Dataset, openDataset } from '../../src/engine/data/dataset.ts'
 import type { DatasetSpec } from '../../src/engine/recipe.ts'
-import type { Session } from '../../src/engine/runtime/runner.ts'
+import type { RunTensor, Session } from '../../src/engine/runtime/runner.ts'
 import { batchesOf } from '../../src/engine/samples.ts'
-import { LABELLED_METRICS } from '../../src/engine/verify/accuracy.ts'
+import { editDistance, LABELLED_METRICS, type Label } from '../../src/engine/verify/accuracy.ts'
+import { argmaxPerSample } from '../../src/engine/verify/fidelity.ts'
 import { averagePrecision } from '../average-precision.ts'
 import { DETECTOR_INPUT, detectionsOf, truths } from '../detector.ts'
 import { imageNames, imagesToNpz } from '../images.ts'
@@ -88,8 +89,25 @@ function charactersOf(source: string): (line: string) => number[] {
   return (line) => Array.from(line.trim(), (character) => places.get(character) ?? -1)
 }
 
+/** Errors of a text line without the spaces at its ends, as its data set counts them. */
+const LINES = {
+  isError: true,
+  score: ({ data, dims, dtype }: RunTensor, labels: readonly Label[]) => {
+    const [, steps, classes] = dims as [number, number, number]
+    return labels.map((label, sample) => {
+      const part = (data as Float32Array).subarray(sample * steps * classes, (sample + 1) * steps * classes)
+      const path = argmaxPerSample({ dtype, dims: [steps, classes], data: part }, steps)
+      const read = path.filter((symbol, i) => symbol !== 0 && symbol !== path[i - 1])
+      const isInk = (symbol: number) => symbol !== classes - 1
+      const trimmed = read.slice(Math.max(read.findIndex(isInk), 0), read.findLastIndex(isInk) + 1)
+      const expected = label.filter((symbol) => symbol >= 0)
+      return { value: editDistance(trimmed, expected), weight: expected.length }
+    })
+  },
+}
+
 async function scoreLabels(session: Session, dataset: Dataset, metric: Subject['metric']): Promise<Score> {
-  const { score, isError } = LABELLED_METRICS[metric === 'top-1' ? 'top1' : 'cer']!
+  const { score, isError } = metric === 'top-1' ? LABELLED_METRICS.top1! : LINES
   const first = session.outputs.find(({ dtype }) => dtype === 'float32')!.name
   const found: { value: number; weight: number }[] = []
   const all = { dataset, start: 0, count: dataset.samples }
