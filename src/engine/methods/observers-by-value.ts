@@ -11,6 +11,8 @@ const PARTS: readonly (readonly [from: number, to: number])[] = [
   [0, 1 / 4],
   [0, 1 / 8],
 ]
+/** dB that a change must win: of many that are tried on few samples, some win a little by chance */
+const MARGIN_DB = 0.25
 /** a range that changes by less is the same */
 const LEAST_CHANGE = 0.01
 
@@ -25,9 +27,8 @@ export async function chooseByValue(
   candidates: readonly Observer[],
 ): Promise<Variant> {
   const values = observedIn(common, best)
-  let current = await search.improve(best, [
-    ['observers by expected error', { ...best, exceptions: leastErrors(values, best.observer, candidates) }],
-  ])
+  const byError = { ...best, exceptions: leastErrors(values, best.observer, candidates) }
+  let current = await search.improve(best, [['observers by expected error', byError]], MARGIN_DB)
   for (const other of candidates) current = await spread(search, values, current, other)
   return current
 }
@@ -48,7 +49,7 @@ async function spread(
     tried.add(chosen.join())
     const exceptions = new Map([...current.exceptions, ...chosen.map((name) => [name, other] as const)])
     const step = `observer ${other.name} for ${chosen.length} of ${values.length} values`
-    const changed = await search.improve(current, [[step, { ...current, exceptions }]])
+    const changed = await search.improve(current, [[step, { ...current, exceptions }]], MARGIN_DB)
     if (changed !== current) return changed
   }
   return current

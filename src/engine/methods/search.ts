@@ -21,8 +21,8 @@ export interface Search {
   scoreOf(variant: Variant): Promise<number>
   /** The best of named variants; an earlier one wins unless a later one is clearly better. */
   best(variants: Named): Promise<Variant>
-  /** The best of changes to a variant, or the variant itself where none is clearly better. */
-  improve(current: Variant, changes: Named): Promise<Variant>
+  /** The best of changes to a variant, or the variant itself where none is better by `margin` dB. */
+  improve(current: Variant, changes: Named, margin?: number): Promise<Variant>
 }
 
 /** a variant without integers is faithful and of no use */
@@ -55,10 +55,10 @@ export async function openSearch(
     steps.push({ step: names.get(variant) ?? 'start', sqnr_db: score, kept })
     recorded.add(variant)
   }
-  const winnerOf = async (variants: readonly Variant[], current: Variant | null) => {
+  const winnerOf = async (variants: readonly Variant[], current: Variant | null, margin = MARGIN_DB) => {
     const scored: { variant: Variant; score: number }[] = []
     for (const variant of variants) scored.push({ variant, score: await scoreOf(variant) })
-    const best = scored.reduce((a, b) => (b.score > a.score + MARGIN_DB ? b : a))
+    const best = scored.reduce((a, b) => (b.score > a.score + margin ? b : a))
     for (const { variant, score } of scored)
       if (!recorded.has(variant)) record(variant, score, variant === best.variant || variant === current)
     return best.variant
@@ -77,7 +77,7 @@ export async function openSearch(
       if (!first) throw new Error('nothing to choose from')
       return judge && variants.length > 1 ? winnerOf(variants, null) : first
     },
-    improve: async (current, changes) =>
-      judge && changes.length > 0 ? winnerOf([current, ...name(changes)], current) : current,
+    improve: async (current, changes, margin) =>
+      judge && changes.length > 0 ? winnerOf([current, ...name(changes)], current, margin) : current,
   }
 }

@@ -19,15 +19,20 @@ import type { FloatTarget } from '../../targets/target.ts'
 const FLOAT32 = codeOf('float32')
 const FLOAT16 = codeOf('float16')
 
+/** One graph on its way: the main one, or the body of an If, a Loop or a Scan. */
 interface Conversion {
   model: Model
   graph: Graph
+  /** of the graph around it */
+  outer: Conversion | null
+  /** values that this graph has itself */
+  own: ReadonlySet<Value>
   target: FloatTarget
   /** nodes that stay float32 */
   kept: ReadonlySet<Node>
-  /** values that were float32 and are float16 now */
+  /** values that were float32 and are float16 now, in any graph */
   converted: Set<Value>
-  /** the other-precision twin of a value */
+  /** the other-precision twin of a value, in this graph */
   halves: Map<Value, Value>
   singles: Map<Value, Value>
 }
@@ -37,31 +42,57 @@ const SMALLEST_STORED = 64
 
 export const isFloat = (value: Value | null): value is Value => value?.dtype === 'float32'
 
-/** Changes the model. `kept`: nodes that stay float32; `keepIoTypes`: inputs and outputs stay float32 too. */
+/**
+ * Changes the model. `kept`: nodes that stay float32, those inside of bodies included, and with a node that has bodies all of them;
+ * `keepIoTypes`: inputs and outputs stay float32 too.
+ */
 export function convertToFloat16(
   model: Model,
   target: FloatTarget,
   kept: ReadonlySet<Node>,
   keepIoTypes: boolean,
 ): void {
-  const nodes = sortedNodes(model.graph)
-  const conversion: Conversion = {
-    model,
-    graph: model.graph,
-    target,
-    kept,
-    converted: new Set(),
-    halves: new Map(),
-    singles: new Map(),
-  }
+  const conversion = conversionOf({ model, target, kept, converted: new Set() }, model.graph, null)
   if (!keepIoTypes) for (const value of model.graph.inputs.filter(isFloat)) halve(conversion, value)
-  for (const node of nodes) if (!kept.has(node)) retype(conversion, node)
-  for (const node of nodes) convertInputs(conversion, node)
+  convertNodes(conversion)
   if (keepIoTypes) restoreOutputs(conversion)
-  for (const graph of allGraphs(model.graph)) if (graph !== model.graph) storeHalves(model, graph)
 }
 
-/** Subgraphs compute in float32, but keep their constants in half the bytes. */
+const conversionOf = (
+  shared: Pick<Conversion, 'model' | 'target' | 'kept' | 'converted'>,
+  graph: Graph,
+  outer: Conversion | null,
+): Conversion => ({ ...shared, graph, outer, own: valuesOf(graph), halves: new Map(), singles: new Map() })
+
+const valuesOf = ({ inputs, initializers, nodes }: Graph): Set<Value> =>
+  new Set([
+    ...inputs,
+    ...initializers,
+    ...[...nodes].flatMap(({ outputs }) => outputs.filter((value) => value !== null)),
+  ])
+
+function convertNodes(conversion: Conversion): void {
+  const nodes = sortedNodes(conversion.graph)
+  for (const node of nodes) if (!conversion.kept.has(node)) retype(conversion, node)
+  for (const node of nodes) convertInputs(conversion, node)
+  for (const node of nodes) for (const body of node.subgraphs) convertBody(conversion, node, body)
+}
+
+/** What a body is given and what it gives is float16 as outside. */
+function convertBody(outer: Conversion, node: Node, body: Graph): void {
+  if (outer.kept.has(node)) {
+    for (const graph of allGraphs(body)) storeHalves(outer.model, graph)
+    return
+  }
+  const conversion = conversionOf(outer, body, outer)
+  for (const value of body.inputs.filter(isFloat)) halve(conversion, value)
+  convertNodes(conversion)
+  body.outputs.forEach((value, index) => {
+    if (isFloat(value)) body.outputs[index] = halfOf(conversion, value)
+  })
+}
+
+/** A subgraph that computes in float32 keeps its constants in half the bytes. */
 function storeHalves(model: Model, graph: Graph): void {
   for (const value of [...graph.initializers]) {
     const { tensor } = value
@@ -126,7 +157,10 @@ function convertInputs(conversion: Conversion, node: Node): void {
   })
 }
 
-function halfOf({ model, graph, halves }: Conversion, value: Value): Value {
+/** What comes from outside is converted there, once for all bodies. */
+function halfOf(conversion: Conversion, value: Value): Value {
+  const { model, graph, outer, own, halves } = conversion
+  if (outer && !own.has(value)) return halfOf(outer, value)
   const known = halves.get(value)
   if (known) return known
   const half = value.tensor
@@ -136,7 +170,9 @@ function halfOf({ model, graph, halves }: Conversion, value: Value): Value {
   return half
 }
 
-function singleOf({ model, graph, singles }: Conversion, value: Value): Value {
+function singleOf(conversion: Conversion, value: Value): Value {
+  const { model, graph, outer, own, singles } = conversion
+  if (outer && !own.has(value)) return singleOf(outer, value)
   const known = singles.get(value) ?? cast(model, graph, value, FLOAT32, 'float32')
   singles.set(value, known)
   return known

@@ -1,7 +1,8 @@
 /** Half precision: float32 tensors become float16; what overflows, or has no such form, stays float32. */
 import { FewbitError } from '../../../shared/errors.ts'
+import { inferBodyTypes } from '../../body-types.ts'
 import { cloneModel } from '../../ir/clone.ts'
-import { type Model, type Node, sortedNodes } from '../../ir/graph.ts'
+import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../quant/describe.ts'
 import { Float16Method } from '../../recipe.ts'
 import type { FloatTarget } from '../../targets/target.ts'
@@ -16,6 +17,7 @@ export const float16Method: Method = async (input) => {
   const keep_io_types = method.keep_io_types === true
   const { model } = input.prepared
   const target = input.target as FloatTarget
+  await inferBodyTypes(model, input.runtime, input.workspace)
   const nodes = sortedNodes(model.graph)
   const reasons = new Map([
     ...constantIslands(model.graph),
@@ -24,8 +26,8 @@ export const float16Method: Method = async (input) => {
   if (nodes.every(({ name }) => reasons.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert()
   const write = (keepIoTypes: boolean): Model => {
     const copy = cloneModel(model)
-    const kept = new Set([...copy.graph.nodes].filter(({ name }) => reasons.has(name)))
-    convertToFloat16(copy, target, kept, keepIoTypes)
+    const kept = [...copy.graph.nodes].filter(({ name }) => reasons.has(name))
+    convertToFloat16(copy, target, new Set([...kept, ...keptInBodies(copy, target, input.excludes)]), keepIoTypes)
     return copy
   }
   if (input.batches) await findIslands(input, input.batches, reasons, () => write(true))
@@ -77,11 +79,30 @@ const nothingToConvert = () =>
 
 const touchesFloat = (node: Node): boolean => node.inputs.some(isFloat) || node.outputs.some(isFloat)
 
+/** Whether every value that the bodies of a node make has a known type. */
+const knowsTypes = (node: Node): boolean =>
+  node.subgraphs
+    .flatMap((body) => [...allGraphs(body)])
+    .every(({ inputs, nodes }) =>
+      [...inputs, ...[...nodes].flatMap(({ outputs }) => outputs)].every(
+        (value) => !value || value.dtype !== undefined,
+      ),
+    )
+
+/** Nodes inside of bodies that stay float32. */
+function keptInBodies({ graph }: Model, target: FloatTarget, excludes: (node: Node) => string | null): Node[] {
+  const bodies = [...allGraphs(graph)].filter((inner) => inner !== graph)
+  return bodies.flatMap((body) => {
+    const islands = constantIslands(body)
+    return [...body.nodes].filter((node) => islands.has(node.name) || fixedReason(node, target, excludes).length > 0)
+  })
+}
+
 function fixedReason(node: Node, target: FloatTarget, excludes: (node: Node) => string | null): [string, string][] {
   const excluded = excludes(node)
   if (excluded) return [[node.name, excluded]]
-  if (node.subgraphs.length > 0)
-    return [[node.name, 'it holds subgraphs, which compute in float32 from weights in float16']]
+  if (!knowsTypes(node))
+    return [[node.name, 'the types inside of it are unknown: it computes in float32 from weights in float16']]
   if (target.blocked.includes(node.opType)) return [[node.name, `${node.opType} has no float16 form on this target`]]
   return node.domain === '' ? [] : [[node.name, `operators of the domain ${node.domain} stay float32`]]
 }

@@ -1,11 +1,10 @@
 /** Where half precision overflows: measured on the float model, and once more on the converted one. */
-import { addNode, int } from '../../ir/build.ts'
 import { cloneModel } from '../../ir/clone.ts'
-import { codeOf } from '../../ir/dtype.ts'
-import { freshName, type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
+import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
 import type { RunTensor } from '../../runtime/runner.ts'
 import type { CalibrationBatches, MethodInput } from '../method.ts'
+import { addBodyMagnitudes, magnitudeOf } from './body-magnitudes.ts'
 import { fitsHalf, LARGEST_HALF } from './convert.ts'
 
 /** how far below the largest float16 the calibration data must stay: other data reach further */
@@ -42,6 +41,9 @@ function vanishes(tensor: Tensor): boolean {
 export function islandsOf(model: Model, largest: ReadonlyMap<string, number>): Map<string, string> {
   const islands = new Map<string, string>()
   for (const node of model.graph.nodes) {
+    const inside = largest.get(insideOf(node)) ?? 0
+    if (inside * SAFETY > LARGEST_HALF)
+      islands.set(node.name, `a value inside of it reaches ${inside.toPrecision(3)}, float16 ends at ${LARGEST_HALF}`)
     for (const value of [...node.outputs, ...node.inputs]) {
       const reached = value ? (largest.get(value.name) ?? 0) : 0
       if (reached * SAFETY <= LARGEST_HALF || islands.has(node.name)) continue
@@ -94,23 +96,22 @@ export async function magnitudes(
   return largest
 }
 
-/** max |x| of each computed value as one more output, by value. */
+/** max |x| of each computed value as one more output, by value, and of what a node with bodies holds. */
 function addMagnitudes(model: Model): Map<string, string> {
   const { graph } = model
   const computed = [...graph.inputs, ...[...graph.nodes].flatMap(({ outputs }) => [...outputs])]
   const found = new Map<string, string>()
+  const add = (key: string, scalar: Value) => {
+    graph.outputs.push(scalar)
+    found.set(key, scalar.name)
+  }
+  for (const [node, scalar] of addBodyMagnitudes(model, graph)) add(insideOf(node), scalar)
   for (const value of computed) {
-    const dtype = value?.dtype
-    if (!value || (dtype !== 'float32' && dtype !== 'float16')) continue
-    const source =
-      dtype === 'float16'
-        ? addNode(model, graph, 'Cast', [value], { attributes: { to: int(codeOf('float32')) } })
-        : value
-    const output = new Value(freshName(model, `${value.name}_magnitude`), 'float32', [])
-    const absolute = addNode(model, graph, 'Abs', [source])
-    addNode(model, graph, 'ReduceMax', [absolute], { outputs: [output], attributes: { keepdims: int(0) } })
-    graph.outputs.push(output)
-    found.set(value.name, output.name)
+    const scalar = value && magnitudeOf(model, graph, value)
+    if (scalar) add(value.name, scalar)
   }
   return found
 }
+
+/** Under what the magnitude inside of a node is found. */
+const insideOf = ({ name }: Node): string => `inside ${name}`
