@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { int, ints } from '../../../src/engine/ir/build.ts'
 import { cloneModel } from '../../../src/engine/ir/clone.ts'
-import type { Model, Value } from '../../../src/engine/ir/graph.ts'
+import type { Dim, Model, Value } from '../../../src/engine/ir/graph.ts'
 import {
   addChannelMaxima,
   addElements,
@@ -23,12 +23,10 @@ import { openWorkspace } from '../../../src/engine/workspace.ts'
 import { buildModel } from '../../kit/model.ts'
 import { typedModel } from '../../kit/run.ts'
 
-const SIDE = 6
-
 /** Two branches, one clamped, joined, pooled and read by a last layer. */
-function branches(opset: number): Uint8Array {
+function branches(opset: number, sides: readonly Dim[]): Uint8Array {
   const m = buildModel(opset)
-  const x = m.input('x', ['N', 3, SIDE, SIDE])
+  const x = m.input('x', ['N', 3, ...sides])
   const conv = (name: string, input: Value, channels: number) =>
     m.node('Conv', [input, m.weight(`${name}.w`, [5, channels, 1, 1]), m.weight(`${name}.b`, [5])], {
       name,
@@ -44,17 +42,40 @@ function branches(opset: number): Uint8Array {
 }
 
 const NAMES = ['x', 'a_y', 'b_y', 'clamped', 'joined', 'twice', 'pooled']
-const BATCHES = [1, 4, 2].map((samples, seed): Record<string, RunTensor> => {
-  const random = randomSource(seed + 1)
-  const dims = [samples, 3, SIDE, SIDE]
-  return {
-    x: {
-      dtype: 'float32',
-      dims,
-      data: Float32Array.from({ length: samples * 3 * SIDE * SIDE }, () => 4 * random() - 2),
-    },
-  }
-})
+type Batches = readonly Record<string, RunTensor>[]
+
+/** One run each, of these many samples and sides. */
+const batchesOf = (shapes: readonly (readonly [samples: number, height: number, width: number])[]): Batches =>
+  shapes.map(([samples, ...sides], seed) => {
+    const random = randomSource(seed + 1)
+    const dims = [samples, 3, ...sides]
+    const length = dims.reduce((a, b) => a * b)
+    return { x: { dtype: 'float32', dims, data: Float32Array.from({ length }, () => 4 * random() - 2) } }
+  })
+
+const CASES: readonly { name: string; opset: number; sides: readonly Dim[]; batches: Batches }[] = [
+  ...[13, 17, 18].map((opset) => ({
+    name: `operator set ${opset}`,
+    opset,
+    sides: [6, 6],
+    batches: batchesOf([
+      [1, 6, 6],
+      [4, 6, 6],
+      [2, 6, 6],
+    ]),
+  })),
+  {
+    name: 'batches of different shapes',
+    opset: 17,
+    sides: ['H', 'W'],
+    batches: batchesOf([
+      [1, 6, 6],
+      [4, 5, 9],
+      [2, 12, 3],
+      [1, 2, 31],
+    ]),
+  },
+]
 
 async function withSession<T>(model: Model, use: (session: Session) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'fewbit-calibrate-'))
@@ -68,13 +89,13 @@ async function withSession<T>(model: Model, use: (session: Session) => Promise<T
 }
 
 /** All elements of every named value. */
-async function activations(model: Model): Promise<Map<string, number[]>> {
+async function activations(model: Model, batches: Batches): Promise<Map<string, number[]>> {
   const probe = cloneModel(model)
   const produced = [...probe.graph.nodes].flatMap(({ outputs }) => outputs.filter((value) => value !== null))
   probe.graph.outputs.push(...produced.filter(({ name }) => NAMES.includes(name)))
   const all = new Map<string, number[]>(NAMES.map((name) => [name, []]))
   await withSession(probe, async (session) => {
-    for (const feeds of BATCHES) {
+    for (const feeds of batches) {
       const results = { ...feeds, ...(await session.run(feeds)) }
       for (const [name, elements] of all) elements.push(...(results[name]!.data as Float32Array))
     }
@@ -101,17 +122,17 @@ test('a value whose size only the run knows is counted in part when it is large'
   })
 })
 
-for (const opset of [13, 17, 18]) {
-  test(`extremes, histograms, means and channel maxima under operator set ${opset}`, async () => {
-    const model = await typedModel(branches(opset))
-    const expected = await activations(model)
+for (const { name: label, opset, sides, batches } of CASES) {
+  test(`extremes, histograms, means and channel maxima: ${label}`, async () => {
+    const model = await typedModel(branches(opset, sides))
+    const expected = await activations(model, batches)
     const probe = cloneModel(model)
     const outputs = addExtremes(probe, NAMES, { knowBounds: true })
     const elements = addElements(probe, NAMES, 7)
     const means = addInputMeans(probe, new Set(['c']))
     const maxima = addChannelMaxima(probe, [{ name: 'b_y', axis: 1 }])
     await withSession(probe, async (session) => {
-      const measured = await measureExtremes({ session, outputs, elements, means, batches: BATCHES })
+      const measured = await measureExtremes({ session, outputs, elements, means, batches })
       for (const [name, all] of expected) {
         const { min, max, histogram } = measured.statistics.get(name)!
         assert.equal(max, Math.max(...all), name)
@@ -121,7 +142,7 @@ for (const opset of [13, 17, 18]) {
         assert.deepEqual([histogram!.low, histogram!.high], [min, max], name)
       }
       assert.equal(measured.means.get('c')!.length, 15)
-      const [largest] = (await measureMaxima(session, maxima, BATCHES)).values()
+      const [largest] = (await measureMaxima(session, maxima, batches)).values()
       assert.equal(Math.max(...largest!), Math.max(...expected.get('b_y')!.map(Math.abs)))
     })
     const measuredOutputs = new Set([...outputs.values()].flatMap(({ low, high }) => [...low, ...high]))
