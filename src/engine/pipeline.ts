@@ -5,7 +5,7 @@ import { FewbitError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
 import { requireValues } from './data/fixed-values.ts'
 import { check } from './ir/check.ts'
-import type { Model, Node } from './ir/graph.ts'
+import type { Model } from './ir/graph.ts'
 import { inParts } from './large/parts.ts'
 import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
@@ -16,10 +16,11 @@ import { packWeights } from './passes/pack-weights.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { shareInitializers } from './passes/share-initializers.ts'
-import { PREPARE, PREPARE_COMPAT, type Prepared, prepare } from './prepare.ts'
+import { PREPARE_COMPAT, type Prepared, preparation, prepare } from './prepare.ts'
 import { createProgressMeter, type ProgressMeter } from './progress.ts'
 import type { Recipe, RunnerMessage, RunnerSpec } from './recipe.ts'
 import { type Metrics, Report, type Warning } from './report.ts'
+import { excludesOf, rewritesFor } from './rewrites.ts'
 import { openRuntime } from './runtime/ort.ts'
 import type { RunTensor, Runtime, Session } from './runtime/runner.ts'
 import { batchesOf, calibrationBatches, comfortableBatch, type Samples } from './samples.ts'
@@ -81,7 +82,7 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   run.progress.report('preparing', 0, 1)
   const { method, input_shapes, input_values } = spec.recipe
   const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace, {
-    passes: 'compat' in method && method.compat ? PREPARE_COMPAT : PREPARE,
+    passes: 'compat' in method && method.compat ? PREPARE_COMPAT : preparation(rewritesFor(run.target, spec.recipe)),
     shapes: input_shapes,
     values: input_values,
     fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
@@ -215,14 +216,6 @@ function methodInput(
     progress: progress.report,
     now: host.now,
   }
-}
-
-/** Why the user wants a node to stay float, or null. */
-function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
-  const patterns = exclude.nodes.map((source) => new RegExp(`^(?:${source})$`))
-  const types = new Set(exclude.op_types)
-  return ({ name, opType }) =>
-    types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null
 }
 
 function writeArtifact({ spec, workspace }: Run, model: Model): string {

@@ -10,9 +10,9 @@ import { constantArithmetic } from './passes/constant-arithmetic.ts'
 import { finiteMasks } from './passes/finite-masks.ts'
 import { fixShapes } from './passes/fix-shapes.ts'
 import { fixValues } from './passes/fix-values.ts'
-import { foldAffine } from './passes/fold-affine.ts'
 import { meanToPool } from './passes/mean-to-pool.ts'
 import { normalizeGemm } from './passes/normalize-gemm.ts'
+import { originalNames } from './passes/original-names.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { plainNames } from './passes/plain-names.ts'
 import { removeUnused } from './passes/remove-unused.ts'
@@ -21,12 +21,13 @@ import type { InputValue } from './recipe.ts'
 import type { Runtime, ValueInfo } from './runtime/runner.ts'
 import type { Workspace } from './workspace.ts'
 
-export const PREPARE: readonly Pass[] = [
+/** The graph that is quantized, in the operators that a target computes best; `forTarget` finds or rewrites those. */
+export const preparation = (forTarget: readonly Pass[] = []): readonly Pass[] => [
   plainNames,
   finiteMasks,
   normalizeGemm,
   constantArithmetic,
-  foldAffine,
+  ...forTarget,
   meanToPool,
   removeUnused,
 ]
@@ -68,7 +69,7 @@ export async function prepare(
   minOpset: number,
   runtime: Runtime,
   workspace: Workspace,
-  { passes = PREPARE, shapes = {}, values = {}, fixed = false, single = true, memoryBytes }: PrepareOptions = {},
+  { passes = preparation(), shapes = {}, values = {}, fixed = false, single = true, memoryBytes }: PrepareOptions = {},
 ): Promise<Prepared> {
   const original = decodeModel(path)
   const large = isLarge(original.model, memoryBytes)
@@ -80,7 +81,7 @@ export async function prepare(
   const floatPath = workspace.save('float.onnx', original.model)
   const folded = await (large ? foldAside : foldWhole)({ path: floatPath, single, runtime, workspace })
   const { model, problems } = await raise(folded.load, minOpset)
-  runPasses(model, passes)
+  runPasses(model, [originalNames(original.model), ...passes])
   return {
     floatPath,
     floatOpset,

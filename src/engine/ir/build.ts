@@ -28,6 +28,22 @@ export function addNode(
   return outputs[0]
 }
 
+/** Puts another node, of the same name, where one was; it writes the same values unless `options` name others. Returns its first output. */
+export function replaceNode(
+  model: Model,
+  graph: Graph,
+  node: Node,
+  opType: string,
+  inputs: readonly (Value | null)[],
+  options: Omit<NodeOptions, 'name'> = {},
+): Value {
+  const { name } = node
+  const outputs = node.outputs.filter((output) => output !== null)
+  graph.removeNode(node)
+  model.names.delete(name)
+  return addNode(model, graph, opType, inputs, { outputs, ...options, name: name || opType })
+}
+
 /** Adds a constant and returns its value. */
 export function addInitializer(model: Model, graph: Graph, base: string, tensor: Tensor): Value {
   return graph.addInitializer(new Value(freshName(model, base), tensor.dtype, tensor.shape, kept(model, tensor)))

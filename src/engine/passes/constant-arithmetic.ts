@@ -1,5 +1,5 @@
 /** x − c becomes x + (−c), x ÷ c becomes x · (1 ÷ c): sums and products have integer kernels, differences and quotients have none. */
-import { addInitializer, addNode } from '../ir/build.ts'
+import { addInitializer, replaceNode } from '../ir/build.ts'
 import { allGraphs, type Graph, type Model, type Node } from '../ir/graph.ts'
 import { float32, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
@@ -25,11 +25,9 @@ export const constantArithmetic: Pass = {
 function rewrite(model: Model, graph: Graph, node: Node): void {
   const form = node.domain === '' ? FORMS[node.opType] : undefined
   const [left, right] = node.inputs
-  const [output] = node.outputs
-  if (!form || !left || !output || left.isConstant || right?.tensor?.dtype !== 'float32') return
+  if (!form || !left || left.isConstant || right?.tensor?.dtype !== 'float32') return
   const values = view(right.tensor, 'float32').map(form.of)
   if (!values.every(Number.isFinite)) return
   const constant = addInitializer(model, graph, `${right.name}_${form.suffix}`, float32(right.tensor.shape, values))
-  graph.removeNode(node)
-  addNode(model, graph, form.opType, [left, constant], { name: node.name, outputs: [output] })
+  replaceNode(model, graph, node, form.opType, [left, constant])
 }

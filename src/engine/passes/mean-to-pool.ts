@@ -1,6 +1,6 @@
 /** A mean over all spatial axes is a GlobalAveragePool, which has an integer kernel. */
-import { addInitializer, addNode } from '../ir/build.ts'
-import { allGraphs, type Graph, type Model, type Node } from '../ir/graph.ts'
+import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
+import { allGraphs, freshName, type Graph, type Model, type Node, Value } from '../ir/graph.ts'
 import { int64, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
@@ -21,14 +21,15 @@ function rewrite(model: Model, graph: Graph, node: Node): void {
   const spatial = Array.from({ length: rank - 2 }, (_, i) => i + 2)
   if (axes?.toSorted((a, b) => a - b).join() !== spatial.join()) return
   const keeps = node.int('keepdims', 1) === 1
-  graph.removeNode(node)
   if (keeps) {
-    addNode(model, graph, 'GlobalAveragePool', [input], { name: node.name, outputs: [output] })
+    replaceNode(model, graph, node, 'GlobalAveragePool', [input])
     return
   }
-  const pooled = addNode(model, graph, 'GlobalAveragePool', [input], { name: node.name })
-  pooled.dtype = 'float32'
-  pooled.shape = [...(input.shape ?? []).slice(0, 2), ...spatial.map(() => 1)]
+  const pooled = new Value(freshName(model, `${output.name}_pooled`), 'float32', [
+    ...(input.shape ?? []).slice(0, 2),
+    ...spatial.map(() => 1),
+  ])
+  replaceNode(model, graph, node, 'GlobalAveragePool', [input], { outputs: [pooled] })
   const shape = addInitializer(model, graph, `${node.name}_axes`, int64([spatial.length], spatial))
   addNode(model, graph, 'Squeeze', [pooled, shape], { name: `${node.name}_squeeze`, outputs: [output] })
 }

@@ -2,8 +2,8 @@
  * Y = alpha·A'·B' + beta·C  becomes  A'·(alpha·B') + (beta·C) where B and C are constants, C is made a vector,
  * and a Gemm whose C is no constant vector becomes MatMul + Add.
  */
-import { addInitializer, addNode } from '../ir/build.ts'
-import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
+import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
 import { elementCount, float32, type Tensor, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
@@ -58,9 +58,7 @@ function splitOffBias(model: Model, graph: Graph, node: Node): void {
   if (!bias || !output || node.float('beta', 1) !== 1) return
   node.truncateInputs(2)
   const attributes = Object.fromEntries([...node.attributes].filter(([name]) => name !== 'beta'))
-  const product = addNode(model, graph, 'Gemm', [...node.inputs], { name: `${node.name}_product`, attributes })
-  product.dtype = output.dtype
-  product.shape = output.shape
-  graph.removeNode(node)
+  const product = new Value(freshName(model, `${output.name}_product`), output.dtype, output.shape)
+  replaceNode(model, graph, node, 'Gemm', [...node.inputs], { outputs: [product], attributes })
   addNode(model, graph, 'Add', [product, bias], { name: `${node.name}_bias`, outputs: [output] })
 }

@@ -1,6 +1,6 @@
 /** Raises the operator set to 13 by rewriting the operators whose form or meaning changed on the way. */
-import { addInitializer, addNode, int, string } from '../ir/build.ts'
-import { allGraphs, type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import { addInitializer, addNode, int, replaceNode, string } from '../ir/build.ts'
+import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
 import { float32, int64, type Tensor } from '../ir/tensor.ts'
 
 interface Site {
@@ -140,8 +140,8 @@ function coerceSoftmax({ model, graph, node }: Site): string | null {
   }
   const shape = addNode(model, graph, 'Shape', [input], { output: `${node.name}_shape` })
   const matrix = addNode(model, graph, 'Flatten', [input], { attributes: { axis: int(axis) } })
-  const result = addNode(model, graph, node.opType, [matrix], { attributes: { axis: int(1) } })
-  graph.removeNode(node)
+  const result = new Value(freshName(model, `${output.name}_matrix`), output.dtype)
+  replaceNode(model, graph, node, node.opType, [matrix], { outputs: [result], attributes: { axis: int(1) } })
   addNode(model, graph, 'Reshape', [result, shape], { outputs: [output] })
   return null
 }
@@ -170,9 +170,7 @@ function resizeFrom({ model, graph, node }: Site, scales: Value | null): string 
   const [output] = node.outputs
   if (!input || !output || !scales) return `${node.opType} "${node.name}" has no scales`
   const mode = node.string('mode', 'nearest')
-  graph.removeNode(node)
-  addNode(model, graph, 'Resize', [input, null, scales], {
-    outputs: [output],
+  replaceNode(model, graph, node, 'Resize', [input, null, scales], {
     attributes: {
       mode: string(mode),
       coordinate_transformation_mode: string('asymmetric'),

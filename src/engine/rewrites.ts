@@ -1,0 +1,30 @@
+/** What a recipe says of single operators: which ones stay float, and which ones the target has under another form. */
+import type { Node } from './ir/graph.ts'
+import { foldAffine } from './passes/affine/index.ts'
+import { expandHardSwish, fuseHardSwish } from './passes/hard-swish.ts'
+import type { Pass } from './passes/pass.ts'
+import type { Recipe } from './recipe.ts'
+import type { Target } from './targets/target.ts'
+
+/** Why the user wants a node to stay float, or null. */
+export function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
+  const patterns = exclude.nodes.map((source) => new RegExp(`^(?:${source})$`))
+  const types = new Set(exclude.op_types)
+  return ({ name, opType }) =>
+    types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null
+}
+
+/** Of what HardSwish is expanded to. */
+const PARTS = ['Add', 'Mul', 'Clip']
+
+/** Passes that write operators in the form that the target computes best. */
+export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
+  if (target.kind !== 'integer') return []
+  const has = (opType: string) => Object.hasOwn(target.operators, opType)
+  const excluded = excludesOf(recipe)
+  const stays = (node: Node) => excluded(node) !== null
+  if (has('HardSwish')) return [fuseHardSwish(stays), foldAffine]
+  const inIntegers = recipe.method.type === 'static' || recipe.method.type === 'qat'
+  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [foldAffine]
+  return [fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
+}
