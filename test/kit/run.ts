@@ -6,6 +6,7 @@ import { readConstants } from '../../src/engine/ir/clone.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
 import { prepare } from '../../src/engine/prepare.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
+import type { Session } from '../../src/engine/runtime/runner.ts'
 import { randomSource } from '../../src/engine/synthetic.ts'
 import { numbers } from '../../src/engine/verify/fidelity.ts'
 import { openWorkspace } from '../../src/engine/workspace.ts'
@@ -29,11 +30,17 @@ export const typedModel = (bytes: Uint8Array): Promise<Model> =>
     return model
   })
 
-/** Elements of the first output for `samples` uniform random inputs, the same ones every time. Free dimensions after the first are 1. */
-export const outputsOf = (model: Model, samples = 3): Promise<number[]> =>
+/** A session of the model, for as long as `use` takes. */
+export const withModel = <T>(model: Model, use: (session: Session) => Promise<T>): Promise<T> =>
   inDirectory(async (directory) => {
     const path = openWorkspace(directory).save('model.onnx', model)
     const session = await openRuntime(1).load(path, { optimization: 'all' })
+    return use(session).finally(() => session.release())
+  })
+
+/** Elements of the first output for `samples` uniform random inputs, the same ones every time. Free dimensions after the first are 1. */
+export const outputsOf = (model: Model, samples = 3): Promise<number[]> =>
+  withModel(model, async (session) => {
     const random = randomSource(11)
     const feeds = session.inputs.map(({ name, shape }) => {
       const dims = shape.map((dim, axis) => (typeof dim === 'number' ? dim : axis === 0 ? samples : 1))
@@ -41,6 +48,5 @@ export const outputsOf = (model: Model, samples = 3): Promise<number[]> =>
       return [name, { dtype: 'float32' as const, dims, data }] as const
     })
     const [output] = Object.values(await session.run(Object.fromEntries(feeds)))
-    await session.release()
     return [...numbers(output!)]
   })

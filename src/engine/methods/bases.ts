@@ -5,6 +5,7 @@ import { addChannelMaxima, measureMaxima } from '../quant/calibrate.ts'
 import { equalizable, equalize } from '../quant/equalize.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Plan } from '../quant/plan.ts'
+import { onlyProbes } from '../quant/probes.ts'
 import { hasOutliers, type Maxima, smooth, smoothable } from '../quant/smooth.ts'
 import type { StaticMethod } from '../recipe.ts'
 import { measureBase } from './measure.ts'
@@ -84,7 +85,9 @@ async function maximaOf(
 ): Promise<Maxima> {
   if (channels.length === 0) return new Map()
   const probe = cloneModel(model)
+  const known = new Set(probe.graph.nodes)
   const outputs = addChannelMaxima(probe, channels)
+  onlyProbes(probe, known)
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
   const maxima = await measureMaxima(session, outputs, batches)
   await session.release()

@@ -2,7 +2,8 @@
 import { addNode } from '../ir/build.ts'
 import { freshName, type Model, Value } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
-import { addExtremes, extremesIn, finite } from '../quant/calibrate.ts'
+import { finite } from '../quant/calibrate.ts'
+import { addExtremes, extremesIn, outputsOf } from '../quant/extremes.ts'
 import type { Range } from '../quant/observers/observer.ts'
 import {
   createOrtCalibrator,
@@ -11,6 +12,7 @@ import {
   type OrtCalibratorName,
   type OrtCalibratorOptions,
 } from '../quant/observers/onnxruntime/index.ts'
+import { onlyProbes } from '../quant/probes.ts'
 import type { CompatCalibration } from '../recipe-compat.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import type { CalibrationBatches, MethodInput } from './method.ts'
@@ -31,7 +33,9 @@ export async function compatRanges(
   )
   const withElements = [...calibrators.values()].some(({ needsElements }) => needsElements)
   const names = [...calibrators.keys()]
+  const known = new Set(model.graph.nodes)
   const probe = withElements ? probeElements(model, names) : probeExtremes(model, names)
+  onlyProbes(model, known)
   const session = await input.runtime.load(input.workspace.save('calibration.onnx', model), {
     optimization: 'disabled',
   })
@@ -79,9 +83,8 @@ interface Probe {
 
 function probeExtremes(model: Model, names: readonly string[]): Probe {
   const outputs = addExtremes(model, names)
-  const ends = [...outputs.values()].flatMap(({ low, high }) => [...low, ...high])
   return {
-    fetch: ends.filter((end) => typeof end === 'string'),
+    fetch: outputsOf(outputs.values()),
     extremes: (value, results) => ({ ...extremesIn(outputs.get(value)!, results), nearest: 0 }),
     elements: () => new Float32Array(),
   }

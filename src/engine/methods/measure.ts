@@ -1,8 +1,11 @@
 /** Runs a float model over calibration data and keeps what observers and bias correction need of it. */
 import { cloneModel } from '../ir/clone.ts'
 import { correctable } from '../quant/bias-correction.ts'
-import { addElements, addExtremes, addInputMeans, measureExtremes } from '../quant/calibrate.ts'
+import { addInputMeans, measureExtremes } from '../quant/calibrate.ts'
+import { addElements } from '../quant/elements.ts'
+import { addExtremes } from '../quant/extremes.ts'
 import type { Plan } from '../quant/plan.ts'
+import { onlyProbes } from '../quant/probes.ts'
 import type { CalibrationBatches, MethodInput } from './method.ts'
 import type { Base } from './variant.ts'
 
@@ -25,9 +28,11 @@ export async function measureBase(
   let done = 0
   progress('calibrating', 0, batches.length)
   const probe = cloneModel(rewritten.model)
+  const known = new Set(probe.graph.nodes)
   const outputs = addExtremes(probe, names, { knowBounds: true })
   const elements = wanted.histograms ? addElements(probe, names, batches.samples) : new Map<string, string>()
   const means = addInputMeans(probe, wanted.means ? correctable(plan) : new Set())
+  onlyProbes(probe, known)
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
   const onBatch = () => progress('calibrating', ++done, batches.length)
   const measured = await measureExtremes({ session, outputs, elements, means, batches, onBatch })

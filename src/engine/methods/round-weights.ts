@@ -6,6 +6,7 @@ import { biasOf, type Layer, layersOf } from '../quant/channels.ts'
 import { addGrams, measureGrams, type Rows, rowsOf } from '../quant/gram.ts'
 import { quantizePerChannel } from '../quant/math.ts'
 import type { ConstantPlan } from '../quant/plan.ts'
+import { onlyProbes } from '../quant/probes.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import type { MethodInput } from './method.ts'
 import { type Base, planVariant, type Variant, type VariantInput } from './variant.ts'
@@ -31,7 +32,9 @@ export async function roundWeights(
   if (tasks.length === 0) return null
   for (const some of portions(tasks)) {
     const probe = cloneModel(variant.base.model)
+    const known = new Set(probe.graph.nodes)
     const outputs = addGrams(probe, new Map(some.map(({ layer, rows }) => [layer.node.name, rows])))
+    onlyProbes(probe, known)
     const session = await runtime.load(workspace.save('rounding.onnx', probe), { optimization: 'all' })
     const grams = await measureGrams(session, outputs, batches)
     await session.release()

@@ -9,13 +9,17 @@ type Fidelity = NonNullable<Metrics['fidelity']>
 /** Reported instead of infinity when two outputs are identical. */
 const IDENTICAL_DB = 200
 
-interface OutputSums {
-  /** elements that are finite in the float model; the others cannot be compared */
-  count: number
+/** Sums over elements: of squares of the float model's, of the differences, of the quantized ones, and of products of both. */
+export interface Sums {
   signal: number
   noise: number
   product: number
   quantized: number
+}
+
+interface OutputSums extends Sums {
+  /** elements that are finite in the float model; the others cannot be compared */
+  count: number
   largest: number
 }
 
@@ -94,12 +98,12 @@ function summarize(sums: Map<string, OutputSums>, samples: number, agreement: nu
   }
 }
 
-function decibels({ signal, noise }: OutputSums): number {
+export function decibels({ signal, noise }: Sums): number {
   if (noise === 0) return IDENTICAL_DB
   return Math.max(-IDENTICAL_DB, Math.min(IDENTICAL_DB, 10 * Math.log10(signal / noise)))
 }
 
-function cosine({ signal, quantized, product }: OutputSums): number {
+export function cosine({ signal, quantized, product }: Sums): number {
   if (signal === 0 || quantized === 0) return signal === quantized ? 1 : 0
   return Math.max(-1, Math.min(1, product / Math.sqrt(signal * quantized)))
 }

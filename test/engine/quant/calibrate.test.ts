@@ -1,27 +1,17 @@
 /** What calibration measures inside the graph is what a look at the activations themselves finds. */
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { int, ints } from '../../../src/engine/ir/build.ts'
 import { cloneModel } from '../../../src/engine/ir/clone.ts'
 import type { Dim, Model, Value } from '../../../src/engine/ir/graph.ts'
-import {
-  addChannelMaxima,
-  addElements,
-  addExtremes,
-  addInputMeans,
-  measureExtremes,
-  measureMaxima,
-} from '../../../src/engine/quant/calibrate.ts'
+import { addChannelMaxima, addInputMeans, measureExtremes, measureMaxima } from '../../../src/engine/quant/calibrate.ts'
+import { addElements } from '../../../src/engine/quant/elements.ts'
+import { addExtremes } from '../../../src/engine/quant/extremes.ts'
 import { totalOf } from '../../../src/engine/quant/histogram.ts'
-import { openRuntime } from '../../../src/engine/runtime/ort.ts'
-import type { RunTensor, Session } from '../../../src/engine/runtime/runner.ts'
+import type { RunTensor } from '../../../src/engine/runtime/runner.ts'
 import { randomSource } from '../../../src/engine/synthetic.ts'
-import { openWorkspace } from '../../../src/engine/workspace.ts'
 import { buildModel } from '../../kit/model.ts'
-import { typedModel } from '../../kit/run.ts'
+import { typedModel, withModel } from '../../kit/run.ts'
 
 /** Two branches, one clamped, joined, pooled and read by a last layer. */
 function branches(opset: number, sides: readonly Dim[]): Uint8Array {
@@ -77,24 +67,13 @@ const CASES: readonly { name: string; opset: number; sides: readonly Dim[]; batc
   },
 ]
 
-async function withSession<T>(model: Model, use: (session: Session) => Promise<T>): Promise<T> {
-  const directory = mkdtempSync(join(tmpdir(), 'fewbit-calibrate-'))
-  const session = await openRuntime(1).load(openWorkspace(directory).save('probe.onnx', model), { optimization: 'all' })
-  try {
-    return await use(session)
-  } finally {
-    await session.release()
-    rmSync(directory, { recursive: true })
-  }
-}
-
 /** All elements of every named value. */
 async function activations(model: Model, batches: Batches): Promise<Map<string, number[]>> {
   const probe = cloneModel(model)
   const produced = [...probe.graph.nodes].flatMap(({ outputs }) => outputs.filter((value) => value !== null))
   probe.graph.outputs.push(...produced.filter(({ name }) => NAMES.includes(name)))
   const all = new Map<string, number[]>(NAMES.map((name) => [name, []]))
-  await withSession(probe, async (session) => {
+  await withModel(probe, async (session) => {
     for (const feeds of batches) {
       const results = { ...feeds, ...(await session.run(feeds)) }
       for (const [name, elements] of all) elements.push(...(results[name]!.data as Float32Array))
@@ -112,7 +91,7 @@ test('a value whose size only the run knows is counted in part when it is large'
   const elements = addElements(model, ['long'], 1)
   const count = 2 ** 22
   const data = Float32Array.from({ length: count }, (_, i) => i % 1000)
-  await withSession(model, async (session) => {
+  await withModel(model, async (session) => {
     const batches = [{ x: { dtype: 'float32' as const, dims: [2, count / 2], data } }]
     const { histogram } = (await measureExtremes({ session, outputs, elements, batches })).statistics.get('long')!
     const counted = totalOf(histogram!)
@@ -131,7 +110,7 @@ for (const { name: label, opset, sides, batches } of CASES) {
     const elements = addElements(probe, NAMES, 7)
     const means = addInputMeans(probe, new Set(['c']))
     const maxima = addChannelMaxima(probe, [{ name: 'b_y', axis: 1 }])
-    await withSession(probe, async (session) => {
+    await withModel(probe, async (session) => {
       const measured = await measureExtremes({ session, outputs, elements, means, batches })
       for (const [name, all] of expected) {
         const { min, max, histogram } = measured.statistics.get(name)!

@@ -2,6 +2,7 @@
 import { cloneModel } from '../../ir/clone.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
+import { onlyProbes } from '../../quant/probes.ts'
 import type { RunTensor } from '../../runtime/runner.ts'
 import type { CalibrationBatches, MethodInput } from '../method.ts'
 import { addBodyMagnitudes, magnitudeOf } from './body-magnitudes.ts'
@@ -80,7 +81,9 @@ export async function magnitudes(
   batches: CalibrationBatches,
 ): Promise<Map<string, number>> {
   const probe = cloneModel(model)
+  const known = new Set(probe.graph.nodes)
   const outputs = addMagnitudes(probe)
+  onlyProbes(probe, known)
   const session = await runtime.load(workspace.save('magnitudes.onnx', probe), { optimization: 'basic' })
   const largest = new Map<string, number>()
   let done = 0
