@@ -81,7 +81,7 @@ function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   if (!model || target.kind !== 'integer') return []
   const excluded = request.exclude?.op_types ?? []
   const left = Object.keys(model.op_types).filter((op) => !excluded.includes(op))
-  const listed = Object.keys(target.operators)
+  const listed = [...Object.keys(target.operators), ...(target.run_time_operators ?? [])]
   if (listed.length === 0 || left.some((op) => listed.includes(op))) return []
   const detail = `no operator is left that ${target.id} computes in integers`
   return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]

@@ -751,6 +751,8 @@ export interface components {
                         };
                     };
                 };
+                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
+                run_time_operators?: ("LSTM" | "GRU")[];
                 /**
                  * @description where the rules come from
                  * @default []
@@ -1552,6 +1554,8 @@ export interface components {
                         };
                     };
                 };
+                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
+                run_time_operators?: ("LSTM" | "GRU")[];
                 /**
                  * @description where the rules come from
                  * @default []
@@ -2039,6 +2043,8 @@ export interface components {
                         };
                     };
                 };
+                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
+                run_time_operators?: ("LSTM" | "GRU")[];
                 /**
                  * @description where the rules come from
                  * @default []

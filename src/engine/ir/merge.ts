@@ -6,15 +6,7 @@ import { allGraphs, freshName, type Model, replaceUses, type Value } from './gra
  * one. Outputs of `other` become values like any other. `other` is of no use afterwards.
  */
 export function mergeInto(model: Model, other: Model): void {
-  const inputs = new Map(model.graph.inputs.map((value) => [value.name, value]))
-  for (const input of other.graph.inputs) {
-    const same = inputs.get(input.name)
-    if (!same) throw new Error(`"${input.name}" is an input of one model only`)
-    replaceUses(input, same)
-    other.graph.outputs.forEach((output, i, outputs) => {
-      if (output === input) outputs[i] = same
-    })
-  }
+  joinInputs(model, other)
   const shared = new Set<Value>(other.graph.inputs)
   for (const graph of allGraphs(other.graph)) {
     for (const value of [...graph.inputs, ...graph.initializers]) if (!shared.has(value)) rename(model, value)
@@ -27,6 +19,15 @@ export function mergeInto(model: Model, other: Model): void {
   for (const node of other.graph.nodes) model.graph.addNode(node)
   for (const [domain, version] of other.opsets)
     model.opsets.set(domain, Math.max(version, model.opsets.get(domain) ?? 0))
+}
+
+function joinInputs({ graph }: Model, other: Model): void {
+  const inputs = new Map(graph.inputs.map((value) => [value.name, value]))
+  for (const input of other.graph.inputs) {
+    const same = inputs.get(input.name)
+    if (!same) throw new Error(`"${input.name}" is an input of one model only`)
+    replaceUses(input, same)
+  }
 }
 
 function rename(model: Model, value: Value): void {

@@ -5,7 +5,7 @@ import type { IntegerTarget } from '../targets/target.ts'
 import { requireTraining, trainVariant } from '../training/index.ts'
 import type { Method } from './method.ts'
 import { searchStatic } from './search-static.ts'
-import { requireBatches, sameNodes, shareOfMacs } from './static.ts'
+import { macsIn, requireBatches } from './static.ts'
 
 /** what the search tries, as the method static does, and adaptive rounding besides: training takes longer than all of it */
 const STATIC = { bias_correction: 'auto', equalize: 'auto', smooth: 'auto', adaround: 'auto' } as const
@@ -15,7 +15,7 @@ export const qatMethod: Method = async (input) => {
   const training = requireTraining(input.training)
   const batches = requireBatches(input.batches)
   const options = { ...STATIC, observer: method.observer, per_channel: method.per_channel }
-  const { common, variant, plan, steps, calibration } = await searchStatic(
+  const { common, variant, steps, calibration } = await searchStatic(
     input,
     input.target as IntegerTarget,
     options,
@@ -27,7 +27,7 @@ export const qatMethod: Method = async (input) => {
     model: built.model,
     plan: describePlan(input.recipe, built.plan, built.parameters),
     quantizedNodes: built.plan.nodes.size,
-    macsInteger: shareOfMacs([...input.prepared.model.graph.nodes], sameNodes(plan, built.plan)),
+    macsInteger: macsIn([...input.prepared.model.graph.nodes], built.plan),
     calibration,
     options: { ...trained.options, observer: variant.observer.name },
     search: steps,

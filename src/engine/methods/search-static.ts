@@ -4,7 +4,7 @@ import type { Model } from '../ir/graph.ts'
 import { opOf } from '../ops/index.ts'
 import { observersFor } from '../quant/observers/index.ts'
 import type { Observer } from '../quant/observers/observer.ts'
-import { type Plan, planGraph } from '../quant/plan.ts'
+import { type Plan, planGraph, quantizedIn } from '../quant/plan.ts'
 import { smoothable } from '../quant/smooth.ts'
 import type { StaticMethod } from '../recipe.ts'
 import type { LayerSensitivity } from '../report.ts'
@@ -19,18 +19,17 @@ import { chooseByValue } from './observers-by-value.ts'
 import { roundWeights } from './round-weights.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
 import { measureSensitivity } from './sensitivity.ts'
-import type { Base, Variant, VariantInput } from './variant.ts'
+import { atRunTime, type Base, type Variant, type VariantInput } from './variant.ts'
 
 export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bias_correction' | 'min_sqnr_db'> &
-  Partial<Pick<StaticMethod, 'equalize' | 'smooth' | 'adaround'>>
+  Partial<Pick<StaticMethod, 'equalize' | 'smooth' | 'adaround'>> &
+  Partial<Pick<VariantInput, 'recurrent'>>
 
 /** What was found. `buildVariant(common, variant)` makes the quantized model, `planVariant(common, variant)` stops before the integers. */
 export interface FoundStatic {
   common: VariantInput
   /** `variant.base` has the float model that it quantizes, and what was measured of it */
   variant: Variant
-  /** of the prepared model, before anything was tried */
-  plan: Plan
   steps: SearchStep[]
   /** how closely each layer follows the float model; nothing where nothing was judged */
   layers: LayerSensitivity[]
@@ -51,14 +50,15 @@ export async function searchStatic(
   batches: CalibrationBatches,
 ): Promise<FoundStatic> {
   const { model, quantizeDomain } = input.prepared
-  const { per_channel: perChannel } = options
-  const plan = planGraph(model.graph, target, { perChannel, excludes: input.excludes })
-  if (plan.nodes.size === 0) throw nothingToQuantize(refusalOf(plan), model.graph)
+  const { per_channel: perChannel, recurrent = false } = options
+  const { excludes } = input
+  const plan = planGraph(model.graph, target, { perChannel, excludes, atRunTime: atRunTime({ recurrent }) })
+  if (quantizedIn(plan).length === 0) throw nothingToQuantize(refusalOf(plan), model.graph)
   const { calibration, judging } = searches(options, plan, model)
     ? await holdOut(batches)
     : { calibration: batches, judging: [] }
   readConstants(model, MOST_RESIDENT)
-  const common: VariantInput = { target, perChannel, domain: quantizeDomain, excludes: input.excludes }
+  const common: VariantInput = { target, perChannel, domain: quantizeDomain, excludes, recurrent }
   const search = await openSearch(input, common, input.prepared.floatPath, judging)
   const started = input.now()
   const bases = openBases(input, plan, calibration, options)
@@ -76,7 +76,6 @@ export async function searchStatic(
     common,
     variant,
     layers,
-    plan,
     steps: search.steps,
     calibration: {
       samples: calibration.samples,
@@ -155,7 +154,14 @@ async function climb(climb: Climb, base: Base): Promise<Variant> {
 
 type Step = (climb: Climb, best: Variant) => Promise<Variant>
 
-const STEPS: readonly Step[] = [tryObserversByValue, tryEqualizing, trySmoothing, tryBiasCorrection, tryRounding]
+const STEPS: readonly Step[] = [
+  tryObserversByValue,
+  tryEqualizing,
+  trySmoothing,
+  tryBiasCorrection,
+  tryRounding,
+  tryFloatRecurrence,
+]
 
 function tryObserversByValue({ options, search, common }: Climb, best: Variant): Promise<Variant> {
   if (options.observer !== 'auto' || !search.canJudge) return Promise.resolve(best)
@@ -186,6 +192,18 @@ async function trySmoothing({ options, bases, search }: Climb, best: Variant): P
 async function tryBiasCorrection({ options, search }: Climb, best: Variant): Promise<Variant> {
   if (options.bias_correction !== 'auto' || !search.canJudge) return best
   return search.improve(best, [['bias correction', { ...best, biasCorrection: true }]])
+}
+
+/** dB that the outputs must win for recurrent layers to stay float */
+const WORTH_FLOAT_DB = 3
+
+async function tryFloatRecurrence({ search, plan }: Climb, best: Variant): Promise<Variant> {
+  const layers = [...plan.atRunTime.keys()].map(
+    ({ name }) => [name, 'in integers it costs the outputs too much'] as const,
+  )
+  if (layers.length === 0 || !search.canJudge || (await search.scoreOf(best)) >= POOR_DB) return best
+  const float = { ...best, float: new Map([...best.float, ...layers]) }
+  return search.improve(best, [['recurrent layers float', float]], WORTH_FLOAT_DB)
 }
 
 /** What no node of the plan is, or why the first that could be is not. */

@@ -1,4 +1,5 @@
 /** Tries variants of a static quantization and keeps the best; what was tried, and what it was worth, goes into the report. */
+import { quantizedIn } from '../quant/plan.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import { type Judge, openJudge } from './judge.ts'
 import type { MethodInput } from './method.ts'
@@ -42,7 +43,7 @@ export async function openSearch(
   const steps: SearchStep[] = []
   const judged = async (variant: Variant): Promise<number> => {
     const { model, plan } = buildVariant(common, variant)
-    return plan.nodes.size > 0 ? (judge as Judge).score(model) : NOTHING_QUANTIZED
+    return quantizedIn(plan).length > 0 ? (judge as Judge).score(model) : NOTHING_QUANTIZED
   }
   const scoreOf = async (variant: Variant) => {
     const score = scores.get(variant) ?? (await judged(variant))

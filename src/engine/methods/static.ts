@@ -3,7 +3,7 @@ import { FewbitError } from '../../shared/errors.ts'
 import type { Node } from '../ir/graph.ts'
 import { opOf } from '../ops/index.ts'
 import { describePlan } from '../quant/describe.ts'
-import type { Plan } from '../quant/plan.ts'
+import { type Plan, quantizedIn } from '../quant/plan.ts'
 import { QatMethod, StaticMethod, Training } from '../recipe.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import { type Trained, trainVariant } from '../training/index.ts'
@@ -19,15 +19,20 @@ export const staticMethod: Method = async (input) => {
   const training = options.refine === false ? null : requireSamples(input)
   // Blocks are trained from where adaptive rounding leaves them.
   const search = training && options.adaround === false ? { ...options, adaround: 'auto' as const } : options
-  const found = await searchStatic(input, input.target as IntegerTarget, search, batches)
-  const { common, variant, plan, steps, layers, calibration } = found
+  const found = await searchStatic(
+    input,
+    input.target as IntegerTarget,
+    { ...search, recurrent: training === null },
+    batches,
+  )
+  const { common, variant, steps, layers, calibration } = found
   const refined = training && (await refine(input, training, options, found))
   const built = refined?.built ?? buildVariant(common, variant)
   return {
     model: built.model,
     plan: describePlan(input.recipe, built.plan, built.parameters, observerIn(variant)),
-    quantizedNodes: built.plan.nodes.size,
-    macsInteger: shareOfMacs([...input.prepared.model.graph.nodes], sameNodes(plan, built.plan)),
+    quantizedNodes: quantizedIn(built.plan).length,
+    macsInteger: macsIn([...input.prepared.model.graph.nodes], built.plan),
     calibration,
     options: {
       type: 'static',
@@ -69,12 +74,6 @@ function requireSamples({ training }: MethodInput): TrainingInput {
   })
 }
 
-/** The nodes of the first plan that the second, made of another copy of the graph, quantizes too. */
-export function sameNodes(first: Plan, second: Plan): Set<Node> {
-  const names = new Set([...second.nodes].map(({ name }) => name))
-  return new Set([...first.nodes].filter(({ name }) => names.has(name)))
-}
-
 /** Throws dataset_required without calibration data. */
 export function requireBatches(batches: CalibrationBatches | null): CalibrationBatches {
   if (batches) return batches
@@ -88,10 +87,16 @@ export function requireBatches(batches: CalibrationBatches | null): CalibrationB
   )
 }
 
-/** Share of multiply-accumulates in `chosen`; null when a shape is unknown. */
-export function shareOfMacs(nodes: readonly Node[], chosen: ReadonlySet<Node>): number | null {
+/** Share of multiply-accumulates in what the plan, of a copy of these nodes perhaps, quantizes; null when a shape is unknown. */
+export function macsIn(nodes: readonly Node[], plan: Plan): number | null {
+  const names = new Set(quantizedIn(plan).map(({ name }) => name))
+  return shareOfMacs(nodes, (node) => names.has(node.name))
+}
+
+/** Share of multiply-accumulates in what is `chosen`; null when a shape is unknown. */
+export function shareOfMacs(nodes: readonly Node[], chosen: (node: Node) => boolean): number | null {
   const macs = (node: Node) => opOf(node)?.macs?.(node) ?? 0
   const sum = (some: readonly Node[]) => some.reduce((total, node) => total + macs(node), 0)
   const total = sum(nodes)
-  return Number.isFinite(total) && total > 0 ? sum(nodes.filter((node) => chosen.has(node))) / total : null
+  return Number.isFinite(total) && total > 0 ? sum(nodes.filter(chosen)) / total : null
 }

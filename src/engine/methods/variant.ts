@@ -6,9 +6,10 @@ import { headsOf } from '../quant/heads.ts'
 import { insertQuantization, type Parameters } from '../quant/insert.ts'
 import { ignoreMasks } from '../quant/mask-range.ts'
 import type { Levels, Observer, Range, Statistics } from '../quant/observers/observer.ts'
-import { type Plan, planGraph } from '../quant/plan.ts'
+import { type Plan, type PlanOptions, planGraph } from '../quant/plan.ts'
 import { activationSpec } from '../quant/spec.ts'
 import type { IntegerTarget } from '../targets/target.ts'
+import { describeRewrite, openRewrites, refusal, rewriteNode } from './dynamic/rewrites.ts'
 
 /** A float model to quantize, and what calibration measured of it. */
 export interface Base {
@@ -32,6 +33,8 @@ export interface VariantInput {
   /** domain of QuantizeLinear and DequantizeLinear */
   domain: string
   excludes: (node: Node) => string | null
+  /** whether recurrent layers quantize their activations at run time where the target can; training has no gradient for that */
+  recurrent: boolean
 }
 
 export interface Variant {
@@ -103,12 +106,24 @@ export function observedIn(input: VariantInput, variant: Variant): Observed[] {
 export function buildVariant(input: VariantInput, variant: Variant): Built {
   const { model, plan, ranges } = planVariant(input, variant)
   const pairs = new Map<Value, Value>()
-  return { model, plan, parameters: insertQuantization(model, plan, ranges, input.domain, pairs), pairs }
+  const parameters = insertQuantization(model, plan, ranges, input.domain, pairs)
+  const rewrites = openRewrites(model, input.perChannel, input.domain)
+  for (const node of plan.atRunTime.keys()) rewriteNode(rewrites, model.graph, node)
+  return { model, plan, parameters, pairs }
 }
+
+/** How variants quantize a layer at run time, or why they do not; undefined where they must not. */
+export const atRunTime = ({ recurrent }: Pick<VariantInput, 'recurrent'>): PlanOptions['atRunTime'] =>
+  recurrent
+    ? (node) => {
+        const why = refusal(node)
+        return why === null ? { how: describeRewrite(node) } : { why }
+      }
+    : undefined
 
 /** A node that stays float can make its neighbour write a value that nobody measured; then that neighbour stays float too. */
 function planMeasured(
-  { target, perChannel, excludes }: VariantInput,
+  { target, perChannel, excludes, recurrent }: VariantInput,
   { float, wide, base: { statistics } }: Variant,
   model: Model,
 ): Plan {
@@ -118,6 +133,7 @@ function planMeasured(
     const plan = planGraph(model.graph, target, {
       perChannel,
       excludes: (node) => reasons.get(node.name) ?? excludes(node),
+      atRunTime: atRunTime({ recurrent }),
       ...(wide.size > 0 && { wide: (node) => wide.has(node.name) }),
     })
     const unmeasured = [...plan.values].filter(([{ name }, { kind }]) => kind === 'own' && !statistics.has(name))

@@ -6,9 +6,10 @@ import { LINEAR } from './linear.ts'
 import { MOVEMENT } from './movement.ts'
 import { NORMALIZATION } from './normalization.ts'
 import { POINTWISE } from './pointwise.ts'
+import { RECURRENT } from './recurrent.ts'
 
 export const OPS: ReadonlyMap<string, OpDef> = new Map(
-  [...CONVOLUTION, ...LINEAR, ...POINTWISE, ...NORMALIZATION, ...MOVEMENT].map((def) => [def.name, def]),
+  [...CONVOLUTION, ...LINEAR, ...RECURRENT, ...POINTWISE, ...NORMALIZATION, ...MOVEMENT].map((def) => [def.name, def]),
 )
 
 /** The definition of a node's operator; undefined for operators that simply stay float. */

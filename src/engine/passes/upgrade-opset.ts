@@ -2,6 +2,7 @@
 import { addInitializer, addNode, int, replaceNode, string } from '../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
 import { float32, int64, type Tensor } from '../ir/tensor.ts'
+import { REMOVED, rewriteRemoved } from './removed-operators.ts'
 
 interface Site {
   model: Model
@@ -65,22 +66,11 @@ const STEPS: readonly Step[] = [
   { ops: ['Softmax', 'LogSoftmax', 'Hardmax'], below: 13, rewrite: coerceSoftmax },
   { ops: ['Resize'], below: 11, rewrite: (site) => resizeFrom(site, site.node.inputs[1]) },
   { ops: ['Upsample'], below: 10, rewrite: (site) => resizeFrom(site, upsampleScales(site)) },
-  {
-    ops: [
-      'Scatter',
-      'Scan',
-      'Crop',
-      'ImageScaler',
-      'Affine',
-      'ParametricSoftplus',
-      'Scale',
-      'ScaledTanh',
-      'GRUUnit',
-      'GivenTensorFill',
-    ],
-    below: 13,
-    rewrite: ({ node }) => `${node.opType} has no successor here`,
-  },
+  { ops: ['Scatter'], below: 11, rewrite: (site) => renamed(site, 'ScatterElements') },
+  { ops: REMOVED, below: 13, rewrite: rewriteRemoved },
+  // Below 9 the body of a Scan sees one sequence of a batch at a time.
+  { ops: ['Scan'], below: 9, rewrite: ({ node }) => `${node.opType} has no successor here` },
+  { ops: ['GRUUnit', 'GivenTensorFill'], below: 13, rewrite: ({ node }) => `${node.opType} has no successor here` },
 ]
 
 /** Why some nodes cannot be raised to `target`; empty when all were. After a problem the model is half rewritten: drop it. */
@@ -95,6 +85,11 @@ export function upgradeOpset(model: Model, opset: number, target: number): strin
 
 const stepsFor = (node: Node, opset: number): Step[] =>
   node.domain === '' ? STEPS.filter((step) => opset < step.below && step.ops.includes(node.opType)) : []
+
+function renamed({ model, graph, node }: Site, opType: string): null {
+  replaceNode(model, graph, node, opType, [...node.inputs], { attributes: Object.fromEntries(node.attributes) })
+  return null
+}
 
 type Conversion = (node: Node, name: string) => Tensor | null
 

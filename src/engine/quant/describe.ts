@@ -27,6 +27,7 @@ export function describePlan(
     method: recipe.method.type,
     nodes: [
       ...[...plan.nodes].map((node) => describeNode(node, true, 'runs in integers')),
+      ...[...plan.atRunTime].map(([node, how]) => describeNode(node, true, how)),
       ...[...plan.reasons].map(([node, reason]) => describeNode(node, false, reason)),
     ],
     values: [

@@ -14,7 +14,7 @@ export interface Monotone {
 
 /** null for a value that other operators make. */
 export function monotoneOf({ producer }: Value): Monotone | null {
-  if (!producer || producer.domain !== '') return null
+  if (producer?.domain !== '') return null
   return opOf(producer)?.class === 'clamp' ? clamped(producer) : withNumber(producer)
 }
 

@@ -49,6 +49,8 @@ export interface Plan {
   nodes: Set<Node>
   /** those among them that write integers too: every reader of their results reads through them */
   writers: Set<Node>
+  /** nodes with integer weights whose activations are quantized at run time, and how */
+  atRunTime: Map<Node, string>
   /** why every other node stays float */
   reasons: Map<Node, string>
   values: Map<Value, ValuePlan>
@@ -68,6 +70,8 @@ export interface PlanOptions {
   excludes: (node: Node) => string | null
   /** nodes that compute with the target's wide activations */
   wide?: (node: Node) => boolean
+  /** of a node that the target quantizes at run time: how, or why not */
+  atRunTime?: (node: Node) => { how: string } | { why: string }
 }
 
 /** Plans the main graph for a target. */
@@ -76,6 +80,7 @@ export function planGraph(graph: Graph, target: IntegerTarget, options: PlanOpti
   const { nodes, reasons } = PLACEMENTS[target.placement](order, target, options)
   const plan: Plan = {
     nodes,
+    atRunTime: new Map(),
     writers: target.placement === 'inputs' ? new Set() : nodes,
     reasons,
     values: new Map(),
@@ -87,5 +92,22 @@ export function planGraph(graph: Graph, target: IntegerTarget, options: PlanOpti
     biases: new Map(),
   }
   for (const node of order) if (nodes.has(node)) planNode(node, plan, target, options)
+  for (const node of reasons.keys()) planAtRunTime(node, plan, target, options)
   return plan
 }
+
+function planAtRunTime(node: Node, { atRunTime, reasons }: Plan, target: IntegerTarget, options: PlanOptions): void {
+  const operators: readonly string[] = target.run_time_operators ?? []
+  if (node.domain !== '' || !operators.includes(node.opType) || options.excludes(node) !== null) return
+  const found = options.atRunTime?.(node)
+  if (!found) return
+  if ('why' in found) {
+    reasons.set(node, found.why)
+    return
+  }
+  atRunTime.set(node, found.how)
+  reasons.delete(node)
+}
+
+/** Everything that computes with integer weights. */
+export const quantizedIn = ({ nodes, atRunTime }: Plan): Node[] => [...nodes, ...atRunTime.keys()]

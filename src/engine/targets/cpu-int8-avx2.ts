@@ -9,5 +9,7 @@ export const cpuInt8Avx2: IntegerTarget = {
   description:
     'As cpu-int8, for processors that add two products in 16 bits that saturate: weights of a channel are narrowed by as much as it needs, and no more.',
   accumulator: 'int16-pairs',
+  // their kernels add up pairs too, and no weight is narrowed for them
+  run_time_operators: [],
   sources: [...cpuInt8.sources, 'Intel: VPMADDUBSW, saturation of 8-bit products'],
 }

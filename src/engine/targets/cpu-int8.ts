@@ -56,6 +56,7 @@ export const cpuInt8: IntegerTarget = {
     ReduceMin: required,
     Where: required,
   },
+  run_time_operators: ['LSTM', 'GRU'],
   sources: [
     'ONNX Runtime 1.30: core/optimizer/qdq_transformer/selectors_actions',
     'fusion probe of onnxruntime-node 1.30 on x86-64 with VNNI',

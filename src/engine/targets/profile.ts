@@ -112,6 +112,11 @@ export const IntegerProfile = z.strictObject({
     .record(z.string(), OperatorSupport)
     .default({})
     .describe('operators that compute in integers; an empty table means every operator that Fewbit can quantize'),
+  run_time_operators: z
+    .array(z.enum(['LSTM', 'GRU']))
+    .max(2)
+    .optional()
+    .describe('recurrent operators whose weights become int8 and whose activations are quantized at run time'),
   sources: z.array(z.string().max(300)).max(50).default([]).describe('where the rules come from'),
 })
 export type IntegerTarget = Readonly<z.infer<typeof IntegerProfile>>

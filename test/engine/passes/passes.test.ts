@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { float, int, ints } from '../../../src/engine/ir/build.ts'
 import type { Model, Value } from '../../../src/engine/ir/graph.ts'
 import { print } from '../../../src/engine/ir/print.ts'
-import { float32 } from '../../../src/engine/ir/tensor.ts'
+import { float32, int64 } from '../../../src/engine/ir/tensor.ts'
 import { foldAffine } from '../../../src/engine/passes/affine/index.ts'
 import { constantArithmetic } from '../../../src/engine/passes/constant-arithmetic.ts'
 import { meanToPool } from '../../../src/engine/passes/mean-to-pool.ts'
@@ -88,6 +88,40 @@ const UPGRADES: [string, number, number[], (m: Builder, x: Value) => Value][] = 
   ['LogSoftmax', 11, [2, 3, 4], (m, x) => m.node('LogSoftmax', [x], { attributes: { axis: int(1) } })],
   ['Upsample 9', 9, [1, 2, 3, 3], (m, x) => m.node('Upsample', [x, m.constant('s', float32([4], [1, 1, 2, 2]))])],
   ['Dropout 7', 7, [2, 8], (m, x) => m.node('Dropout', [x], { attributes: { ratio: float(0.3) } })],
+  ['Affine', 8, [2, 8], (m, x) => m.node('Affine', [x], { attributes: { alpha: float(2), beta: float(0.5) } })],
+  ['Scale', 8, [2, 8], (m, x) => m.node('Scale', [x], { attributes: { scale: float(3) } })],
+  ['ScaledTanh', 8, [2, 8], (m, x) => m.node('ScaledTanh', [x], { attributes: { alpha: float(2), beta: float(0.5) } })],
+  [
+    'ParametricSoftplus',
+    8,
+    [2, 8],
+    (m, x) => m.node('ParametricSoftplus', [x], { attributes: { alpha: float(2), beta: float(0.5) } }),
+  ],
+  [
+    'ImageScaler',
+    8,
+    [1, 2, 3, 4],
+    (m, x) =>
+      m.node('ImageScaler', [x], {
+        attributes: { scale: float(2), bias: { kind: 'floats', value: [1, -2] } },
+      }),
+  ],
+  ['Crop', 8, [1, 2, 9, 8], (m, x) => m.node('Crop', [x], { attributes: { border: ints([1, 2, 0, 3]) } })],
+  [
+    'Crop to a size',
+    8,
+    [1, 2, 9, 8],
+    (m, x) => m.node('Crop', [x], { attributes: { border: ints([1, 2, 3, 1]), scale: ints([3, 2]) } }),
+  ],
+  [
+    'Scatter 9',
+    9,
+    [3, 4],
+    (m, x) =>
+      m.node('Scatter', [x, m.constant('places', int64([1, 2], [2, 0])), m.weight('news', [1, 2])], {
+        attributes: { axis: int(0) },
+      }),
+  ],
 ]
 
 for (const [name, opset, shape, make] of UPGRADES) {
@@ -99,8 +133,8 @@ for (const [name, opset, shape, make] of UPGRADES) {
 }
 
 test('an operator without a successor is a reason, not a wrong model', () => {
-  const model = oneNode(7, [1, 3, 4, 4], (m, x) => m.node('ImageScaler', [x], { name: 'old' }))
-  assert.deepEqual(upgradeOpset(model, 7, 13), ['ImageScaler has no successor here'])
+  const model = oneNode(7, [1, 3, 4, 4], (m, x) => m.node('GivenTensorFill', [x], { name: 'old' }))
+  assert.deepEqual(upgradeOpset(model, 7, 13), ['GivenTensorFill has no successor here'])
 })
 
 test('a pass that breaks the graph is named in the error', () => {

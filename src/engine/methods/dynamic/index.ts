@@ -1,18 +1,12 @@
 /** Dynamic quantization: weights are int8, activations become uint8 at run time from their own range. */
 import { FewbitError } from '../../../shared/errors.ts'
-import { allGraphs, type Node, sortedNodes } from '../../ir/graph.ts'
-import { elementCount } from '../../ir/tensor.ts'
+import { allGraphs, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../quant/describe.ts'
 import { DynamicMethod } from '../../recipe.ts'
 import { compatDynamic } from '../compat.ts'
 import type { Method } from '../method.ts'
 import { shareOfMacs } from '../static.ts'
-import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
-import { lstm } from './lstm.ts'
-import { gemm, matMul } from './product.ts'
-import { gather } from './table.ts'
-
-const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: matMul, Gemm: gemm, Gather: gather, LSTM: lstm }
+import { describeRewrite, openRewrites, refusal, rewriteNode } from './rewrites.ts'
 
 export const dynamicMethod: Method = async (input) => {
   const options = DynamicMethod.parse(input.recipe.method)
@@ -23,20 +17,13 @@ export const dynamicMethod: Method = async (input) => {
   const judged = nodes.map(({ graph, node }) => ({ graph, node, reason: input.excludes(node) ?? refusal(node) }))
   const chosen = judged.filter(({ reason }) => reason === null)
   if (chosen.length === 0) throw nothingToQuantize()
-  const macs = shareOfMacs([...model.graph.nodes], new Set(chosen.map(({ node }) => node)))
-  const plan = judged.map(({ node, reason }) =>
-    describeNode(node, reason === null, reason ?? REWRITES[node.opType]!.reason),
-  )
-  const context: DynamicContext = {
-    model,
-    perChannel: per_channel,
-    domain: quantizeDomain,
-    activations: new Map(),
-    weights: new Map(),
-  }
+  const nodesChosen = new Set(chosen.map(({ node }) => node))
+  const macs = shareOfMacs([...model.graph.nodes], (node) => nodesChosen.has(node))
+  const plan = judged.map(({ node, reason }) => describeNode(node, reason === null, reason ?? describeRewrite(node)))
+  const context = openRewrites(model, per_channel, quantizeDomain)
   for (const [done, { graph, node }] of chosen.entries()) {
     input.progress('quantizing', done, chosen.length)
-    REWRITES[node.opType]!.apply(context, graph, node)
+    rewriteNode(context, graph, node)
   }
   return {
     model,
@@ -51,20 +38,9 @@ export const dynamicMethod: Method = async (input) => {
 const nothingToQuantize = () =>
   new FewbitError(
     'nothing_to_quantize',
-    'The model has no MatMul, Gemm, Gather or LSTM with a float32 constant, so dynamic quantization has nothing to do.',
+    'The model has no MatMul, Gemm, Gather, LSTM or large GRU with a float32 constant, so dynamic quantization has nothing to do.',
     {
       stage: 'plan',
       hint: 'use the method static for convolutional networks',
     },
   )
-
-/** Why a node stays float, or null. */
-function refusal(node: Node): string | null {
-  if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType))
-    return 'dynamic quantization has no integer form of this operator'
-  const { weightIndex, smallestRank } = REWRITES[node.opType]
-  const weight = floatConstant(node.inputs[weightIndex])
-  if (!weight) return 'its weight is not a float32 constant'
-  if (weight.shape.length < smallestRank || elementCount(weight.shape) === 0) return 'its weight is not a matrix'
-  return REWRITES[node.opType].refuses?.(node, weight) ?? null
-}

@@ -43,7 +43,8 @@ function rewriteGemm(context: DynamicContext, graph: Graph, node: Node): void {
   if (bias) addNode(context.model, graph, 'Add', [product, bias], { name: `${node.name}_bias`, outputs: [output] })
 }
 
-function integerProduct(
+/** output = input · weight, or · weightᵀ, which need not be a constant of the graph. */
+export function integerProduct(
   context: DynamicContext,
   graph: Graph,
   name: string,

@@ -10,10 +10,18 @@ import type { RunTensor } from '../../runtime/runner.ts'
 import { openJudge } from '../judge.ts'
 import type { Method, MethodInput } from '../method.ts'
 import { product } from './product.ts'
+import { recurrent } from './recurrent.ts'
 import { table } from './table.ts'
 import { type Decided, type Rewrite, SMALLEST } from './weight.ts'
 
-const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: product, Gemm: product, Gather: table }
+const REWRITES: Readonly<Record<string, Rewrite>> = {
+  MatMul: product,
+  Gemm: product,
+  Gather: table,
+  LSTM: recurrent,
+  GRU: recurrent,
+  RNN: recurrent,
+}
 
 export const weightOnlyMethod: Method = async (input) => {
   const options = WeightOnlyMethod.parse(input.recipe.method)
@@ -79,6 +87,6 @@ function refusal(node: Node, options: Decided): string | null {
 const nothingToQuantize = () =>
   new FewbitError(
     'nothing_to_quantize',
-    `The model has no MatMul, Gemm or Gather with a constant float32 matrix of at least ${SMALLEST} elements.`,
+    `The model has no MatMul, Gemm, Gather or recurrent layer with a constant float32 matrix of at least ${SMALLEST} elements.`,
     { stage: 'plan', hint: 'use the method static for convolutional networks' },
   )

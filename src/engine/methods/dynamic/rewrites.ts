@@ -1,0 +1,37 @@
+/** What becomes integers at run time, by operator. */
+import type { Graph, Model, Node } from '../../ir/graph.ts'
+import { elementCount } from '../../ir/tensor.ts'
+import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
+import { gru } from './gru.ts'
+import { lstm } from './lstm.ts'
+import { gemm, matMul } from './product.ts'
+import { gather } from './table.ts'
+
+const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: matMul, Gemm: gemm, Gather: gather, LSTM: lstm, GRU: gru }
+
+/** What the rewrites of one model share; `domain` is that of DequantizeLinear. */
+export const openRewrites = (model: Model, perChannel: boolean, domain: string): DynamicContext => ({
+  model,
+  perChannel,
+  domain,
+  activations: new Map(),
+  weights: new Map(),
+})
+
+/** What a plan says of a node that is rewritten. */
+export const describeRewrite = ({ opType }: Node): string => REWRITES[opType]!.reason
+
+/** Quantizes a node that nothing refuses. */
+export const rewriteNode = (context: DynamicContext, graph: Graph, node: Node): void =>
+  REWRITES[node.opType]!.apply(context, graph, node)
+
+/** Why a node stays float, or null. */
+export function refusal(node: Node): string | null {
+  if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType))
+    return 'dynamic quantization has no integer form of this operator'
+  const { weightIndex, smallestRank } = REWRITES[node.opType]
+  const weight = floatConstant(node.inputs[weightIndex])
+  if (!weight) return 'its weight is not a float32 constant'
+  if (weight.shape.length < smallestRank || elementCount(weight.shape) === 0) return 'its weight is not a matrix'
+  return REWRITES[node.opType].refuses?.(node, weight) ?? null
+}
