@@ -81,6 +81,12 @@ export const StaticMethod = z
       .describe(
         'block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps',
       ),
+    skip_slow_layers: z
+      .boolean()
+      .default(true)
+      .describe(
+        'for processors: layers that integers make slower, measured where the job runs, stay float where the whole artifact is faster for it; false quantizes them all the same, for the size',
+      ),
     activation_bits: z
       .union([z.literal(8), z.literal(16)])
       .default(8)

@@ -951,6 +951,11 @@ export interface components {
                 learning_rate?: "auto" | number;
             };
             /**
+             * @description for processors: layers that integers make slower, measured where the job runs, stay float where the whole artifact is faster for it; false quantizes them all the same, for the size
+             * @default true
+             */
+            skip_slow_layers?: boolean;
+            /**
              * @description 16 where the target has wide activations
              * @default 8
              */
@@ -2258,6 +2263,11 @@ export interface components {
                  */
                 learning_rate: "auto" | number;
             };
+            /**
+             * @description for processors: layers that integers make slower, measured where the job runs, stay float where the whole artifact is faster for it; false quantizes them all the same, for the size
+             * @default true
+             */
+            skip_slow_layers: boolean;
             /**
              * @description 16 where the target has wide activations
              * @default 8

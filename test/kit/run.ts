@@ -11,7 +11,8 @@ import { randomSource } from '../../src/engine/synthetic.ts'
 import { numbers } from '../../src/engine/verify/fidelity.ts'
 import { openWorkspace } from '../../src/engine/workspace.ts'
 
-async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
+/** Uses an empty directory that goes afterwards. */
+export async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'fewbit-run-'))
   try {
     return await use(directory)

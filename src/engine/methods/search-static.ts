@@ -19,10 +19,11 @@ import { chooseByValue } from './observers-by-value.ts'
 import { roundWeights } from './round-weights.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
 import { measureSensitivity } from './sensitivity.ts'
+import { skipSlowLayers } from './slow-layers.ts'
 import { atRunTime, type Base, type Variant, type VariantInput } from './variant.ts'
 
 export type SearchOptions = Pick<StaticMethod, 'observer' | 'per_channel' | 'bias_correction' | 'min_sqnr_db'> &
-  Partial<Pick<StaticMethod, 'equalize' | 'smooth' | 'adaround'>> &
+  Partial<Pick<StaticMethod, 'equalize' | 'smooth' | 'adaround' | 'skip_slow_layers'>> &
   Partial<Pick<VariantInput, 'recurrent'>>
 
 /** What was found. `buildVariant(common, variant)` makes the quantized model, `planVariant(common, variant)` stops before the integers. */
@@ -65,7 +66,7 @@ export async function searchStatic(
   const base = await bases.first()
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
-  const climbed = await climb({ options, bases, search, common, plan, input, calibration }, base)
+  const climbed = await climb({ options, bases, search, common, plan, input, calibration, judging }, base)
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
   const goal = options.min_sqnr_db ?? (await rescueGoal(target, climbed, search))
   const { variant, layers } =
@@ -133,6 +134,7 @@ interface Climb {
   plan: Plan
   input: MethodInput
   calibration: CalibrationBatches
+  judging: readonly Record<string, RunTensor>[]
 }
 
 /** One step after the other, each kept only when the score says so. */
@@ -161,6 +163,7 @@ const STEPS: readonly Step[] = [
   tryBiasCorrection,
   tryRounding,
   tryFloatRecurrence,
+  trySkippingSlow,
 ]
 
 function tryObserversByValue({ options, search, common }: Climb, best: Variant): Promise<Variant> {
@@ -204,6 +207,12 @@ async function tryFloatRecurrence({ search, plan }: Climb, best: Variant): Promi
   if (layers.length === 0 || !search.canJudge || (await search.scoreOf(best)) >= POOR_DB) return best
   const float = { ...best, float: new Map([...best.float, ...layers]) }
   return search.improve(best, [['recurrent layers float', float]], WORTH_FLOAT_DB)
+}
+
+function trySkippingSlow({ options, input, common, search, judging }: Climb, best: Variant): Promise<Variant> {
+  const [feeds] = judging
+  const skips = options.skip_slow_layers === true && common.target.hardware === 'cpu' && !input.prepared.large
+  return skips && feeds ? skipSlowLayers(input, common, best, search, feeds) : Promise.resolve(best)
 }
 
 /** What no node of the plan is, or why the first that could be is not. */

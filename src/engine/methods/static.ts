@@ -43,6 +43,7 @@ export const staticMethod: Method = async (input) => {
       equalize: variant.base.equalized,
       smooth: variant.base.smoothed ?? false,
       adaround: variant.base.rounded,
+      skip_slow_layers: options.skip_slow_layers,
       refine: refined?.report.kept === 'trained' && refined.options.training,
       ...(variant.float.size > 0 && { float_nodes: [...variant.float.keys()] }),
       ...(variant.wide.size > 0 && { wide_nodes: [...variant.wide] }),

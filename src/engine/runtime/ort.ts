@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
+import { readKernelTimes } from './profile.ts'
 import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runner.ts'
 
 /** errors come as exceptions */
@@ -29,9 +30,10 @@ function keepHalvesInUint16(): void {
 
 async function load(
   path: string,
-  { optimization, saveTo, floatRounding }: LoadOptions,
+  { optimization, saveTo, floatRounding, profile }: LoadOptions,
   threads: number,
 ): Promise<Session> {
+  const prefix = `${path}.profile`
   const session = await ort.InferenceSession.create(path, {
     graphOptimizationLevel: optimization,
     ...(saveTo && { optimizedModelFilePath: saveTo }),
@@ -40,6 +42,7 @@ async function load(
     executionMode: 'sequential',
     logSeverityLevel: FATAL_ONLY,
     executionProviders: ['cpu'],
+    ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
     ...(floatRounding && { extra: { session: { disable_quant_qdq: '1' } } }),
   }).catch((error: unknown) => {
     throw translate(error, 'model_load_failed')
@@ -51,6 +54,12 @@ async function load(
     run: (feeds, fetch) => run(session, feeds, fetch),
     runInto: (feeds, results) => runInto(session, wrapped, feeds, results),
     release: () => session.release(),
+    ...(profile && {
+      kernelTimes: () => {
+        session.endProfiling()
+        return readKernelTimes(prefix)
+      },
+    }),
   }
 }
 
