@@ -4,6 +4,9 @@ import type { Pass } from './pass.ts'
 
 const PREFIX = /^(?:ConvBnFusion_(?:W|BN_B|B)_|ConvAddFusion_(?:B_)?|ConvMulFusion_(?:W_|B_)?)+(?=.)/
 
+/** Whether ONNX Runtime made the name of a folded weight from that of the weight. */
+export const isNamedAfterAnother = (name: string): boolean => PREFIX.test(name)
+
 export const plainNames: Pass = {
   name: 'plain-names',
   run: (model: Model) => {
