@@ -1,8 +1,8 @@
-/** Every integer target on real models: is the artifact legal, what became of it, and how close it is. Writes bench/TARGETS.md. */
+/** Every target on real models: is the artifact legal, what became of it, and how close it is. Writes bench/TARGETS.md. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { TARGETS } from '../src/engine/targets/index.ts'
-import type { IntegerTarget } from '../src/engine/targets/target.ts'
+import type { Target } from '../src/engine/targets/target.ts'
 import { FewbitError } from '../src/shared/errors.ts'
 import { runEngine } from '../test/kit/engine.ts'
 import { imagesToNpz } from './images.ts'
@@ -14,9 +14,13 @@ interface Subject {
   images?: string
   /** how stored integers become floats */
   scale?: Record<string, { scale: number; offset: number }>
+  /** where the model does not lie with its data */
+  model?: string
   /** for targets that compile; a free first dimension becomes 1 anyway */
   shapes?: Record<string, number[]>
 }
+
+const OCR = join(process.cwd(), 'node_modules', '@gutenye', 'ocr-models', 'assets', 'ch_PP-OCRv4_rec_infer.onnx')
 
 const SUBJECTS: readonly Subject[] = [
   { name: 'squeezenet-imagenet', images: 'data_0' },
@@ -26,9 +30,10 @@ const SUBJECTS: readonly Subject[] = [
   { name: 'fashion-cnn', scale: { input: { scale: 1 / 255, offset: 0 } } },
   { name: 'bert-tiny-sst2', shapes: { input_ids: [1, 48], attention_mask: [1, 48] } },
   { name: 'magika' },
+  { name: 'ocr-ppocrv4', images: 'x', model: OCR, shapes: { x: [1, 3, 48, 768] } },
 ]
 
-const integerTargets = Object.values(TARGETS).filter((target): target is IntegerTarget => target.kind === 'integer')
+const modelOf = ({ name, model }: Subject): string => model ?? join(MODELS_ROOT, name, 'model.onnx')
 
 async function calibrationOf({ name, images }: Subject): Promise<Buffer> {
   const folder = join(MODELS_ROOT, name)
@@ -37,21 +42,24 @@ async function calibrationOf({ name, images }: Subject): Promise<Buffer> {
 }
 
 /** One cell: the verdict, then nodes in integers, share of multiplications and SQNR. */
-async function verdict(subject: Subject, target: IntegerTarget, data: Buffer): Promise<string> {
+async function verdict(subject: Subject, target: Target, data: Buffer): Promise<string> {
   try {
     const { report } = await runEngine(
-      readFileSync(join(MODELS_ROOT, subject.name, 'model.onnx')),
+      readFileSync(modelOf(subject)),
       data,
       {
         target: target.id,
-        calibration: { samples: 24 },
-        ...(target.shapes === 'static' && subject.shapes && { input_shapes: subject.shapes }),
+        method: { type: target.default_method },
+        ...(target.kind === 'integer' &&
+          target.shapes === 'static' &&
+          subject.shapes && { input_shapes: subject.shapes }),
       },
       { dataSpec: { arrays: subject.scale ?? {} } },
     )
     const { coverage, fidelity, target_conformance } = report.metrics
     const legal = target_conformance.ok ? 'legal' : `**${target_conformance.violations.length} violations**`
-    const macs = coverage.macs_integer === null ? '' : `, ${Math.round(100 * coverage.macs_integer)} % of MACs`
+    const isInteger = target.kind === 'integer' && coverage.macs_integer !== null
+    const macs = isInteger ? `, ${Math.round(100 * coverage.macs_integer!)} % of MACs` : ''
     const rules = [...new Set(target_conformance.violations.map(({ rule }) => rule))].join(', ')
     const first = target_conformance.violations[0]
     if (first) console.log(`  ${first.node}: ${first.rule}: ${first.detail}`)
@@ -64,9 +72,9 @@ async function verdict(subject: Subject, target: IntegerTarget, data: Buffer): P
 
 const rows: string[] = []
 for (const subject of SUBJECTS) {
-  if (!existsSync(join(MODELS_ROOT, subject.name, 'model.onnx'))) continue
+  if (!existsSync(modelOf(subject))) continue
   const data = await calibrationOf(subject)
-  for (const target of integerTargets) {
+  for (const target of Object.values(TARGETS)) {
     const cell = await verdict(subject, target, data)
     console.log(`${subject.name} × ${target.id}: ${cell}`)
     rows.push(`| ${subject.name} | ${target.id} | ${cell} |`)
@@ -74,7 +82,7 @@ for (const subject of SUBJECTS) {
 }
 const table = `# Targets on real models
 
-\`npm run -s build && node dist/bench/targets.js\`. Static quantization with every default; the verdict is the validator's, read from the written
+\`npm run -s build && node dist/bench/targets.js\`. Each target's own method with every default, all calibration samples; the verdict is the validator's, read from the written
 model. SQNR in dB of the worst output against the float model, on samples that did not calibrate, as ONNX Runtime's CPU kernels compute it.
 
 | model | target | verdict |

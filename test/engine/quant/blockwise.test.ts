@@ -7,6 +7,7 @@ import { bytesOf } from '../../../src/engine/ir/tensor.ts'
 import { type BlockBits, quantizeBlockwise } from '../../../src/engine/quant/blockwise.ts'
 import { dequantizable } from '../../../src/engine/quant/blockwise-qdq.ts'
 import { randomSource } from '../../../src/engine/synthetic.ts'
+import { errorOfBlocks } from '../../kit/blockwise.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
 
 const index = sharedFile('goldens', 'ort-1.30', 'matmulnbits', 'index.json')
@@ -90,45 +91,16 @@ test('every QDQ row of the golden vectors', { skip: index ? false : 'no golden v
   }
 })
 
-function sqnrOf(
-  weight: Float32Array,
-  K: number,
-  N: number,
-  bits: BlockBits,
-  search: boolean,
-  symmetric: boolean,
-): number {
-  const { packed, scales, zeroPoints, blocks } = quantizeBlockwise(
-    { values: weight, K, N },
-    {
-      bits,
-      blockSize: 32,
-      symmetric,
-      search,
-    },
-  )
-  let [signal, noise] = [0, 0]
-  for (let n = 0; n < N; n++) {
-    for (let k = 0; k < K; k++) {
-      const block = n * blocks + (k >> 5)
-      const nibble = (bytes: Uint8Array, start: number, i: number) =>
-        bits === 8 ? bytes[start + i]! : (bytes[start + (i >> 1)]! >> (4 * (i & 1))) & 15
-      const q = nibble(packed, (block * 32 * bits) / 8, k & 31)
-      const zero = zeroPoints ? nibble(zeroPoints, n * Math.ceil((blocks * bits) / 8), k >> 5) : 2 ** (bits - 1)
-      const x = weight[k * N + n]!
-      signal += x * x
-      noise += (x - (q - zero) * scales[block]!) ** 2
-    }
-  }
-  return 10 * Math.log10(signal / noise)
-}
-
 for (const symmetric of [true, false]) {
   test(`the search wins at least 0.3 dB over rounding to nearest at 4 bits (${symmetric ? 'symmetric' : 'asymmetric'})`, () => {
     const random = randomSource(11)
     const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
     const weight = Float32Array.from({ length: 256 * 64 }, normal)
-    const [plain, found] = [false, true].map((search) => sqnrOf(weight, 256, 64, 4, search, symmetric))
+    const [plain, found] = [false, true].map((search) => {
+      const matrix = { values: weight, K: 256, N: 64 }
+      const { signal, noise } = errorOfBlocks(matrix, { bits: 4, blockSize: 32, symmetric, search })
+      return 10 * Math.log10(signal / noise)
+    })
     assert.ok(found! >= plain! + 0.3, `${plain} → ${found}`)
   })
 }
