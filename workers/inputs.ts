@@ -33,6 +33,7 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
     output: 'out',
     threads: deps.config.RUNNER_THREADS,
     memory_bytes: deps.config.RUNNER_MEMORY_BYTES,
+    max_seconds: job.limits.max_runtime_seconds,
   }
 }
 

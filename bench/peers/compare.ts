@@ -70,7 +70,7 @@ export async function compare(subject: Subject): Promise<Compared> {
     1,
   ).next()
   const medians = await latencies(
-    loaded.map(({ session }) => session),
+    loaded.map(({ one }) => one.path!),
     probe.value!.feeds,
   )
   const float = loaded[0]!
@@ -141,8 +141,11 @@ function standardError(a: Loaded, b: Loaded): number {
   return Math.sqrt(differences.reduce((sum, x) => sum + (x - mean) ** 2, 0) / (RESAMPLES - 1))
 }
 
-/** Medians in milliseconds of single runs, all sessions in turn. */
-async function latencies(sessions: readonly Session[], feeds: Record<string, RunTensor>): Promise<number[]> {
+/** Medians in milliseconds of single runs on one thread, all artifacts in turn: the threads of one session would wait, busily, while the next one runs. */
+async function latencies(paths: readonly string[], feeds: Record<string, RunTensor>): Promise<number[]> {
+  const single = openRuntime(1)
+  const sessions: Session[] = []
+  for (const path of paths) sessions.push(await single.load(path, { optimization: 'all' }))
   const times = sessions.map((): number[] => [])
   for (let i = 0; i < RUNS; i++) {
     for (const [s, session] of sessions.entries()) {
@@ -151,5 +154,6 @@ async function latencies(sessions: readonly Session[], feeds: Record<string, Run
       if (i >= WARM) times[s]!.push(performance.now() - started)
     }
   }
+  for (const session of sessions) await session.release()
   return times.map((own) => own.toSorted((a, b) => a - b)[Math.floor(own.length / 2)]!)
 }

@@ -29,6 +29,7 @@ const { model } = await METHODS[spec.recipe.method.type]({
   excludes: () => null,
   progress: () => {},
   now: () => performance.now(),
+  searchUntil: Number.POSITIVE_INFINITY,
 })
 runPasses(model, FINISH)
 workspace.save(spec.output, model)

@@ -7,7 +7,7 @@ export function resultsPage(all: readonly Compared[]): string {
     '# Fewbit beside onnxruntime.quantization 1.30',
     '',
     'Made by `node dist/bench/peers/run.js [model …]` (needs Python with onnxruntime and onnx). The same calibration samples, all that come with a',
-    'model (28 to 200), two threads, QDQ. Latencies are medians of 100 single runs of all artifacts in turn. Time and memory are those of a process',
+    'model (28 to 200), two threads, QDQ. Latencies are medians of 100 single runs of all artifacts in turn, on one thread. Time and memory are those of a process',
     'that only quantizes. Settings of one name do the same on both sides; `default` is theirs without a word, `auto` ours: observers and bias',
     'correction are tried on held-out samples. ± is one standard error of the difference to the float model on the same samples (bootstrap).',
     '',

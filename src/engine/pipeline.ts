@@ -66,7 +66,12 @@ interface Run {
   workspace: Workspace
   progress: ProgressMeter
   warnings: Warning[]
+  /** on the host's clock, in milliseconds */
+  searchUntil: number
 }
+
+/** of the time that a job may run, which a search may use up: verifying and packaging come behind it */
+const SEARCH_SHARE = 1 / 2
 
 /** Runs one job in the current directory: reads the files that `spec` names, writes model, report and plan to `spec.output`. Throws FewbitError. */
 export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
@@ -78,6 +83,7 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     workspace: openWorkspace('.'),
     progress: createProgressMeter(host.emit, host.now),
     warnings: [],
+    searchUntil: searchEnd(spec, host),
   }
   run.progress.report('preparing', 0, 1)
   const { method, input_shapes, input_values } = spec.recipe
@@ -110,6 +116,12 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     files: FILES.filter(({ name }) => existsSync(run.workspace.path(join(spec.output, name)))),
   })
 }
+
+/** A training starts from the same search whenever it runs, and is asked to stop in time itself. */
+const searchEnd = ({ recipe, max_seconds: seconds }: RunnerSpec, host: Host): number =>
+  seconds === undefined || recipe.method.type === 'qat'
+    ? Number.POSITIVE_INFINITY
+    : host.now() + 1000 * SEARCH_SHARE * seconds
 
 /** What 4-bit weights need besides. */
 function packingFor(target: Target): readonly Pass[] {
@@ -202,7 +214,7 @@ function methodInput(
   batches: CalibrationBatches | null,
   division: Division | null,
 ): MethodInput {
-  const { spec, target, runtime, workspace, progress, host } = run
+  const { spec, target, runtime, workspace, progress, host, searchUntil } = run
   progress.report('planning', 0, 1)
   return {
     prepared,
@@ -215,6 +227,7 @@ function methodInput(
     excludes: excludesOf(spec.recipe),
     progress: progress.report,
     now: host.now,
+    searchUntil,
   }
 }
 

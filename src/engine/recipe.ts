@@ -287,6 +287,8 @@ export const RunnerSpec = z.strictObject({
   checkpoint: z.string().optional(),
   /** what the process may use; a training that cannot fit is refused */
   memory_bytes: z.number().int().positive().optional(),
+  /** how long the process may run; a search ends early enough to package what it found */
+  max_seconds: z.number().positive().optional(),
   evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
   output: z.string(),
   threads: z.number().int().positive(),

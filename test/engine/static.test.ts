@@ -154,6 +154,18 @@ describe('what is tried', () => {
     )
   })
 
+  test('a search without time keeps the first thing that it tried, and says so', async () => {
+    const { report } = await runEngine(convNet({ width: 24 }), randomData(80, IMAGE), {}, { maxSeconds: 1e-6 })
+    assert.ok(report.warnings.some(({ code }) => code === 'search_stopped'))
+    assert.deepEqual(
+      report.search.map(({ step, kept }) => [step, kept]),
+      [['observer minmax', true]],
+    )
+    assert.ok(report.metrics.fidelity!.sqnr_db > 15)
+    const unhurried = await runEngine(convNet({ width: 24 }), randomData(80, IMAGE), {}, { maxSeconds: 600 })
+    assert.ok(!unhurried.report.warnings.some(({ code }) => code === 'search_stopped'))
+  })
+
   test('a named observer is used as it is', async () => {
     for (const observer of ['entropy', 'kmeans', 'moving_average']) {
       const { report } = await runEngine(convNet(), randomData(60, IMAGE), {

@@ -18,6 +18,7 @@ export interface EngineResult {
 export interface EngineOptions {
   dataSpec?: DatasetSpec
   memoryBytes?: number
+  maxSeconds?: number
 }
 
 /** Quantizes for cpu-int8, statically unless `recipe` says otherwise; `data` calibrates. Throws what the engine throws. */
@@ -25,7 +26,7 @@ export async function runEngine(
   model: Uint8Array,
   data: Buffer | null,
   recipe: Record<string, unknown> = {},
-  { dataSpec = { arrays: {} }, memoryBytes }: EngineOptions = {},
+  { dataSpec = { arrays: {} }, memoryBytes, maxSeconds }: EngineOptions = {},
 ): Promise<EngineResult> {
   const home = process.cwd()
   const directory = mkdtempSync(join(tmpdir(), 'fewbit-engine-'))
@@ -42,6 +43,7 @@ export async function runEngine(
       output: 'out',
       threads: 1,
       ...(memoryBytes && { memory_bytes: memoryBytes }),
+      ...(maxSeconds && { max_seconds: maxSeconds }),
     })
     await quantize(spec, { emit: (message) => messages.push(message), now: () => performance.now(), machine: 'test' })
     const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown

@@ -21,6 +21,8 @@ export interface MethodInput {
   excludes: (node: Node) => string | null
   progress: (phase: 'planning' | 'calibrating' | 'training' | 'quantizing', step: number, total: number) => void
   now: () => number
+  /** when, on that clock, a search must end */
+  searchUntil: number
 }
 
 export interface TrainingInput {

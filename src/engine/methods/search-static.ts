@@ -7,7 +7,7 @@ import type { Observer } from '../quant/observers/observer.ts'
 import { type Plan, planGraph, quantizedIn } from '../quant/plan.ts'
 import { smoothable } from '../quant/smooth.ts'
 import type { StaticMethod } from '../recipe.ts'
-import type { LayerSensitivity } from '../report.ts'
+import type { LayerSensitivity, Warning } from '../report.ts'
 import type { RunTensor } from '../runtime/runner.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import { type Bases, openBases } from './bases.ts'
@@ -34,6 +34,8 @@ export interface FoundStatic {
   steps: SearchStep[]
   /** how closely each layer follows the float model; nothing where nothing was judged */
   layers: LayerSensitivity[]
+  /** what to tell of the search */
+  warnings: Warning[]
   calibration: MethodOutput['calibration']
 }
 
@@ -78,6 +80,7 @@ export async function searchStatic(
     variant,
     layers,
     steps: search.steps,
+    warnings: search.isOver() ? [STOPPED] : [],
     calibration: {
       samples: calibration.samples,
       observer: variant.observer.name,
@@ -85,6 +88,12 @@ export async function searchStatic(
       values: base.statistics.size,
     },
   }
+}
+
+const STOPPED: Warning = {
+  code: 'search_stopped',
+  detail:
+    'the search for a better quantization used up half of the time that the job may run and ended with the best so far; give limits.max_runtime_seconds more, or name an observer and turn steps off',
 }
 
 /** outputs below this many dB are worth the time of adaptive rounding */
@@ -150,7 +159,7 @@ async function climb(climb: Climb, base: Base): Promise<Variant> {
   })
   const observed = observersFor(options.observer).map(plain)
   let best = await search.best(observed.map((variant) => [`observer ${variant.observer.name}`, variant] as const))
-  for (const step of STEPS) best = await step(climb, best)
+  for (const step of STEPS) if (!search.isOver()) best = await step(climb, best)
   return best
 }
 

@@ -18,7 +18,9 @@ export interface Search {
   steps: SearchStep[]
   /** whether there are samples to judge by */
   canJudge: boolean
-  /** SQNR in dB of a variant's worst output */
+  /** whether its time is used up: nothing new is tried any more */
+  isOver(): boolean
+  /** SQNR in dB of a variant's worst output; −∞ for one that there is no time for */
   scoreOf(variant: Variant): Promise<number>
   /** The best of named variants; an earlier one wins unless a later one is clearly better. */
   best(variants: Named): Promise<Variant>
@@ -33,7 +35,7 @@ const MARGIN_DB = 0.05
 
 /** Variants are judged against the model at `floatPath`. Without samples to judge, the first variant is kept. */
 export async function openSearch(
-  { runtime, workspace }: MethodInput,
+  { runtime, workspace, now, searchUntil }: MethodInput,
   common: VariantInput,
   floatPath: string,
   batches: readonly Record<string, RunTensor>[],
@@ -45,7 +47,9 @@ export async function openSearch(
     const { model, plan } = buildVariant(common, variant)
     return quantizedIn(plan).length > 0 ? (judge as Judge).score(model) : NOTHING_QUANTIZED
   }
+  const isOver = () => now() >= searchUntil
   const scoreOf = async (variant: Variant) => {
+    if (scores.size > 0 && !scores.has(variant) && isOver()) return NOTHING_QUANTIZED
     const score = scores.get(variant) ?? (await judged(variant))
     scores.set(variant, score)
     return score
@@ -71,6 +75,7 @@ export async function openSearch(
   return {
     steps,
     canJudge: judge !== null,
+    isOver,
     scoreOf,
     async best(named) {
       const variants = name(named)

@@ -67,7 +67,7 @@ async function slowLayers(
   const byName = new Map([...prepared.model.graph.nodes].map((node) => [node.name, node]))
   return [...plan.nodes].flatMap(({ name }) => {
     const node = byName.get(name)
-    if (!node || opOf(node)?.class !== 'multiply') return []
+    if (!node || !computes(node)) return []
     const [before, after] = [floatTime(node, float), quantized.get(name)]
     if (before === undefined || after === undefined) return []
     const loss = after - before
@@ -75,6 +75,12 @@ async function slowLayers(
     const reason = `in integers it takes ${after.toFixed(2)} ms here, in float ${before.toFixed(2)} ms`
     return isSlow ? [{ name, ratio: after / before, reason }] : []
   })
+}
+
+/** What only moves numbers costs the same in any form, and a clamp costs nothing. */
+function computes(node: Node): boolean {
+  const kind = opOf(node)?.class
+  return kind === 'multiply' || kind === 'pointwise'
 }
 
 /** In blocks of channels a convolution is named after what it writes, a clamp or a sum behind it included. */

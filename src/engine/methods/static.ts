@@ -50,7 +50,8 @@ export const staticMethod: Method = async (input) => {
     },
     search: steps,
     sensitivity: layers,
-    ...(refined && { training: refined.report, warnings: refined.warnings }),
+    warnings: [...found.warnings, ...(refined?.warnings ?? [])],
+    ...(refined && { training: refined.report }),
   }
 }
 
