@@ -35,10 +35,15 @@ const SUBJECTS: readonly Subject[] = [
 
 const modelOf = ({ name, model }: Subject): string => model ?? join(MODELS_ROOT, name, 'model.onnx')
 
+/** They calibrate only. */
+const NO_LABELS = () => [0]
+
 async function calibrationOf({ name, images }: Subject): Promise<Buffer> {
   const folder = join(MODELS_ROOT, name)
   if (!images) return readFileSync(join(folder, 'calibration.npz'))
-  return Buffer.from(await imagesToNpz(join(folder, 'calibration.zip'), join(folder, 'preprocess.json'), images))
+  return Buffer.from(
+    await imagesToNpz(join(folder, 'calibration.zip'), join(folder, 'preprocess.json'), images, NO_LABELS),
+  )
 }
 
 /** One cell: the verdict, then nodes in integers, share of multiplications and SQNR. */

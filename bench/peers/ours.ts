@@ -3,8 +3,9 @@ import { readFileSync } from 'node:fs'
 import { METHODS } from '../../src/engine/methods/index.ts'
 import { runPasses } from '../../src/engine/passes/pass.ts'
 import { FINISH } from '../../src/engine/pipeline.ts'
-import { prepare } from '../../src/engine/prepare.ts'
+import { preparation, prepare } from '../../src/engine/prepare.ts'
 import { RunnerSpec } from '../../src/engine/recipe.ts'
+import { rewritesFor } from '../../src/engine/rewrites.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
 import { calibrationBatches } from '../../src/engine/samples.ts'
 import { splitSamples } from '../../src/engine/split.ts'
@@ -16,7 +17,9 @@ const started = performance.now()
 const workspace = openWorkspace('.')
 const runtime = openRuntime(spec.threads)
 const target = targetOf(spec.recipe.target)
-const prepared = await prepare(spec.model, target.min_opset, runtime, workspace)
+const prepared = await prepare(spec.model, target.min_opset, runtime, workspace, {
+  passes: preparation(rewritesFor(target, spec.recipe)),
+})
 const { calibration } = await splitSamples(spec, prepared.inputs)
 const { model } = await METHODS[spec.recipe.method.type]({
   prepared,

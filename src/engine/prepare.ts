@@ -6,7 +6,6 @@ import { MICROSOFT } from './ir/domain.ts'
 import type { Model } from './ir/graph.ts'
 import { isLarge, settleWeights } from './large/weights.ts'
 import { decodeModel } from './onnx/index.ts'
-import { constantArithmetic } from './passes/constant-arithmetic.ts'
 import { finiteMasks } from './passes/finite-masks.ts'
 import { fixShapes } from './passes/fix-shapes.ts'
 import { fixValues } from './passes/fix-values.ts'
@@ -26,7 +25,6 @@ export const preparation = (forTarget: readonly Pass[] = []): readonly Pass[] =>
   plainNames,
   finiteMasks,
   normalizeGemm,
-  constantArithmetic,
   ...forTarget,
   meanToPool,
   removeUnused,

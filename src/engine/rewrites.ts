@@ -1,6 +1,7 @@
 /** What a recipe says of single operators: which ones stay float, and which ones the target has under another form. */
 import type { Node } from './ir/graph.ts'
 import { foldAffine } from './passes/affine/index.ts'
+import { constantArithmetic, startsGelu } from './passes/constant-arithmetic.ts'
 import { expandHardSwish, fuseHardSwish } from './passes/hard-swish.ts'
 import type { Pass } from './passes/pass.ts'
 import type { Recipe } from './recipe.ts'
@@ -23,8 +24,10 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   const has = (opType: string) => Object.hasOwn(target.operators, opType)
   const excluded = excludesOf(recipe)
   const stays = (node: Node) => excluded(node) !== null
-  if (has('HardSwish')) return [fuseHardSwish(stays), foldAffine]
+  // Where every operator becomes integers, a product is worth more than a GELU that stays whole.
+  const arithmetic = constantArithmetic((node) => target.placement !== 'all' && startsGelu(node))
+  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine]
   const inIntegers = recipe.method.type === 'static' || recipe.method.type === 'qat'
-  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [foldAffine]
-  return [fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
+  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine]
+  return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
 }

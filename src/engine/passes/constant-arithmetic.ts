@@ -15,12 +15,18 @@ const FORMS: Readonly<Record<string, Form>> = {
   Div: { opType: 'Mul', suffix: 'reciprocal', of: (c) => 1 / c },
 }
 
-export const constantArithmetic: Pass = {
+/** `keeps` says which nodes stay as they are. */
+export const constantArithmetic = (keeps: (node: Node) => boolean = () => false): Pass => ({
   name: 'constant-arithmetic',
   run: (model) => {
-    for (const graph of allGraphs(model.graph)) for (const node of [...graph.nodes]) rewrite(model, graph, node)
+    for (const graph of allGraphs(model.graph))
+      for (const node of [...graph.nodes]) if (!keeps(node)) rewrite(model, graph, node)
   },
-}
+})
+
+/** Whether a quotient is what ONNX Runtime, and others, know GELU by: 0.5 · x · (1 + erf(x ÷ √2)). */
+export const startsGelu = ({ opType, outputs }: Node): boolean =>
+  opType === 'Div' && [...(outputs[0]?.consumers.keys() ?? [])].some((reader) => reader.opType === 'Erf')
 
 function rewrite(model: Model, graph: Graph, node: Node): void {
   const form = node.domain === '' ? FORMS[node.opType] : undefined

@@ -14,6 +14,9 @@ import { plainNames } from '../../../src/engine/passes/plain-names.ts'
 import { removeUnused } from '../../../src/engine/passes/remove-unused.ts'
 import { shareInitializers } from '../../../src/engine/passes/share-initializers.ts'
 import { upgradeOpset } from '../../../src/engine/passes/upgrade-opset.ts'
+import { Recipe } from '../../../src/engine/recipe.ts'
+import { rewritesFor } from '../../../src/engine/rewrites.ts'
+import { TARGETS } from '../../../src/engine/targets/index.ts'
 import { type Builder, buildModel } from '../../kit/model.ts'
 import { apply, oneNode, sameResults } from '../../kit/passes.ts'
 
@@ -151,7 +154,7 @@ test('differences and quotients by constants become sums and products', async ()
     ]
     return m.node('Div', [m.node('Sub', [x, mean], { name: 'center' }), std], { name: 'scale' })
   })
-  await sameResults(model, apply(constantArithmetic, removeUnused))
+  await sameResults(model, apply(constantArithmetic(), removeUnused))
   assert.deepEqual(
     linesOf(model, / = /).filter((line) => !line.startsWith('constant')),
     ['Add_output = Add(x, mean_negated)', 'y = Mul(Add_output, std_reciprocal)'].map((line) =>
@@ -187,4 +190,17 @@ test('factors and offsets around a convolution move into it', async () => {
   })
   await sameResults(model, apply(foldAffine, removeUnused))
   assert.deepEqual(linesOf(model, /(Mul|Add)\(/), [])
+})
+
+test('processors keep the quotient that GELU is known by; where everything becomes integers it is a product', () => {
+  const recipe = (target: string) => Recipe.parse({ target, method: { type: 'static' } })
+  const quotients = (target: 'cpu-int8' | 'gpu-tensorrt-int8' | 'edge-npu') => {
+    const model = oneNode(17, [2, 8], (m, x) => {
+      const root = m.constant('root', float32([], [Math.SQRT2]))
+      return m.node('Erf', [m.node('Div', [m.node('Div', [x, m.constant('two', float32([], [2]))]), root])])
+    })
+    runPasses(model, rewritesFor(TARGETS[target], recipe(target)))
+    return linesOf(model, /= Div\(/).length
+  }
+  assert.deepEqual([quotients('cpu-int8'), quotients('gpu-tensorrt-int8'), quotients('edge-npu')], [1, 1, 0])
 })
