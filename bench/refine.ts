@@ -109,6 +109,17 @@ const HEAD = `| model | method | float | quantized | agreement with float | SQNR
 
 const KEPT = join('bench', '.cache', 'refine.json')
 
+/** Puts a row in the place of an older one of its kind, and writes the page. */
+function keep(row: Row): void {
+  const rows = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Row[]) : []
+  const isOlder = (old: Row) => old.folder === row.folder && old.format === row.format && old.method === row.method
+  const at = rows.findIndex(isOlder)
+  if (at >= 0) rows[at] = row
+  else rows.push(row)
+  writeFileSync(KEPT, `${JSON.stringify(rows)}\n`)
+  writeFileSync(join('bench', 'REFINE.md'), render(rows))
+}
+
 async function main(): Promise<void> {
   if (!modelsAreHere()) throw new Error('the models are not here')
   const [wanted = '', formats = '', methods = ''] = process.argv.slice(2)
@@ -118,13 +129,8 @@ async function main(): Promise<void> {
       for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) {
         if (!folder.includes(wanted) || !format.includes(formats) || !method.includes(methods)) continue
         const row = await measure(folder, spec, format, target, method)
-        const rows = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Row[]) : []
-        const at = rows.findIndex((old) => old.folder === folder && old.format === format && old.method === method)
-        if (at >= 0) rows[at] = row
-        else rows.push(row)
         console.log(`${format} ${lineOf(row)}`)
-        writeFileSync(KEPT, `${JSON.stringify(rows)}\n`)
-        writeFileSync(join('bench', 'REFINE.md'), render(rows))
+        keep(row)
       }
     }
   }

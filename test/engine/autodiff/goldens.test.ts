@@ -42,7 +42,7 @@ async function arraysOf(path: string): Promise<Map<string, RunTensor>> {
 function fixParameters({ graph }: Model, arrays: ReadonlyMap<string, RunTensor>): void {
   for (const value of [...graph.inputs]) {
     const array = arrays.get(`in.${value.name}`)
-    if (!array || array.dtype !== 'int64' || value.name === 'indices') continue
+    if (array?.dtype !== 'int64' || value.name === 'indices') continue
     value.tensor = tensorOf(array.dtype, array.dims, array.data as ElementArray)
     graph.inputs.splice(graph.inputs.indexOf(value), 1)
     graph.addInitializer(value)
