@@ -36,7 +36,7 @@ export function normBefore(site: Site): boolean {
   const { graph, node } = site
   const norm = normOf(node)
   const readers = norm && readersOf(node.outputs[0], graph)
-  if (!readers?.every(({ isBorderless, inputs }) => isBorderless && inputs === norm.factors.length))
+  if (!readers || !readers.every(({ isBorderless, inputs }) => isBorderless && inputs === norm.factors.length))
     return false
   for (const reader of readers) {
     offsetInputs(site, reader, norm.offsets)
