@@ -70,7 +70,7 @@ const text = [
   '# Results',
   '',
   `Made by \`npm run bench\` on ${cpus().length} × ${cpus()[0]?.model.trim()}, Node.js ${process.version}, ${new Date().toISOString().slice(0, 10)}.`,
-  'Latencies are medians of interleaved single runs of both models inside the job, on a machine that others use too: read the ratio.',
+  'Latencies are medians of single runs inside the job, two threads, both models in turns, on a machine that others use too: read the ratio.',
   ...(models ? ['', '## Models through the HTTP API, target cpu-int8', '', ...modelTable(models)] : []),
   '',
   '## Service',

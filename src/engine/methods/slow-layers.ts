@@ -1,14 +1,15 @@
 /** Layers that integers make slower on this processor stay float, where the whole artifact gains by it. */
 import type { Node, Value } from '../ir/graph.ts'
 import { opOf } from '../ops/index.ts'
-import type { RunTensor, Session } from '../runtime/runner.ts'
+import type { RunTensor } from '../runtime/runner.ts'
+import { timesInTurns } from '../runtime/turns.ts'
 import type { MethodInput } from './method.ts'
 import type { Search } from './search.ts'
 import { buildVariant, type Variant, type VariantInput } from './variant.ts'
 
-/** runs that are profiled, and pairs of runs that decide */
+/** runs that are profiled, and those that decide */
 const PROFILED = 10
-const COMPARED = 15
+const TURNS = { most: 50, least: 10, budgetMs: 1500 }
 /** how much slower a layer is that is looked at, first with all of these and then with the worst alone */
 const RATIOS = [1.3, 2.5]
 /** what a layer must lose, of a run of the float model and in milliseconds: less is noise */
@@ -102,7 +103,7 @@ function resultsOf(node: Node): Value[] {
   return results
 }
 
-/** Whether the second variant takes clearly less time than the first, run by run in turns. */
+/** Whether the second variant takes clearly less time than the first. */
 async function isWorthIt(
   { runtime, workspace, now }: MethodInput,
   common: VariantInput,
@@ -113,17 +114,9 @@ async function isWorthIt(
   const load = (name: string, variant: Variant) =>
     runtime.load(workspace.save(name, buildVariant(common, variant).model), { optimization: 'all' })
   const sessions = [await load('before.onnx', before), await load('after.onnx', after)] as const
-  const timeOf = async (session: Session) => {
-    const started = now()
-    await session.run(feeds)
-    return now() - started
-  }
-  const ratios: number[] = []
-  for (let i = 0; i <= COMPARED; i++) {
-    const first = await timeOf(sessions[0])
-    const second = await timeOf(sessions[1])
-    if (i > 0) ratios.push(second / first)
-  }
+  const runs = sessions.map((session) => () => session.run(feeds))
+  const times = await timesInTurns(runs, { ...TURNS, threads: runtime.threads, now })
   for (const session of sessions) await session.release()
-  return ratios.toSorted((a, b) => a - b)[COMPARED >> 1]! <= WORTH_IT
+  const [first, second] = times.map((own) => own.toSorted((a, b) => a - b)[own.length >> 1]!)
+  return second! <= WORTH_IT * first!
 }

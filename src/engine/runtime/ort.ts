@@ -43,8 +43,7 @@ async function load(
     logSeverityLevel: FATAL_ONLY,
     executionProviders: ['cpu'],
     ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
-    // Threads that wait, busily, for the next run would slow another session that is measured beside this one.
-    extra: { session: { force_spinning_stop: '1', ...(floatRounding && { disable_quant_qdq: '1' }) } },
+    ...(floatRounding && { extra: { session: { disable_quant_qdq: '1' } } }),
   }).catch((error: unknown) => {
     throw translate(error, 'model_load_failed')
   })

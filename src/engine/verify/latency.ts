@@ -1,6 +1,7 @@
-/** Latency of two sessions, interleaved so that both see the same machine. */
+/** Latency of two sessions, in turns so that both see the same machine. */
 import type { Metrics } from '../report.ts'
 import type { RunTensor, Session } from '../runtime/runner.ts'
+import { timesInTurns } from '../runtime/turns.ts'
 
 type Latency = NonNullable<Metrics['latency_ms']>
 
@@ -15,13 +16,10 @@ export interface LatencyInput {
   now: () => number
 }
 
-const WARM_UP = 5
-const LEAST_RUNS = 20
-const MOST_RUNS = 200
-const BUDGET_MS = 4000
+const TURNS = { most: 200, least: 10, budgetMs: 4000 }
 const RUNS_IN_PARTS = 5
 
-/** p50 and p95 in milliseconds of single runs: at least 20 pairs, at most 200 or four seconds; five runs of models in parts. */
+/** p50 and p95 in milliseconds of single runs: about 200 of each, or what fits into four seconds and at least 10; five runs of models in parts. */
 export async function measureLatency(input: LatencyInput): Promise<Latency> {
   const { float, quantized, threads, batch, measuredOn } = input
   const times = float.time || quantized.time ? await timesInParts(input) : await timesInterleaved(input)
@@ -60,19 +58,9 @@ async function timesOf(session: Session, feeds: Record<string, RunTensor>, now: 
 }
 
 async function timesInterleaved(input: LatencyInput): Promise<Times> {
-  const times: Record<'float' | 'quantized', number[]> = { float: [], quantized: [] }
-  const time = async (which: 'float' | 'quantized') => {
-    const started = input.now()
-    await input[which].run(which === 'float' ? input.floatFeeds : input.quantizedFeeds)
-    return input.now() - started
-  }
-  for (let i = 0; i < WARM_UP; i++) for (const which of ['float', 'quantized'] as const) await time(which)
-  const started = input.now()
-  for (let i = 0; i < MOST_RUNS && (i < LEAST_RUNS || input.now() - started < BUDGET_MS); i++) {
-    const order = i % 2 === 0 ? (['float', 'quantized'] as const) : (['quantized', 'float'] as const)
-    for (const which of order) times[which].push(await time(which))
-  }
-  return times
+  const runs = [() => input.float.run(input.floatFeeds), () => input.quantized.run(input.quantizedFeeds)]
+  const [float, quantized] = await timesInTurns(runs, { ...TURNS, threads: input.threads, now: input.now })
+  return { float: float!, quantized: quantized! }
 }
 
 function percentiles(times: number[]): { p50: number; p95: number } {
