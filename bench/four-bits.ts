@@ -1,6 +1,7 @@
 /** What the search for block scales is worth beside rounding to nearest, on the matrices of real models. `node dist/bench/four-bits.js` writes bench/FOUR-BITS.md. */
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { MODEL as RECOGNISER } from '../examples/demo/recogniser.ts'
 import type { Model } from '../src/engine/ir/graph.ts'
 import { view } from '../src/engine/ir/tensor.ts'
 import { decodeModel } from '../src/engine/onnx/index.ts'
@@ -8,13 +9,11 @@ import type { BlockMatrix } from '../src/engine/quant/blockwise.ts'
 import { errorOfBlocks } from '../test/kit/blockwise.ts'
 import { MODELS_ROOT } from './models.ts'
 
-const OCR = join(process.cwd(), 'node_modules', '@gutenye', 'ocr-models', 'assets', 'ch_PP-OCRv4_rec_infer.onnx')
-
 const FILES: Readonly<Record<string, string>> = {
   'bert-tiny-sst2': join(MODELS_ROOT, 'bert-tiny-sst2', 'model.onnx'),
   magika: join(MODELS_ROOT, 'magika', 'model.onnx'),
   'fashion-cnn': join(MODELS_ROOT, 'fashion-cnn', 'model.onnx'),
-  'ocr-ppocrv4': OCR,
+  'ocr-ppocrv4': RECOGNISER,
 }
 const SMALLEST = 4096
 

@@ -1,6 +1,7 @@
 /** Every target on real models: is the artifact legal, what became of it, and how close it is. Writes bench/TARGETS.md. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { MODEL as RECOGNISER } from '../examples/demo/recogniser.ts'
 import { TARGETS } from '../src/engine/targets/index.ts'
 import type { Target } from '../src/engine/targets/target.ts'
 import { FewbitError } from '../src/shared/errors.ts'
@@ -20,8 +21,6 @@ interface Subject {
   shapes?: Record<string, number[]>
 }
 
-const OCR = join(process.cwd(), 'node_modules', '@gutenye', 'ocr-models', 'assets', 'ch_PP-OCRv4_rec_infer.onnx')
-
 const SUBJECTS: readonly Subject[] = [
   { name: 'squeezenet-imagenet', images: 'data_0' },
   { name: 'mobilenetv2-cifar10', scale: { input: { scale: 1 / 255, offset: 0 } } },
@@ -30,7 +29,7 @@ const SUBJECTS: readonly Subject[] = [
   { name: 'fashion-cnn', scale: { input: { scale: 1 / 255, offset: 0 } } },
   { name: 'bert-tiny-sst2', shapes: { input_ids: [1, 48], attention_mask: [1, 48] } },
   { name: 'magika' },
-  { name: 'ocr-ppocrv4', images: 'x', model: OCR, shapes: { x: [1, 3, 48, 768] } },
+  { name: 'ocr-ppocrv4', images: 'x', model: RECOGNISER, shapes: { x: [1, 3, 48, 768] } },
 ]
 
 const modelOf = ({ name, model }: Subject): string => model ?? join(MODELS_ROOT, name, 'model.onnx')

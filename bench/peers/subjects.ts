@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { MODEL as RECOGNISER } from '../../examples/demo/recogniser.ts'
 import { type Dataset, openDataset } from '../../src/engine/data/dataset.ts'
 import type { DatasetSpec } from '../../src/engine/recipe.ts'
 import type { RunTensor, Session } from '../../src/engine/runtime/runner.ts'
@@ -29,13 +30,11 @@ export interface Subject {
   dynamic?: boolean
 }
 
-const OCR = join(process.cwd(), 'node_modules', '@gutenye', 'ocr-models', 'assets', 'ch_PP-OCRv4_rec_infer.onnx')
-
 export const SUBJECTS: readonly Subject[] = [
   { name: 'squeezenet-imagenet', metric: 'top-1', images: 'data_0', batch: 1 },
   { name: 'mobilenetv2-cifar10', metric: 'top-1', scales: { input: 1 / 255 }, batch: 4 },
   { name: 'fastestdet-coco', metric: 'AP50-95', images: DETECTOR_INPUT, batch: 1 },
-  { name: 'ocr-ppocrv4', metric: 'characters right', images: 'x', batch: 1, model: OCR },
+  { name: 'ocr-ppocrv4', metric: 'characters right', images: 'x', batch: 1, model: RECOGNISER },
   { name: 'bert-tiny-sst2', metric: 'top-1', batch: 4, dynamic: true },
   { name: 'kws-dscnn', metric: 'top-1', batch: 4 },
   { name: 'fashion-cnn', metric: 'top-1', scales: { input: 1 / 255 }, batch: 4 },

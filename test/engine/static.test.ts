@@ -162,6 +162,9 @@ describe('what is tried', () => {
       [['observer minmax', true]],
     )
     assert.ok(report.metrics.fidelity!.sqnr_db > 15)
+    const method = { type: 'static', observer: 'minmax', bias_correction: false }
+    const named = await runEngine(convNet(), randomData(80, IMAGE), { method }, { maxSeconds: 1e-6 })
+    assert.ok(!named.report.warnings.some(({ code }) => code === 'search_stopped'), 'nothing was to be tried')
     const unhurried = await runEngine(convNet({ width: 24 }), randomData(80, IMAGE), {}, { maxSeconds: 600 })
     assert.ok(!unhurried.report.warnings.some(({ code }) => code === 'search_stopped'))
   })

@@ -4,6 +4,7 @@ import { freshName, type Model, Value } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { finite } from '../quant/calibrate.ts'
 import { addExtremes, extremesIn, outputsOf } from '../quant/extremes.ts'
+import { valuesByName } from '../quant/named-values.ts'
 import type { Range } from '../quant/observers/observer.ts'
 import {
   createOrtCalibrator,
@@ -92,8 +93,7 @@ function probeExtremes(model: Model, names: readonly string[]): Probe {
 
 function probeElements(model: Model, names: readonly string[]): Probe {
   const { graph } = model
-  const produced = [...graph.nodes].flatMap((node) => [...node.outputs])
-  const values = new Map([...graph.inputs, ...produced].flatMap((value) => (value ? [[value.name, value]] : [])))
+  const values = valuesByName(model)
   const outputs = new Map(
     names.map((name) => {
       const output = new Value(freshName(model, `${name}_elements`), 'float32')

@@ -80,7 +80,7 @@ export async function searchStatic(
     variant,
     layers,
     steps: search.steps,
-    warnings: search.isOver() ? [STOPPED] : [],
+    warnings: search.wasCutShort() ? [STOPPED] : [],
     calibration: {
       samples: calibration.samples,
       observer: variant.observer.name,
@@ -159,7 +159,7 @@ async function climb(climb: Climb, base: Base): Promise<Variant> {
   })
   const observed = observersFor(options.observer).map(plain)
   let best = await search.best(observed.map((variant) => [`observer ${variant.observer.name}`, variant] as const))
-  for (const step of STEPS) if (!search.isOver()) best = await step(climb, best)
+  for (const step of STEPS) if (!search.canJudge || !search.isOver()) best = await step(climb, best)
   return best
 }
 

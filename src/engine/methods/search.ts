@@ -18,8 +18,10 @@ export interface Search {
   steps: SearchStep[]
   /** whether there are samples to judge by */
   canJudge: boolean
-  /** whether its time is used up: nothing new is tried any more */
+  /** Whether its time is used up: nothing new is tried any more. Who asks has something to try. */
   isOver(): boolean
+  /** whether anything was left out for that */
+  wasCutShort(): boolean
   /** SQNR in dB of a variant's worst output; −∞ for one that there is no time for */
   scoreOf(variant: Variant): Promise<number>
   /** The best of named variants; an earlier one wins unless a later one is clearly better. */
@@ -47,7 +49,12 @@ export async function openSearch(
     const { model, plan } = buildVariant(common, variant)
     return quantizedIn(plan).length > 0 ? (judge as Judge).score(model) : NOTHING_QUANTIZED
   }
-  const isOver = () => now() >= searchUntil
+  let cutShort = false
+  const isOver = () => {
+    const over = now() >= searchUntil
+    cutShort ||= over
+    return over
+  }
   const scoreOf = async (variant: Variant) => {
     if (scores.size > 0 && !scores.has(variant) && isOver()) return NOTHING_QUANTIZED
     const score = scores.get(variant) ?? (await judged(variant))
@@ -76,6 +83,7 @@ export async function openSearch(
     steps,
     canJudge: judge !== null,
     isOver,
+    wasCutShort: () => cutShort,
     scoreOf,
     async best(named) {
       const variants = name(named)

@@ -40,8 +40,10 @@ export async function skipSlowLayers(
       ...variant,
       float: new Map([...variant.float, ...worst.map(({ name, reason }) => [name, reason] as const)]),
     }
-    const kept = await isWorthIt(input, common, variant, faster, feeds)
-    search.steps.push({ step: `${worst.length} slow layers float`, sqnr_db: await search.scoreOf(faster), kept })
+    const score = await search.scoreOf(faster)
+    // Without a score there is nothing left in integers, or no time.
+    const kept = Number.isFinite(score) && (await isWorthIt(input, common, variant, faster, feeds))
+    search.steps.push({ step: `${worst.length} slow layers float`, sqnr_db: score, kept })
     if (kept) return faster
   }
   return variant

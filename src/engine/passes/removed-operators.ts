@@ -3,7 +3,8 @@ import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
 import type { Graph, Model, Node, Value } from '../ir/graph.ts'
 import { float32, int64, scalar } from '../ir/tensor.ts'
 
-interface Site {
+/** A node of a model. */
+export interface Site {
   model: Model
   graph: Graph
   node: Node
@@ -63,7 +64,7 @@ const crop: Rewrite = ({ model, graph, node }, input) => {
   const end = (border: number) => (border === 0 ? Number.MAX_SAFE_INTEGER : -border)
   const ends = size ? [top + size[0]!, left + size[1]!] : [end(bottom), end(right)]
   const inputs = [constant('starts', [top, left]), constant('ends', ends), constant('axes', [2, 3])]
-  replaceNode(model, graph, node, 'Slice', [input, ...inputs], { attributes: {} })
+  replaceNode(model, graph, node, 'Slice', [input, ...inputs])
   return null
 }
 

@@ -1,14 +1,8 @@
 /** Raises the operator set to 13 by rewriting the operators whose form or meaning changed on the way. */
 import { addInitializer, addNode, int, replaceNode, string } from '../ir/build.ts'
-import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
+import { allGraphs, freshName, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
 import { float32, int64, type Tensor } from '../ir/tensor.ts'
-import { REMOVED, rewriteRemoved } from './removed-operators.ts'
-
-interface Site {
-  model: Model
-  graph: Graph
-  node: Node
-}
+import { REMOVED, rewriteRemoved, type Site } from './removed-operators.ts'
 
 interface Step {
   ops: readonly string[]

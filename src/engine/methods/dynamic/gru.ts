@@ -1,8 +1,9 @@
 /** GRU with int8 weights, for which ONNX Runtime has no kernel: one product for the inputs of all steps, and one per step in the body of a Scan. */
 import { addInitializer, addNode, int, ints } from '../../ir/build.ts'
-import { freshName, Graph, type Model, type Node, Value } from '../../ir/graph.ts'
+import { freshName, type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
 import { float32, int64, type Tensor, view } from '../../ir/tensor.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
+import { type Direction, GATES, matrix, stepOf } from './gru-step.ts'
 import { integerProduct } from './product.ts'
 
 /** Smaller ones lose more by the steps of a Scan than integers win: 0.27 ms instead of 0.04 at 64, 0.44 of 0.44 at 256, 0.92 of 2.1 at 512. */
@@ -32,22 +33,6 @@ function hasDefaultActivations({ attributes }: Node): boolean {
   return names.value.every((name, i) => name.toLowerCase() === DEFAULT_ACTIVATIONS[i % 2])
 }
 
-/** z, r, h */
-const GATES = 3
-
-/** One direction: weights [3 · hidden, columns], biases [3 · hidden]. */
-interface Direction {
-  name: string
-  hidden: number
-  w: Value
-  r: Value
-  inputBias: Float32Array
-  stateBias: Float32Array
-  isBackward: boolean
-  /** the reset gate is applied behind the product with the state */
-  resetsLate: boolean
-}
-
 function rewriteGru(context: DynamicContext, graph: Graph, node: Node): void {
   const { model } = context
   const [x, , , , , initial] = node.inputs
@@ -64,24 +49,9 @@ function rewriteGru(context: DynamicContext, graph: Graph, node: Node): void {
       : zeros(model, graph, x, hidden)
     return scan(context, graph, direction, x, state)
   })
-  joinDirections(
-    model,
-    graph,
-    node.name,
-    outputs[0] ?? null,
-    runs.map(({ all }) => all),
-    [0, 1, -1, hidden],
-    1,
-  )
-  joinDirections(
-    model,
-    graph,
-    node.name,
-    outputs[1] ?? null,
-    runs.map(({ last }) => last),
-    [1, -1, hidden],
-    0,
-  )
+  const all = { results: runs.map((run) => run.all), shape: [0, 1, -1, hidden], axis: 1 }
+  const last = { results: runs.map((run) => run.last), shape: [1, -1, hidden], axis: 0 }
+  for (const [i, joined] of [all, last].entries()) if (outputs[i]) joinDirections(model, graph, outputs[i], joined)
 }
 
 function directionsOf(node: Node): Direction[] {
@@ -104,22 +74,6 @@ function directionsOf(node: Node): Direction[] {
 function part(name: string, tensor: Tensor, index: number): Value {
   const [, rows, columns] = tensor.shape as [number, number, number]
   return matrix(name, view(tensor, 'float32').slice(index * rows * columns, (index + 1) * rows * columns), columns)
-}
-
-const matrix = (name: string, values: Float32Array, columns: number): Value => {
-  const shape = [values.length / columns, columns]
-  return new Value(name, 'float32', shape, float32(shape, values))
-}
-
-/** The first rows of a matrix, and the rest. */
-function cut({ name, tensor }: Value, rows: number): [Value, Value] {
-  const { shape } = tensor as Tensor
-  const columns = shape[1]!
-  const values = view(tensor as Tensor, 'float32')
-  return [
-    matrix(`${name}_zr`, values.slice(0, rows * columns), columns),
-    matrix(`${name}_h`, values.slice(rows * columns), columns),
-  ]
 }
 
 interface Run {
@@ -151,60 +105,6 @@ function scan(context: DynamicContext, graph: Graph, direction: Direction, x: Va
   return { all: all!, last: last! }
 }
 
-/** One step: (state, projected inputs) → (next state, the same as an output). */
-function stepOf(context: DynamicContext, direction: Direction): Graph {
-  const { model } = context
-  const { name, hidden } = direction
-  const body = new Graph(`${name}_step`)
-  const fresh = (base: string, width: number) =>
-    new Value(freshName(model, `${name}_${base}`), 'float32', [null, width])
-  const [state, projected] = [fresh('state', hidden), fresh('gates', GATES * hidden)]
-  body.inputs.push(state, projected)
-  const node = (opType: string, ...inputs: Value[]) => addNode(model, body, opType, inputs)
-  const [zr, candidate] = split(model, body, projected, [2 * hidden, hidden])
-  const { z, late } = gatesOf(context, body, direction, state, zr)
-  const next = node('Tanh', node('Add', candidate, late))
-  const stateBehind = node('Add', next, node('Mul', z, node('Sub', state, next)))
-  body.outputs.push(stateBehind, node('Identity', stateBehind))
-  return body
-}
-
-/** The update gate, and what the state adds to the candidate. */
-function gatesOf(context: DynamicContext, body: Graph, direction: Direction, state: Value, zr: Value) {
-  const { model } = context
-  const { name, hidden, r, stateBias, resetsLate } = direction
-  const node = (opType: string, ...inputs: Value[]) => addNode(model, body, opType, inputs)
-  const product = (base: string, of: Value, weight: Value) => {
-    const output = new Value(freshName(model, `${name}_${base}`), 'float32')
-    integerProduct(context, body, `${name}_${base}`, of, weight, true, output)
-    return output
-  }
-  const gates = (fromState: Value) => split(model, body, node('Sigmoid', node('Add', zr, fromState)), [hidden, hidden])
-  if (resetsLate) {
-    const [sums, candidate] = split(model, body, product('recurrent', state, r), [2 * hidden, hidden])
-    const bias = float32([hidden], stateBias.slice(2 * hidden))
-    const [z, reset] = gates(sums)
-    return { z, late: node('Mul', reset, node('Add', candidate, addInitializer(model, body, `${name}_late`, bias))) }
-  }
-  const [gateRows, candidateRows] = cut(r, 2 * hidden)
-  const [z, reset] = gates(product('recurrent', state, gateRows))
-  return { z, late: product('candidate', node('Mul', reset, state), candidateRows) }
-}
-
-/** from this operator set on Split takes its sizes as an input */
-const SIZES_AS_INPUT = 13
-
-function split(model: Model, graph: Graph, value: Value, sizes: readonly [number, number]): [Value, Value] {
-  const asInput = (model.opsets.get('') ?? 0) >= SIZES_AS_INPUT
-  const parts = sizes.map((size) => new Value(freshName(model, `${value.name}_part`), 'float32', [null, size]))
-  const inputs = asInput ? [value, addInitializer(model, graph, 'sizes', int64([2], sizes))] : [value]
-  addNode(model, graph, 'Split', inputs, {
-    outputs: parts,
-    attributes: { axis: int(1), ...(!asInput && { split: ints(sizes) }) },
-  })
-  return [parts[0]!, parts[1]!]
-}
-
 /** [sequences, hidden] of zeros, for as many sequences as x has. */
 function zeros(model: Model, graph: Graph, x: Value, hidden: number): Value {
   const constant = (name: string, numbers: readonly number[]) =>
@@ -222,18 +122,17 @@ function zeros(model: Model, graph: Graph, x: Value, hidden: number): Value {
   return addNode(model, graph, 'ConstantOfShape', [shape])
 }
 
+interface Joined {
+  results: readonly Value[]
+  /** of each, with an axis of directions */
+  shape: readonly number[]
+  /** the axis of directions */
+  axis: number
+}
+
 /** Gives each result an axis of directions and joins them there. */
-function joinDirections(
-  model: Model,
-  graph: Graph,
-  name: string,
-  output: Value | null,
-  results: readonly Value[],
-  shape: readonly number[],
-  axis: number,
-): void {
-  if (!output) return
-  const target = addInitializer(model, graph, `${name}_shape`, int64([shape.length], shape))
+function joinDirections(model: Model, graph: Graph, output: Value, { results, shape, axis }: Joined): void {
+  const target = addInitializer(model, graph, `${output.name}_shape`, int64([shape.length], shape))
   const only = results.length === 1
   const parts = results.map((result) =>
     addNode(model, graph, 'Reshape', [result, target], only ? { outputs: [output] } : {}),
