@@ -39,8 +39,10 @@ class Reader(CalibrationDataReader):
         return feeds
 
 
+model, data, target = map(os.path.abspath, (model, data, target))
 started = time.perf_counter()
 with tempfile.TemporaryDirectory() as folder:
+    os.chdir(folder)  # ONNX Runtime's shape inference writes files of its own into the current directory
     prepared = os.path.join(folder, "prepared.onnx")
     source = prepared
     try:
