@@ -9,8 +9,8 @@ import { WEIGHT_FORMS } from '../src/engine/ops/gradients/convolution-weight.ts'
 import { Emitter } from '../src/engine/ops/gradients/emitter.ts'
 import type { Convolution } from '../src/engine/ops/gradients/window.ts'
 import { openRuntime } from '../src/engine/runtime/ort.ts'
-import type { RunTensor, Session } from '../src/engine/runtime/runner.ts'
-import { openWorkspace } from '../src/engine/workspace.ts'
+import type { RunTensor, Session } from '../src/engine/runtime/runtime.ts'
+import { openWorkspace } from '../src/engine/runtime/workspace.ts'
 
 const BATCH = 16
 const ROUNDS = 15

@@ -1,8 +1,8 @@
 /** FastestDet on COCO images: from output tensors to boxes, and what is true of the images. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RunTensor, Session } from '../src/engine/runtime/runner.ts'
-import { batchesOf, type Samples } from '../src/engine/samples.ts'
+import { batchesOf, type Samples } from '../src/engine/data/samples.ts'
+import type { RunTensor, Session } from '../src/engine/runtime/runtime.ts'
 import { type Box, type Detection, suppress, type Truth } from './average-precision.ts'
 import { MODELS_ROOT } from './models.ts'
 

@@ -2,10 +2,10 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MODEL as RECOGNISER } from '../examples/demo/recogniser.ts'
+import type { BlockMatrix } from '../src/engine/blockwise/blockwise.ts'
 import type { Model } from '../src/engine/ir/graph.ts'
 import { view } from '../src/engine/ir/tensor.ts'
 import { decodeModel } from '../src/engine/onnx/index.ts'
-import type { BlockMatrix } from '../src/engine/quant/blockwise.ts'
 import { errorOfBlocks } from '../test/kit/blockwise.ts'
 import { MODELS_ROOT } from './models.ts'
 

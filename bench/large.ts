@@ -13,9 +13,9 @@ import {
 } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { RunnerSpec } from '../src/contract/recipe.ts'
+import { Report } from '../src/contract/report.ts'
 import { quantize } from '../src/engine/index.ts'
-import { RunnerSpec } from '../src/engine/recipe.ts'
-import { Report } from '../src/engine/report.ts'
 import { writeTransformer } from './large-model.ts'
 
 const WIDTH = 2048

@@ -2,9 +2,9 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
+import { Report } from '../src/contract/report.ts'
 import { quantize } from '../src/engine/index.ts'
-import { type RunnerMessage, RunnerSpec } from '../src/engine/recipe.ts'
-import { Report } from '../src/engine/report.ts'
 
 export interface JobInput {
   model: string

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
-import type { Report } from '../src/engine/report.ts'
+import type { Report } from '../src/contract/report.ts'
 import { MODELS_ROOT, modelsAreHere } from './models.ts'
 import { runJob } from './qat-job.ts'
 

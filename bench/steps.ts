@@ -2,9 +2,9 @@
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { RunnerSpec } from '../src/contract/recipe.ts'
+import { Report } from '../src/contract/report.ts'
 import { quantize } from '../src/engine/index.ts'
-import { RunnerSpec } from '../src/engine/recipe.ts'
-import { Report } from '../src/engine/report.ts'
 import { imagesToNpz } from './images.ts'
 import { MODELS_ROOT } from './models.ts'
 

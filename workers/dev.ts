@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { readConfig } from '../src/shared/config.ts'
 import { messageOf } from '../src/shared/errors.ts'
-import { openFamily } from './family.ts'
-import { requireFreePort } from './free-port.ts'
-import { type PrivateRedis, privateRedis } from './private-redis.ts'
+import { openFamily } from './local/family.ts'
+import { requireFreePort } from './local/free-port.ts'
+import { type PrivateRedis, privateRedis } from './local/private-redis.ts'
 
 const CLOSE_MS = 30_000
 const MISSING = 'redis-server is not installed: apt-get install -y redis-server (or set REDIS_URL)'

@@ -4,9 +4,9 @@ import closeWithGrace from 'close-with-grace'
 import { closeDeps, openDeps } from '../src/open-deps.ts'
 import { readConfig } from '../src/shared/config.ts'
 import { createLogger } from '../src/shared/log.ts'
+import { removeLeftovers } from './attempt/job-directory.ts'
 import { startHeartbeat } from './heartbeat.ts'
-import { removeLeftovers } from './job-directory.ts'
-import { openSandbox } from './sandbox.ts'
+import { openSandbox } from './process/sandbox.ts'
 import { startWorker } from './start-worker.ts'
 
 const CLOSE_MS = 20_000

@@ -2,16 +2,16 @@
 import { readSync, writeSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
 import { quantize } from '../src/engine/index.ts'
-import { type RunnerMessage, RunnerSpec } from '../src/engine/recipe.ts'
-import { lastWords } from './last-words.ts'
+import { lastWords } from './process/last-words.ts'
 
 const CHANNEL = 3
 const NEWLINE = 10
 
 const spec = RunnerSpec.parse(JSON.parse(readLine()))
 // It blocks on standard input in a thread of its own, because a native call holds this one, and kills the process at its end.
-new Worker(new URL('./watchdog.js', import.meta.url))
+new Worker(new URL('./process/watchdog.js', import.meta.url))
 
 let stage = 'starting'
 try {

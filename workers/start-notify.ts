@@ -9,7 +9,7 @@ import { delayBefore, retryDelays } from '../src/webhooks/retry-delays.ts'
 import { type Sender, sendWebhook } from '../src/webhooks/send-webhook.ts'
 import { sweepOutbox } from '../src/webhooks/sweep-outbox.ts'
 import { getWebhookSecret } from '../src/webhooks/webhook-secret.ts'
-import { persist } from './persist.ts'
+import { persist } from './attempt/persist.ts'
 import { repeat } from './repeat.ts'
 
 export interface RunningNotify {

@@ -1,9 +1,9 @@
 /** Everything that is measured of one model. */
 import { rmSync, statSync } from 'node:fs'
+import { batchesOf } from '../../src/engine/data/samples.ts'
+import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
-import type { RunTensor, Session } from '../../src/engine/runtime/runner.ts'
-import { batchesOf } from '../../src/engine/samples.ts'
-import { randomSource } from '../../src/engine/synthetic.ts'
+import type { RunTensor, Session } from '../../src/engine/runtime/runtime.ts'
 import { type Made, OURS, ours, shortened, THEIRS, THREADS, theirs } from './sides.ts'
 import { prepareSubject, type Score, type Subject } from './subjects.ts'
 

@@ -1,16 +1,16 @@
 /** Static quantization alone, without verification: prints seconds and peak memory as JSON. `ours.js <spec as JSON>`, in an empty directory. */
 import { readFileSync } from 'node:fs'
+import { RunnerSpec } from '../../src/contract/recipe.ts'
+import { calibrationBatches } from '../../src/engine/data/samples.ts'
+import { splitSamples } from '../../src/engine/data/split.ts'
 import { METHODS } from '../../src/engine/methods/index.ts'
 import { runPasses } from '../../src/engine/passes/pass.ts'
 import { FINISH } from '../../src/engine/pipeline.ts'
-import { preparation, prepare } from '../../src/engine/prepare.ts'
-import { RunnerSpec } from '../../src/engine/recipe.ts'
-import { rewritesFor } from '../../src/engine/rewrites.ts'
+import { preparation, prepare } from '../../src/engine/prepare/index.ts'
+import { rewritesFor } from '../../src/engine/prepare/rewrites.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
-import { calibrationBatches } from '../../src/engine/samples.ts'
-import { splitSamples } from '../../src/engine/split.ts'
+import { openWorkspace } from '../../src/engine/runtime/workspace.ts'
 import { targetOf } from '../../src/engine/targets/index.ts'
-import { openWorkspace } from '../../src/engine/workspace.ts'
 
 const spec = RunnerSpec.parse(JSON.parse(process.argv[2]!))
 const started = performance.now()

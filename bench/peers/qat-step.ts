@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
-import type { RunTensor, ValueInfo } from '../../src/engine/runtime/runner.ts'
+import type { RunTensor, ValueInfo } from '../../src/engine/runtime/runtime.ts'
 
 const [path, threads] = process.argv.slice(2)
 const session = await openRuntime(Number(threads)).load(path!, { optimization: 'all', floatRounding: true })

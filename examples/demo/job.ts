@@ -1,5 +1,5 @@
 /** What the demo reads of a job; the whole is described in openapi.yaml. */
-import type { Metrics } from '../../src/engine/report.ts'
+import type { Metrics } from '../../src/contract/report.ts'
 
 export interface Job {
   id: string

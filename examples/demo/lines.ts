@@ -2,8 +2,8 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { createCanvas, GlobalFonts, type SKRSContext2D } from '@napi-rs/canvas'
+import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { encodeNpz } from '../../src/engine/data/write-npz.ts'
-import { randomSource } from '../../src/engine/synthetic.ts'
 import { classesOf, HEIGHT, WIDTH } from './recogniser.ts'
 
 const WORDS =

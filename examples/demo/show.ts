@@ -1,5 +1,5 @@
 /** What the demo prints: a progress line while the job runs, a table when it has ended. */
-import type { Metrics } from '../../src/engine/report.ts'
+import type { Metrics } from '../../src/contract/report.ts'
 import type { Progress } from './client.ts'
 
 const BAR = 30

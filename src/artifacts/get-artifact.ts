@@ -1,7 +1,7 @@
 /** Reads one artifact of an owner. */
 import { z } from 'zod'
 import type { Deps } from '../deps.ts'
-import { ArtifactSummary } from '../jobs/job.ts'
+import { ArtifactSummary } from '../jobs/record/job.ts'
 import { FewbitError } from '../shared/errors.ts'
 
 const ArtifactRecord = ArtifactSummary.extend({ owner: z.string() })

@@ -1,8 +1,8 @@
 /** Makes a data set of a received file: inspects it and records it once per owner and spec. */
 import { ulid } from 'ulid'
+import type { DatasetSpec } from '../contract/recipe.ts'
+import type { Warning } from '../contract/report.ts'
 import type { Deps } from '../deps.ts'
-import type { DatasetSpec } from '../engine/recipe.ts'
-import type { Warning } from '../engine/report.ts'
 import type { Metadata } from '../models/model.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { claim, release, withDigest } from '../storage/refs.ts'

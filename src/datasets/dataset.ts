@@ -1,7 +1,7 @@
 /** The data set record: what an uploaded .npz holds, read once at its arrival. */
 import { z } from 'zod'
-import { DatasetSpec } from '../engine/recipe.ts'
-import { Warning } from '../engine/report.ts'
+import { DatasetSpec } from '../contract/recipe.ts'
+import { Warning } from '../contract/report.ts'
 import { Metadata } from '../models/model.ts'
 
 const ArrayShape = z.array(z.number().int()).describe('first axis = sample')

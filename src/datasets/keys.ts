@@ -1,7 +1,7 @@
 /** Where data sets lie in Redis. */
 import { createHash } from 'node:crypto'
+import type { DatasetSpec } from '../contract/recipe.ts'
 import type { Deps } from '../deps.ts'
-import type { DatasetSpec } from '../engine/recipe.ts'
 
 type Prefixed = Pick<Deps, 'config'>
 

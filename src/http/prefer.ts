@@ -1,7 +1,7 @@
 /** Long polling: `Prefer: wait=n` (RFC 7240). */
 import type { Deps } from '../deps.ts'
-import { isTerminal, type JobRecord } from '../jobs/job.ts'
-import { waitForChange } from '../jobs/wait-for-change.ts'
+import { waitForChange } from '../jobs/events/wait-for-change.ts'
+import { isTerminal, type JobRecord } from '../jobs/record/job.ts'
 
 const MAX_WAIT_SECONDS = 50
 

@@ -1,7 +1,7 @@
 /** Finds the report among a job's artifacts, in the format that the client prefers. */
 import type { Content } from '../artifacts/content.ts'
 import type { Deps } from '../deps.ts'
-import { isTerminal, type JobRecord } from '../jobs/job.ts'
+import { isTerminal, type JobRecord } from '../jobs/record/job.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { negotiate } from './accept.ts'
 

@@ -1,6 +1,6 @@
 /** Server-sent events: job events as frames, with a heartbeat while nothing happens. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { JobEvent } from '../jobs/job.ts'
+import type { JobEvent } from '../jobs/record/job.ts'
 
 const HEARTBEAT_MS = 15_000
 const RECONNECT = 'retry: 2000\n\n'

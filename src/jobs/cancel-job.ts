@@ -2,12 +2,12 @@
 import type { Deps } from '../deps.ts'
 import { dequeueJob } from '../queue/enqueue.ts'
 import { FewbitError } from '../shared/errors.ts'
-import type { JobChange } from './change-job.ts'
-import { changeJob } from './change-job.ts'
+import { dropCheckpoint } from './attempt/keep-checkpoint.ts'
 import { getJob } from './get-job.ts'
-import type { JobRecord, JobStatus } from './job.ts'
-import { dropCheckpoint } from './keep-checkpoint.ts'
-import { canceled } from './transitions.ts'
+import type { JobChange } from './record/change-job.ts'
+import { changeJob } from './record/change-job.ts'
+import type { JobRecord, JobStatus } from './record/job.ts'
+import { canceled } from './record/transitions.ts'
 
 const BY_STATUS: Record<JobStatus, (job: JobRecord) => JobChange | null> = {
   queued: canceled,

@@ -1,8 +1,8 @@
 /** Reads one job of an owner. */
 import type { Deps } from '../deps.ts'
 import { FewbitError } from '../shared/errors.ts'
-import type { JobRecord } from './job.ts'
-import { loadJob } from './load-job.ts'
+import type { JobRecord } from './record/job.ts'
+import { loadJob } from './record/load-job.ts'
 
 /** Throws not_found, for another owner's job too. */
 export async function getJob(deps: Deps, owner: string, id: string): Promise<JobRecord> {

@@ -2,9 +2,9 @@
 import type { Deps } from '../deps.ts'
 import { nameOf } from '../engine/targets/index.ts'
 import { FewbitError } from '../shared/errors.ts'
-import type { JobRecord, JobStatus } from './job.ts'
-import { ownedKey } from './keys.ts'
-import { loadJobs } from './load-job.ts'
+import type { JobRecord, JobStatus } from './record/job.ts'
+import { ownedKey } from './record/keys.ts'
+import { loadJobs } from './record/load-job.ts'
 
 export interface JobQuery {
   status?: JobStatus | undefined

@@ -2,12 +2,12 @@
 import type { Deps } from '../deps.ts'
 import { dequeueJob, enqueueAgain, hasLiveEntry } from '../queue/enqueue.ts'
 import { messageOf } from '../shared/errors.ts'
-import { changeJob } from './change-job.ts'
-import { isOverdue, overdue } from './claim-job.ts'
-import type { JobRecord } from './job.ts'
-import { openKey } from './keys.ts'
-import { loadJobs } from './load-job.ts'
-import { canceled } from './transitions.ts'
+import { isOverdue, overdue } from './attempt/claim-job.ts'
+import { changeJob } from './record/change-job.ts'
+import type { JobRecord } from './record/job.ts'
+import { openKey } from './record/keys.ts'
+import { loadJobs } from './record/load-job.ts'
+import { canceled } from './record/transitions.ts'
 
 /** Looks at every unfinished job once; one that cannot be brought in line does not hold up the others. */
 export async function reconcileJobs(deps: Deps): Promise<void> {

@@ -1,8 +1,8 @@
 /** Guards what unfinished jobs need against deletion. */
 import type { Deps } from '../deps.ts'
 import { FewbitError } from '../shared/errors.ts'
-import { isTerminal, JOB_STATUSES } from './job.ts'
 import { type JobQuery, listJobs } from './list-jobs.ts'
+import { isTerminal, JOB_STATUSES } from './record/job.ts'
 
 /** Throws in_use when a job that is not finished matches `needs`. */
 export async function refuseInUse(

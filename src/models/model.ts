@@ -1,6 +1,6 @@
 /** The model record: what an uploaded ONNX file is, read once at its arrival. */
 import { z } from 'zod'
-import { Warning } from '../engine/report.ts'
+import { Warning } from '../contract/report.ts'
 
 export const Metadata = z
   .record(z.string().max(64), z.string().max(512))

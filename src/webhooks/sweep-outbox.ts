@@ -1,7 +1,7 @@
 /** Moves webhook intents, written together with the event they tell of, to the delivery queue. */
 import type { Deps } from '../deps.ts'
-import { outboxKey } from '../jobs/keys.ts'
-import { eventIdOf } from '../jobs/read-events.ts'
+import { eventIdOf } from '../jobs/events/read-events.ts'
+import { outboxKey } from '../jobs/record/keys.ts'
 import { enqueueDelivery } from '../queue/enqueue.ts'
 
 const BATCH = 100

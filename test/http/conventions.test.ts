@@ -1,7 +1,7 @@
 /** What every part of the API keeps: problems, pages, methods, health. */
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { TARGET_NAMES } from '../../src/engine/recipe.ts'
+import { TARGET_NAMES } from '../../src/contract/recipe.ts'
 import { type Api, startApi } from '../kit/api.ts'
 import { call, create, post, startJob } from '../kit/client.ts'
 import { convNet, mlp } from '../kit/model.ts'

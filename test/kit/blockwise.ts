@@ -1,5 +1,5 @@
 /** How close a weight in blocks is to the weight. */
-import { type BlockMatrix, type BlockOptions, quantizeBlockwise } from '../../src/engine/quant/blockwise.ts'
+import { type BlockMatrix, type BlockOptions, quantizeBlockwise } from '../../src/engine/blockwise/blockwise.ts'
 
 /** Σ w² and Σ (w − ŵ)², read from the packed bytes as MatMulNBits reads them; 4 or 8 bits. */
 export function errorOfBlocks(matrix: BlockMatrix, options: BlockOptions): { signal: number; noise: number } {

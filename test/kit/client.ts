@@ -1,6 +1,6 @@
 /** The calls that nearly every test of the service makes. */
 import assert from 'node:assert/strict'
-import type { JobRecord } from '../../src/jobs/job.ts'
+import type { JobRecord } from '../../src/jobs/record/job.ts'
 import { randomData } from './data.ts'
 import { CLASSES, convNet, IMAGE } from './model.ts'
 

@@ -1,6 +1,7 @@
 /** Data sets made on the spot, as the bytes of .npz files. */
+
+import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { encodeNpz } from '../../src/engine/data/write-npz.ts'
-import { randomSource } from '../../src/engine/synthetic.ts'
 
 /** `samples` × `shape` uniform numbers named `name`, with random labels when `classes` is given, and `more` arrays by shape. */
 export function randomData(

@@ -2,11 +2,11 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type DatasetSpec, type RunnerMessage, RunnerSpec } from '../../src/contract/recipe.ts'
+import { type PlanDocument, Report } from '../../src/contract/report.ts'
 import { quantize } from '../../src/engine/index.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
 import { decodeModel } from '../../src/engine/onnx/index.ts'
-import { type DatasetSpec, type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
-import { type PlanDocument, Report } from '../../src/engine/report.ts'
 
 export interface EngineResult {
   report: Report

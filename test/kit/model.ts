@@ -1,10 +1,11 @@
 /** Small models made on the spot, as the bytes of ONNX files. */
+
+import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { addInitializer, addNode, int, ints, type NodeOptions } from '../../src/engine/ir/build.ts'
 import type { DType } from '../../src/engine/ir/dtype.ts'
 import { type Dim, Graph, type Model, Node, Value } from '../../src/engine/ir/graph.ts'
 import { float32, int64, scalar, type Tensor, tensorOf } from '../../src/engine/ir/tensor.ts'
 import { encodeModel } from '../../src/engine/onnx/index.ts'
-import { randomSource } from '../../src/engine/synthetic.ts'
 
 export interface Builder {
   model: Model

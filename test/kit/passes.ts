@@ -3,11 +3,11 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { after } from 'node:test'
+import { findFeeds } from '../../src/engine/data/synthetic.ts'
 import { type Model, sortedNodes, type Value } from '../../src/engine/ir/graph.ts'
 import { type Pass, runPasses } from '../../src/engine/passes/pass.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
-import { findFeeds } from '../../src/engine/synthetic.ts'
-import { openWorkspace } from '../../src/engine/workspace.ts'
+import { openWorkspace } from '../../src/engine/runtime/workspace.ts'
 import { type Builder, buildModel } from './model.ts'
 
 const runtime = openRuntime(1)

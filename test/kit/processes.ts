@@ -1,7 +1,7 @@
 /** Starts processes that do not outlive their test, and looks at processes from outside, by their ids. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { childrenOf } from '../../workers/resident.ts'
+import { childrenOf } from '../../workers/process/resident.ts'
 
 const LEASH = ['setpriv', '--pdeathsig', 'KILL', '--']
 const hasLeash = spawnSync(LEASH[0]!, [...LEASH.slice(1), 'true']).status === 0

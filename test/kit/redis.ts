@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { privateRedis } from '../../workers/private-redis.ts'
+import { privateRedis } from '../../workers/local/private-redis.ts'
 import { leashed } from './processes.ts'
 
 export interface TestRedis {

@@ -2,14 +2,14 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { readConstants } from '../../src/engine/ir/clone.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
-import { prepare } from '../../src/engine/prepare.ts'
+import { prepare } from '../../src/engine/prepare/index.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
-import type { Session } from '../../src/engine/runtime/runner.ts'
-import { randomSource } from '../../src/engine/synthetic.ts'
+import type { Session } from '../../src/engine/runtime/runtime.ts'
+import { openWorkspace } from '../../src/engine/runtime/workspace.ts'
 import { numbers } from '../../src/engine/verify/fidelity.ts'
-import { openWorkspace } from '../../src/engine/workspace.ts'
 
 /** Uses an empty directory that goes afterwards. */
 export async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {

@@ -2,13 +2,13 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { type RunnerMessage, RunnerSpec } from '../../src/contract/recipe.ts'
+import { type PlanDocument, Report } from '../../src/contract/report.ts'
+import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { encodeNpz } from '../../src/engine/data/write-npz.ts'
 import { quantize } from '../../src/engine/index.ts'
 import { view } from '../../src/engine/ir/tensor.ts'
 import { decodeModel } from '../../src/engine/onnx/index.ts'
-import { type RunnerMessage, RunnerSpec } from '../../src/engine/recipe.ts'
-import { type PlanDocument, Report } from '../../src/engine/report.ts'
-import { randomSource } from '../../src/engine/synthetic.ts'
 
 export interface TrainingJob {
   model: Uint8Array

@@ -2,7 +2,7 @@
 import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, type DType } from '../ir/dtype.ts'
 import { float16Bits, fromFloat16Bits } from '../ir/float16.ts'
-import type { ElementArray } from '../runtime/runner.ts'
+import type { ElementArray } from '../runtime/runtime.ts'
 import { requireFit } from './fit.ts'
 
 type Constructor = new (buffer: ArrayBufferLike, offset: number, length: number) => ElementArray

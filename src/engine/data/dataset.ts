@@ -1,9 +1,10 @@
 /** A data set as the engine reads it: arrays by input name, batch by batch, so that large sets need little memory. */
+
+import type { DatasetSpec } from '../../contract/recipe.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, type DType } from '../ir/dtype.ts'
 import { elementCount } from '../ir/tensor.ts'
-import type { DatasetSpec } from '../recipe.ts'
-import type { RunTensor, ValueInfo } from '../runtime/runner.ts'
+import type { RunTensor, ValueInfo } from '../runtime/runtime.ts'
 import { convert, viewAs } from './convert.ts'
 import { toLittleEndian, toRowMajor } from './layout.ts'
 import { type Archive, type Member, openNpz, readElements, readStored } from './npz.ts'

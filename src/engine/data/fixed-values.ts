@@ -1,6 +1,7 @@
 /** Whether a data set says of an input what the job says of it. */
+
+import type { InputValue } from '../../contract/recipe.ts'
 import { FewbitError } from '../../shared/errors.ts'
-import type { InputValue } from '../recipe.ts'
 import { viewAs } from './convert.ts'
 import type { Dataset } from './dataset.ts'
 

@@ -1,10 +1,10 @@
 /** Every method by name. */
-import type { MethodName } from '../recipe.ts'
+import type { MethodName } from '../../contract/recipe.ts'
 import { dynamicMethod } from './dynamic/index.ts'
 import { float16Method } from './float16/index.ts'
 import type { Method } from './method.ts'
-import { qatMethod } from './qat.ts'
-import { staticMethod } from './static.ts'
+import { qatMethod } from './qat/index.ts'
+import { staticMethod } from './static/index.ts'
 import { weightOnlyMethod } from './weight-only/index.ts'
 
 export const METHODS = {

@@ -1,12 +1,13 @@
 /** Method: a short program that turns a prepared float model into a quantized one. */
+
+import type { Recipe, RunnerMessage } from '../../contract/recipe.ts'
+import type { PlanDocument, Report, Warning } from '../../contract/report.ts'
+import type { Samples } from '../data/samples.ts'
 import type { Model, Node } from '../ir/graph.ts'
-import type { Prepared } from '../prepare.ts'
-import type { Recipe, RunnerMessage } from '../recipe.ts'
-import type { PlanDocument, Report, Warning } from '../report.ts'
-import type { RunTensor, Runtime } from '../runtime/runner.ts'
-import type { Samples } from '../samples.ts'
+import type { Prepared } from '../prepare/index.ts'
+import type { RunTensor, Runtime } from '../runtime/runtime.ts'
+import type { Workspace } from '../runtime/workspace.ts'
 import type { Target } from '../targets/target.ts'
-import type { Workspace } from '../workspace.ts'
 
 export interface MethodInput {
   prepared: Prepared

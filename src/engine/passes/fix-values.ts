@@ -1,10 +1,11 @@
 /** Inputs that always have one value: what they decide is decided when the model is prepared. */
+
+import type { InputValue } from '../../contract/recipe.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import { addInitializer } from '../ir/build.ts'
 import type { DType } from '../ir/dtype.ts'
 import { type Model, replaceUses, type Value } from '../ir/graph.ts'
 import { elementCount, type Tensor, tensorOf } from '../ir/tensor.ts'
-import type { InputValue } from '../recipe.ts'
 
 const ARRAYS = {
   float32: Float32Array,

@@ -4,7 +4,7 @@ import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
 import { readKernelTimes } from './profile.ts'
-import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runner.ts'
+import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runtime.ts'
 
 /** errors come as exceptions */
 const FATAL_ONLY = 4

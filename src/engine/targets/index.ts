@@ -1,5 +1,5 @@
 /** Every hardware target. */
-import type { TargetName } from '../recipe.ts'
+import type { TargetName } from '../../contract/recipe.ts'
 import { coremlFloat16 } from './coreml-float16.ts'
 import { cpuInt4 } from './cpu-int4.ts'
 import { cpuInt8 } from './cpu-int8.ts'

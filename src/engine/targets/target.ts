@@ -1,6 +1,6 @@
 /** A hardware target, as data: what it can do, never how we do it. */
-import type { MethodName } from '../recipe.ts'
-import type { IntegerTarget } from './profile.ts'
+import type { MethodName } from '../../contract/recipe.ts'
+import type { IntegerTarget } from '../../contract/target-profile.ts'
 
 interface TargetBase {
   id: string
@@ -31,5 +31,5 @@ export interface WeightOnlyTarget extends TargetBase {
   format: 'MatMulNBits'
 }
 
-export type { IntegerTarget, OperatorSupport } from './profile.ts'
+export type { IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
 export type Target = IntegerTarget | FloatTarget | WeightOnlyTarget

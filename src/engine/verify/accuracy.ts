@@ -1,7 +1,7 @@
 /** Task metrics against labels: one score per sample for the float and the quantized model, so that they can be compared in pairs. */
-import type { MetricName } from '../recipe.ts'
-import type { Metrics } from '../report.ts'
-import type { RunTensor } from '../runtime/runner.ts'
+import type { MetricName } from '../../contract/recipe.ts'
+import type { Metrics } from '../../contract/report.ts'
+import type { RunTensor } from '../runtime/runtime.ts'
 import { argmaxPerSample, numbers } from './fidelity.ts'
 
 type Accuracy = NonNullable<Metrics['accuracy']>

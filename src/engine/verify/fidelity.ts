@@ -1,8 +1,8 @@
 /** How closely the quantized outputs follow the float outputs: SQNR, cosine, largest error, agreement of the argmax. */
 
+import type { Metrics } from '../../contract/report.ts'
 import { fromFloat16 } from '../ir/float16.ts'
-import type { Metrics } from '../report.ts'
-import type { RunTensor } from '../runtime/runner.ts'
+import type { RunTensor } from '../runtime/runtime.ts'
 
 type Fidelity = NonNullable<Metrics['fidelity']>
 

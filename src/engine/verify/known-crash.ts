@@ -1,7 +1,7 @@
 /** Models on which ONNX Runtime crashes while it optimizes them for the processor, and a runtime that does not go that far. */
 import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
-import type { Runtime } from '../runtime/runner.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 
 /**
  * ONNX Runtime 1.30 dies at the level `all` of float16 models in which a Transpose that leaves the last axis alone feeds a product with a

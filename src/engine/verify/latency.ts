@@ -1,6 +1,6 @@
 /** Latency of two sessions, in turns so that both see the same machine. */
-import type { Metrics } from '../report.ts'
-import type { RunTensor, Session } from '../runtime/runner.ts'
+import type { Metrics } from '../../contract/report.ts'
+import type { RunTensor, Session } from '../runtime/runtime.ts'
 import { timesInTurns } from '../runtime/turns.ts'
 
 type Latency = NonNullable<Metrics['latency_ms']>

@@ -10,9 +10,9 @@ import {
   StaticMethod,
   Training,
   WeightOnlyMethod,
-} from '../../engine/recipe.ts'
-import { Metrics, Report, Warning } from '../../engine/report.ts'
-import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/job.ts'
+} from '../../contract/recipe.ts'
+import { Metrics, Report, Warning } from '../../contract/report.ts'
+import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/record/job.ts'
 import { Model, Port } from '../../models/model.ts'
 import { Problem } from '../problem.ts'
 import { Dataset, DatasetList } from '../routes/datasets.ts'

@@ -1,5 +1,5 @@
 /** What the service sends to a job's webhook (Standard Webhooks 1.0). */
-import { WEBHOOK_EVENTS } from '../../jobs/job.ts'
+import { WEBHOOK_EVENTS } from '../../jobs/record/job.ts'
 import type { Json } from './finish.ts'
 
 const header = (name: string, description: string): Json => ({

@@ -1,7 +1,7 @@
 /** /v1/artifacts: what jobs made. */
 import { getArtifact } from '../../artifacts/get-artifact.ts'
 import { openArtifactContent } from '../../artifacts/open-artifact-content.ts'
-import { ArtifactSummary } from '../../jobs/job.ts'
+import { ArtifactSummary } from '../../jobs/record/job.ts'
 import { DOWNLOAD } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { sendContent } from '../send-content.ts'

@@ -1,12 +1,12 @@
 /** /v1/datasets: calibration and evaluation data. */
 import { z } from 'zod'
+import { DatasetSpec } from '../../contract/recipe.ts'
 import { createDataset } from '../../datasets/create-dataset.ts'
 import { DatasetRecord } from '../../datasets/dataset.ts'
 import { deleteDataset } from '../../datasets/delete-dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
 import { listDatasets } from '../../datasets/list-datasets.ts'
 import type { Deps } from '../../deps.ts'
-import { DatasetSpec } from '../../engine/recipe.ts'
 import { BINARY, upload } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { type Form, withForm } from '../form.ts'

@@ -1,10 +1,10 @@
 /** /v1/jobs/{id}/events: a job's history, as a list or as a live stream. */
 import { Readable } from 'node:stream'
 import { z } from 'zod'
-import { followEvents } from '../../jobs/follow-events.ts'
+import { followEvents } from '../../jobs/events/follow-events.ts'
+import { readEvents } from '../../jobs/events/read-events.ts'
 import { getJob } from '../../jobs/get-job.ts'
-import { JobEvent } from '../../jobs/job.ts'
-import { readEvents } from '../../jobs/read-events.ts'
+import { JobEvent } from '../../jobs/record/job.ts'
 import { negotiate } from '../accept.ts'
 import { EVENT_STREAM } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'

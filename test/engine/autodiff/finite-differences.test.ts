@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Value } from '../../../src/engine/ir/graph.ts'
 import { print } from '../../../src/engine/ir/print.ts'
-import type { RunTensor } from '../../../src/engine/runtime/runner.ts'
+import type { RunTensor } from '../../../src/engine/runtime/runtime.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { CASES, type Case, type FloatType, kitOf } from './cases.ts'
 import {

@@ -6,7 +6,7 @@ import { toRowMajor } from '../../../src/engine/data/layout.ts'
 import { openNpz, readElements } from '../../../src/engine/data/npz.ts'
 import type { Model } from '../../../src/engine/ir/graph.ts'
 import { tensorOf, type Viewable, view } from '../../../src/engine/ir/tensor.ts'
-import type { ElementArray, RunTensor } from '../../../src/engine/runtime/runner.ts'
+import type { ElementArray, RunTensor } from '../../../src/engine/runtime/runtime.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
 import { addGradients, inferTypes, readModel, runOnce } from './run-gradients.ts'
 

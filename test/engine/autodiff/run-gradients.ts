@@ -3,14 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type CustomRules, differentiate } from '../../../src/engine/autodiff/differentiate.ts'
+import { randomSource } from '../../../src/engine/data/synthetic.ts'
 import { check } from '../../../src/engine/ir/check.ts'
 import type { DType } from '../../../src/engine/ir/dtype.ts'
 import { type Model, Value } from '../../../src/engine/ir/graph.ts'
 import { decodeModel } from '../../../src/engine/onnx/index.ts'
 import { openRuntime } from '../../../src/engine/runtime/ort.ts'
-import type { RunTensor, Session } from '../../../src/engine/runtime/runner.ts'
-import { randomSource } from '../../../src/engine/synthetic.ts'
-import { openWorkspace } from '../../../src/engine/workspace.ts'
+import type { RunTensor, Session } from '../../../src/engine/runtime/runtime.ts'
+import { openWorkspace } from '../../../src/engine/runtime/workspace.ts'
 
 export type Feeds = Readonly<Record<string, RunTensor>>
 export type Floats = Float32Array | Float64Array

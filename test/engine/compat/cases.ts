@@ -1,11 +1,11 @@
 /** The golden cases of ONNX Runtime's quantizers: what they were given and what they made of it. */
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { QuantizeDynamic, QuantizeStatic } from '../../../src/contract/compat.ts'
 import type { CompatOptions } from '../../../src/engine/compat/options.ts'
 import type { Model } from '../../../src/engine/ir/graph.ts'
-import { optionsOf } from '../../../src/engine/methods/compat-arguments.ts'
+import { optionsOf } from '../../../src/engine/methods/compat/arguments.ts'
 import { decodeModel } from '../../../src/engine/onnx/index.ts'
-import { QuantizeDynamic, QuantizeStatic } from '../../../src/engine/recipe-compat.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
 
 const ROOT = sharedFile('goldens', 'ort-1.30', 'cases')

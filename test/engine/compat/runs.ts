@@ -7,7 +7,7 @@ import type { Model } from '../../../src/engine/ir/graph.ts'
 import { type Tensor, type Viewable, view } from '../../../src/engine/ir/tensor.ts'
 import { encodeModel } from '../../../src/engine/onnx/index.ts'
 import { openRuntime } from '../../../src/engine/runtime/ort.ts'
-import type { ElementArray, RunTensor } from '../../../src/engine/runtime/runner.ts'
+import type { ElementArray, RunTensor } from '../../../src/engine/runtime/runtime.ts'
 
 export type Outputs = Record<string, number[]>
 

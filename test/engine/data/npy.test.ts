@@ -9,7 +9,7 @@ import { openDataset, readBatch } from '../../../src/engine/data/dataset.ts'
 import { parseHeader } from '../../../src/engine/data/npy.ts'
 import { encodeNpy } from '../../../src/engine/data/write-npz.ts'
 import type { DType } from '../../../src/engine/ir/dtype.ts'
-import type { ElementArray } from '../../../src/engine/runtime/runner.ts'
+import type { ElementArray } from '../../../src/engine/runtime/runtime.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { type NpyFields, npy, zip } from '../../kit/npz.ts'
 

@@ -1,11 +1,12 @@
 /** Dynamic quantization: weights are int8, activations become uint8 at run time from their own range. */
+
+import { DynamicMethod } from '../../../contract/recipe.ts'
 import { FewbitError } from '../../../shared/errors.ts'
 import { allGraphs, sortedNodes } from '../../ir/graph.ts'
-import { describeNode } from '../../quant/describe.ts'
-import { DynamicMethod } from '../../recipe.ts'
-import { compatDynamic } from '../compat.ts'
+import { describeNode } from '../../plan/describe.ts'
+import { compatDynamic } from '../compat/index.ts'
 import type { Method } from '../method.ts'
-import { shareOfMacs } from '../static.ts'
+import { shareOfMacs } from '../static/index.ts'
 import { describeRewrite, openRewrites, refusal, rewriteNode } from './rewrites.ts'
 
 export const dynamicMethod: Method = async (input) => {

@@ -1,12 +1,13 @@
 /** Half precision: float32 tensors become float16; what overflows, or has no such form, stays float32. */
+
+import { Float16Method } from '../../../contract/recipe.ts'
 import { FewbitError } from '../../../shared/errors.ts'
-import { inferBodyTypes } from '../../body-types.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
-import { describeNode } from '../../quant/describe.ts'
-import { Float16Method } from '../../recipe.ts'
+import { describeNode } from '../../plan/describe.ts'
+import { inferBodyTypes } from '../../prepare/body-types.ts'
 import type { FloatTarget } from '../../targets/target.ts'
-import { compatFloat16 } from '../compat.ts'
+import { compatFloat16 } from '../compat/index.ts'
 import type { CalibrationBatches, Method, MethodInput } from '../method.ts'
 import { convertToFloat16, isFloat } from './convert.ts'
 import { brokenNodes, constantIslands, islandsOf, magnitudes } from './islands.ts'

@@ -1,9 +1,10 @@
 /** Where half precision overflows: measured on the float model, and once more on the converted one. */
+
+import { onlyProbes } from '../../calibrate/probes.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
-import { onlyProbes } from '../../quant/probes.ts'
-import type { RunTensor } from '../../runtime/runner.ts'
+import type { RunTensor } from '../../runtime/runtime.ts'
 import type { CalibrationBatches, MethodInput } from '../method.ts'
 import { addBodyMagnitudes, magnitudeOf } from './body-magnitudes.ts'
 import { fitsHalf, LARGEST_HALF } from './convert.ts'

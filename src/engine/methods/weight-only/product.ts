@@ -1,9 +1,10 @@
 /** MatMul and Gemm by a constant matrix become MatMulNBits, or read it through a DequantizeLinear. */
+
+import type { BlockMatrix } from '../../blockwise/blockwise.ts'
 import { addNode, int } from '../../ir/build.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { elementCount, view } from '../../ir/tensor.ts'
-import type { BlockMatrix } from '../../quant/blockwise.ts'
 import {
   blocksOf,
   type Context,

@@ -1,10 +1,11 @@
 /** A weight in blocks, as constants of the model. */
+
+import type { WeightOnlyMethod } from '../../../contract/recipe.ts'
+import { type BlockMatrix, type BlockwiseWeight, quantizeBlockwise } from '../../blockwise/blockwise.ts'
+import { dequantizable } from '../../blockwise/blockwise-qdq.ts'
 import { addInitializer } from '../../ir/build.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { float32, type Tensor, tensorOf } from '../../ir/tensor.ts'
-import { type BlockMatrix, type BlockwiseWeight, quantizeBlockwise } from '../../quant/blockwise.ts'
-import { dequantizable } from '../../quant/blockwise-qdq.ts'
-import type { WeightOnlyMethod } from '../../recipe.ts'
 
 /** The options of a job with the search decided. */
 export type Decided = Omit<WeightOnlyMethod, 'search'> & { search: boolean }

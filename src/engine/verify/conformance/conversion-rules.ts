@@ -1,11 +1,12 @@
 /** Rules of QuantizeLinear and DequantizeLinear nodes: types, zero points, scales, granularity. */
+
+import { saturationOf } from '../../correct/saturation.ts'
 import type { Node } from '../../ir/graph.ts'
 import { inputName, inputRole, type Role } from '../../ops/define.ts'
 import { opOf } from '../../ops/index.ts'
+import { supportOf } from '../../plan/support.ts'
 import { clippingRange, integerRange, QTYPES, type QType } from '../../quant/math.ts'
-import { saturationOf } from '../../quant/saturation.ts'
 import { specOf } from '../../quant/spec.ts'
-import { supportOf } from '../../quant/support.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
 import { integersOf, isDequantize, sourceOf, type Written, writtenIn } from './parameters.ts'
 import type { Rule } from './rule.ts'

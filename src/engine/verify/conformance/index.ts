@@ -1,6 +1,7 @@
 /** Does the artifact obey its target? Reads the written model, not the plan. */
+
+import type { Metrics } from '../../../contract/report.ts'
 import { allGraphs, type Graph, type Model, type Node, type Value } from '../../ir/graph.ts'
-import type { Metrics } from '../../report.ts'
 import type { FloatTarget, IntegerTarget, Target } from '../../targets/target.ts'
 import { CONVERSION_RULES } from './conversion-rules.ts'
 import { floatOperators, NODE_RULES } from './node-rules.ts'

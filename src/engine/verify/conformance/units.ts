@@ -2,7 +2,7 @@
 import type { Node, Value } from '../../ir/graph.ts'
 import { inputRole, type OpDef, outputRole } from '../../ops/define.ts'
 import { opOf } from '../../ops/index.ts'
-import { lackOf, supportOf } from '../../quant/support.ts'
+import { lackOf, supportOf } from '../../plan/support.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
 import { isQuantize, sourceOf } from './parameters.ts'
 

@@ -1,0 +1,343 @@
+/** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
+import { z } from 'zod'
+import {
+  COMPAT_OBSERVERS,
+  Compat,
+  CompatCalibration,
+  Float16Compat,
+  QuantizeDynamic,
+  QuantizeStatic,
+} from './compat.ts'
+import { IntegerProfile } from './target-profile.ts'
+
+export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
+export const LOSS_NAMES = ['distillation', 'cross_entropy', 'blend'] as const
+export const OPTIMIZER_NAMES = ['sgd', 'adamw'] as const
+export const OBSERVER_NAMES = ['minmax', 'moving_average', 'percentile', 'entropy', 'mse', 'kmeans'] as const
+export const TARGET_NAMES = [
+  'cpu-int8',
+  'cpu-int8-avx2',
+  'cpu-int4',
+  'gpu-float16',
+  'coreml-float16',
+  'gpu-tensorrt-int8',
+  'edge-npu',
+  'npu-qnn-htp',
+  'npu-vitis-ai',
+  'npu-ethos-u',
+  'npu-openvino',
+] as const
+export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
+
+export type MethodName = (typeof METHOD_NAMES)[number]
+export type ObserverName = (typeof OBSERVER_NAMES)[number]
+export type TargetName = (typeof TARGET_NAMES)[number]
+export type MetricName = (typeof METRIC_NAMES)[number]
+
+/** How long to train, and how fast. */
+const Pace = z.strictObject({
+  epochs: z.number().positive().max(10_000).optional().describe('passes over the data; not together with steps'),
+  steps: z.number().int().positive().max(10_000_000).optional().describe('updates; not together with epochs'),
+  batch_size: z.union([z.literal('auto'), z.number().int().positive().max(4096)]).default('auto'),
+  learning_rate: z
+    .union([z.literal('auto'), z.number().positive().max(10)])
+    .default('auto')
+    .describe('its peak'),
+})
+
+export const StaticMethod = z
+  .strictObject({
+    type: z.literal('static'),
+    observer: z
+      .enum(['auto', ...OBSERVER_NAMES])
+      .default('auto')
+      .describe('how a range is read from calibration data'),
+    per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+    bias_correction: z
+      .union([z.literal('auto'), z.boolean()])
+      .default('auto')
+      .describe('take the mean error of rounded weights out of the biases; auto keeps it where it helps'),
+    equalize: z
+      .union([z.literal('auto'), z.boolean()])
+      .default('auto')
+      .describe(
+        'cross-layer equalization: even out the weight ranges of layers that follow each other; auto tries it where weights have one scale per tensor and keeps it where it helps',
+      ),
+    smooth: z
+      .union([z.literal('auto'), z.boolean(), z.number().min(0).max(1)])
+      .default('auto')
+      .describe(
+        'SmoothQuant: move outlying channels of activations into the weights behind them; a number is its strength alpha, true takes 0.5, auto keeps the best where it helps',
+      ),
+    adaround: z
+      .union([z.literal('auto'), z.boolean()])
+      .default(false)
+      .describe(
+        'AdaRound: learn layer by layer whether weights round up or down, on the calibration data; auto does it where the outputs are poor and keeps it where it helps',
+      ),
+    refine: z
+      .union([z.boolean(), Pace])
+      .default(false)
+      .describe(
+        'block-wise reconstruction: weights and scales of each block are trained on the calibration data, without labels, to give what the block gives in the float model; minutes, kept where it helps',
+      ),
+    skip_slow_layers: z
+      .boolean()
+      .default(true)
+      .describe(
+        'for processors: layers that integers make slower, measured where the job runs, stay float where the whole artifact is faster for it; false quantizes them all the same, for the size',
+      ),
+    activation_bits: z
+      .union([z.literal(8), z.literal(16)])
+      .default(8)
+      .describe('16 where the target has wide activations'),
+    min_sqnr_db: z
+      .number()
+      .positive()
+      .max(100)
+      .optional()
+      .describe(
+        'mixed precision: the values that lose most stay float until the outputs reach this SQNR or nothing helps any more',
+      ),
+    compat: Compat,
+    calibration: CompatCalibration.optional(),
+    quantize_static: QuantizeStatic.optional(),
+  })
+  .superRefine(({ compat, calibration, quantize_static, observer }, context) => {
+    const refuse = (name: string, message: string) => context.addIssue({ code: 'custom', path: [name], message })
+    if (calibration && !compat) refuse('calibration', 'only together with compat')
+    if (quantize_static && !compat) refuse('quantize_static', 'only together with compat')
+    if (compat && !COMPAT_OBSERVERS.includes(observer)) refuse('observer', `not together with compat: ${observer}`)
+  })
+export type StaticMethod = z.infer<typeof StaticMethod>
+export const DynamicMethod = z
+  .strictObject({
+    type: z.literal('dynamic'),
+    per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+    compat: Compat,
+    quantize_dynamic: QuantizeDynamic.optional(),
+  })
+  .refine(({ compat, quantize_dynamic }) => compat || !quantize_dynamic, {
+    path: ['quantize_dynamic'],
+    error: 'only together with compat',
+  })
+export type DynamicMethod = z.infer<typeof DynamicMethod>
+export const Float16Method = z
+  .strictObject({
+    type: z.literal('float16'),
+    keep_io_types: z
+      .union([z.boolean(), z.array(z.string().min(1).max(1000)).max(1000)])
+      .default(true)
+      .describe('keep float32 inputs and outputs and convert inside; with compat also a list of names'),
+    ...Float16Compat,
+  })
+  .superRefine((method, context) => {
+    if (method.compat) return
+    for (const name of onlyWithCompat(method))
+      context.addIssue({ code: 'custom', path: [name], message: 'only together with compat' })
+  })
+export type Float16Method = z.infer<typeof Float16Method>
+
+const onlyWithCompat = (method: { keep_io_types: unknown }): string[] => [
+  ...Object.keys(Float16Compat).filter((name) => (method as Record<string, unknown>)[name] !== undefined),
+  ...(Array.isArray(method.keep_io_types) ? ['keep_io_types'] : []),
+]
+export const WeightOnlyMethod = z
+  .strictObject({
+    type: z.literal('weight_only'),
+    bits: z.union([z.literal(2), z.literal(4), z.literal(8)]).default(4),
+    block_size: z
+      .union([z.literal(16), z.literal(32), z.literal(64), z.literal(128), z.literal(256)])
+      .default(32)
+      .describe('weights that share a scale'),
+    symmetric: z.boolean().default(true).describe('without a zero point per block'),
+    embeddings: z.boolean().default(true).describe('quantize constant tables that rows are picked from too'),
+    format: z
+      .enum(['operators', 'qdq'])
+      .default('operators')
+      .describe(
+        'operators: MatMulNBits and GatherBlockQuantized of ONNX Runtime; qdq: DequantizeLinear of the standard operator set 21 before each product, 4 or 8 bits, embeddings stay',
+      ),
+    search: z
+      .union([z.literal('auto'), z.boolean()])
+      .default('auto')
+      .describe(
+        'look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest',
+      ),
+  })
+  .refine(({ bits, format }) => bits !== 2 || format === 'operators', {
+    path: ['bits'],
+    error: 'DequantizeLinear has no integers of 2 bits: use 4 or 8, or the format operators',
+  })
+export type WeightOnlyMethod = z.infer<typeof WeightOnlyMethod>
+/** How a quantized model is trained; how much, and on what, is said by `Training`. */
+export const QatMethod = z.strictObject({
+  type: z.literal('qat'),
+  observer: z
+    .enum(['auto', ...OBSERVER_NAMES])
+    .default('auto')
+    .describe('ranges of the post-training quantization that training starts from'),
+  per_channel: z.boolean().default(true).describe('one weight scale per output channel instead of one per tensor'),
+  loss: z
+    .enum(['auto', ...LOSS_NAMES])
+    .default('auto')
+    .describe(
+      'distillation: learn the outputs of the float model, no labels needed; cross_entropy: learn the labels; blend: both; auto: blend where the training data has labels',
+    ),
+  temperature: z.number().positive().max(100).default(2).describe('softens both distributions of a distillation'),
+  label_weight: z.number().min(0).max(1).default(0.5).describe('share of cross-entropy in a blend'),
+  optimizer: z.enum(['auto', ...OPTIMIZER_NAMES]).default('auto'),
+  schedule: z.enum(['cosine', 'constant']).default('cosine').describe('of the learning rate'),
+  warmup: z.number().min(0).max(1).default(0.05).describe('share of the steps in which the learning rate rises'),
+  weight_decay: z.number().min(0).max(1).default(0),
+  max_gradient_norm: z.number().positive().default(1).describe('gradients longer than this are shortened to it'),
+  learn_scales: z.boolean().default(true).describe('learned step size: scales are trained like weights'),
+  freeze_observers: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.33)
+    .describe('share of the steps after which ranges no longer follow the data'),
+})
+export type QatMethod = z.infer<typeof QatMethod>
+export const Method = z
+  .discriminatedUnion('type', [StaticMethod, DynamicMethod, WeightOnlyMethod, Float16Method, QatMethod])
+  .describe('how the numbers are reduced')
+export type Method = z.infer<typeof Method>
+
+/** A pattern that is anchored at both ends and matched against a node's name. */
+const NodePattern = z.string().min(1).max(200).refine(isRegExp, 'not a valid regular expression')
+
+export const Exclude = z.strictObject({
+  nodes: z
+    .array(NodePattern)
+    .max(100)
+    .default([])
+    .describe('regular expressions; a node whose whole name matches stays float'),
+  op_types: z.array(z.string().min(1).max(100)).max(100).default([]).describe('operators that stay float'),
+})
+
+/** How much quantization-aware training, and its pace. */
+export const Training = Pace.extend({
+  samples: z.number().int().positive().optional().describe('the first so many; all by default'),
+})
+export type Training = z.infer<typeof Training>
+
+/** `{"x": [1, 3, 224, 224]}` */
+export const InputShapes = z
+  .record(z.string(), z.array(z.number().int().positive()).max(16))
+  .describe('fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own')
+
+const isOwnName = ({ id }: { id: string }) => !(TARGET_NAMES as readonly string[]).includes(id)
+
+/** `{"sr": 16000}` */
+const InputValue = z.union([z.number(), z.boolean(), z.array(z.union([z.number(), z.boolean()])).max(65_536)])
+export type InputValue = z.infer<typeof InputValue>
+export const InputValues = z
+  .record(z.string(), InputValue)
+  .describe(
+    'inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read',
+  )
+
+/** A hardware target by name, or a profile in the form in which the built-in ones are published. */
+export const Target = z
+  .union(
+    [
+      z.enum(TARGET_NAMES),
+      IntegerProfile.refine(isOwnName, {
+        error: 'this is the name of a built-in target: choose another',
+        path: ['id'],
+      }),
+    ],
+    { error: targetProblem },
+  )
+  .describe('a built-in target, or a profile of your own in the form of GET /v1/targets/{id}')
+export type Target = z.infer<typeof Target>
+
+export const Recipe = z.strictObject({
+  target: Target,
+  method: Method,
+  exclude: Exclude.default({ nodes: [], op_types: [] }),
+  input_shapes: InputShapes.optional(),
+  input_values: InputValues.optional(),
+  calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
+  training: Training.optional(),
+  evaluation: z
+    .strictObject({ metric: z.enum(METRIC_NAMES), samples: z.number().int().positive().optional() })
+    .optional(),
+  seed: z.number().int().nonnegative().default(0),
+})
+export type Recipe = z.infer<typeof Recipe>
+
+/** `{"arrays": {"x": {"scale": 0.0039}}}`: stored integers become the model's float type times `scale`. */
+export const DatasetSpec = z.strictObject({
+  arrays: z
+    .record(z.string(), z.strictObject({ scale: z.number().positive().default(1), offset: z.number().default(0) }))
+    .default({}),
+})
+export type DatasetSpec = z.infer<typeof DatasetSpec>
+
+/** What the supervisor writes to the runner's standard input. Paths are relative to the runner's working directory. */
+export const RunnerSpec = z.strictObject({
+  recipe: Recipe,
+  model: z.string(),
+  calibration: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  training: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  /** where training writes its state, and finds it again when an earlier attempt was interrupted */
+  checkpoint: z.string().optional(),
+  /** what the process may use; a training that cannot fit is refused */
+  memory_bytes: z.number().int().positive().optional(),
+  /** how long the process may run; a search ends early enough to package what it found */
+  max_seconds: z.number().positive().optional(),
+  evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  output: z.string(),
+  threads: z.number().int().positive(),
+})
+export type RunnerSpec = z.infer<typeof RunnerSpec>
+
+export const PHASES = [
+  'preparing',
+  'planning',
+  'calibrating',
+  'training',
+  'quantizing',
+  'verifying',
+  'measuring',
+  'packaging',
+] as const
+export type Phase = (typeof PHASES)[number]
+
+/** One line of JSON each on the runner's file descriptor 3. */
+export type RunnerMessage =
+  | { type: 'progress'; phase: Phase; fraction: number; step: number; total_steps: number; message: string }
+  | { type: 'warning'; code: string; detail: string }
+  | {
+      type: 'training'
+      step: number
+      total_steps: number
+      epoch: number
+      loss: number
+      learning_rate: number
+      samples_per_second: number
+      seconds_left: number
+    }
+  /** the state of training lies, complete, at `path` */
+  | { type: 'checkpoint'; path: string; step: number }
+  | { type: 'result'; files: { name: string; content_type: string }[] }
+  | { type: 'error'; code: string; stage: string; detail: string; param?: string; hint?: string }
+
+function isRegExp(source: string): boolean {
+  try {
+    new RegExp(source)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** What is wrong with a target, in the words of the alternative that was meant. */
+function targetProblem({ input, errors }: { input?: unknown; errors?: unknown }): string {
+  if (typeof input !== 'object') return `not a target: ${TARGET_NAMES.join(', ')}, or a profile`
+  const profile = (errors as { path: PropertyKey[]; message: string }[][] | undefined)?.at(-1) ?? []
+  return profile.map(({ path, message }) => `${['profile', ...path].join('.')}: ${message}`).join('; ')
+}

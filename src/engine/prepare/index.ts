@@ -1,0 +1,120 @@
+/** Stage `prepare`: an uploaded file becomes a folded, typed graph of opset 13 or newer; ONNX Runtime does the folding and the typing. */
+
+import type { InputValue } from '../../contract/recipe.ts'
+import { MICROSOFT } from '../ir/domain.ts'
+import type { Model } from '../ir/graph.ts'
+import { decodeModel } from '../onnx/index.ts'
+import { isLarge, settleWeights } from '../out-of-core/weights.ts'
+import { finiteMasks } from '../passes/finite-masks.ts'
+import { fixShapes } from '../passes/fix-shapes.ts'
+import { fixValues } from '../passes/fix-values.ts'
+import { meanToPool } from '../passes/mean-to-pool.ts'
+import { normalizeGemm } from '../passes/normalize-gemm.ts'
+import { originalNames } from '../passes/original-names.ts'
+import { type Pass, runPasses } from '../passes/pass.ts'
+import { plainNames } from '../passes/plain-names.ts'
+import { removeUnused } from '../passes/remove-unused.ts'
+import { upgradeOpset } from '../passes/upgrade-opset.ts'
+import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
+import type { Workspace } from '../runtime/workspace.ts'
+import { decideBranches } from './branches.ts'
+import { foldAside, foldWhole } from './fold.ts'
+
+/** The graph that is quantized, in the operators that a target computes best; `forTarget` finds or rewrites those. */
+export const preparation = (forTarget: readonly Pass[] = []): readonly Pass[] => [
+  plainNames,
+  finiteMasks,
+  normalizeGemm,
+  ...forTarget,
+  meanToPool,
+  removeUnused,
+]
+
+/** what onnxruntime.quantization's own preparation leaves to do after ONNX Runtime's folding */
+export const PREPARE_COMPAT: readonly Pass[] = [removeUnused]
+
+export interface PrepareOptions {
+  passes?: readonly Pass[]
+  /** shapes of inputs by name */
+  shapes?: Readonly<Record<string, readonly number[]>>
+  /** values that inputs always have, by name */
+  values?: Readonly<Record<string, InputValue>>
+  /** whether no dimension may stay free */
+  fixed?: boolean
+  /** whether models in other precisions compute in float32 from here on */
+  single?: boolean
+  /** what the process may use: a model that is large for it is never loaded as a whole */
+  memoryBytes?: number
+}
+
+export interface Prepared {
+  /** the upload, re-encoded as one file: the float reference of every measurement */
+  floatPath: string
+  floatOpset: number
+  model: Model
+  /** whether the weights stay in files: no process loads this model as a whole */
+  large: boolean
+  /** domain of the QuantizeLinear and DequantizeLinear to insert: '' or com.microsoft where the opset could not be raised */
+  quantizeDomain: string
+  inputs: readonly ValueInfo[]
+  outputs: readonly ValueInfo[]
+  warnings: { code: string; detail: string }[]
+}
+
+/** Prepares the model at `path`. Throws model_* errors for files that ONNX Runtime refuses. */
+export async function prepare(
+  path: string,
+  minOpset: number,
+  runtime: Runtime,
+  workspace: Workspace,
+  { passes = preparation(), shapes = {}, values = {}, fixed = false, single = true, memoryBytes }: PrepareOptions = {},
+): Promise<Prepared> {
+  const original = decodeModel(path)
+  const large = isLarge(original.model, memoryBytes)
+  const fixedInputs = fixShapes(original.model, shapes, fixed)
+  fixValues(original.model, values)
+  if (!large) await decideBranches(original.model, runtime, workspace)
+  const floatOpset = original.model.opsets.get('') ?? 0
+  if (large) settleWeights(original.model, workspace)
+  const floatPath = workspace.save('float.onnx', original.model)
+  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, single, runtime, workspace })
+  const { model, problems } = await raise(folded.load, minOpset)
+  runPasses(model, [originalNames(original.model), ...passes])
+  return {
+    floatPath,
+    floatOpset,
+    model,
+    large,
+    quantizeDomain: problems.length > 0 ? MICROSOFT : '',
+    inputs: folded.inputs.map((info) => markUnknownRank(info, original.model)),
+    outputs: folded.outputs,
+    warnings: [
+      ...original.warnings.map((detail) => ({ code: 'model', detail })),
+      ...problems.map(notRaised),
+      ...fixedInputs.map((detail) => ({ code: 'shape_fixed', detail })),
+    ],
+  }
+}
+
+/** ONNX Runtime reports an unknown rank as no dimensions; the file tells it from a scalar. */
+function markUnknownRank(info: ValueInfo, { graph }: Model): ValueInfo {
+  const declared = graph.inputs.find(({ name }) => name === info.name)
+  return declared && declared.shape === undefined ? { ...info, rankUnknown: true } : info
+}
+
+const notRaised = (detail: string) => ({
+  code: 'opset_kept',
+  detail: `the operator set was not raised because ${detail}; quantization operators of the domain ${MICROSOFT} are used instead`,
+})
+
+/** The model at opset `target` or newer, or as it is together with the reasons. */
+async function raise(load: () => Promise<Model>, target: number): Promise<{ model: Model; problems: string[] }> {
+  const model = await load()
+  const opset = model.opsets.get('') ?? target
+  if (opset >= target) return { model, problems: [] }
+  const problems = upgradeOpset(model, opset, target)
+  if (problems.length === 0) return { model, problems }
+  const untouched = await load()
+  untouched.opsets.set(MICROSOFT, 1)
+  return { model: untouched, problems }
+}

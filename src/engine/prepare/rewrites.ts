@@ -1,0 +1,34 @@
+/** What a recipe says of single operators: which ones stay float, and which ones the target has under another form. */
+
+import type { Recipe } from '../../contract/recipe.ts'
+import type { Node } from '../ir/graph.ts'
+import { foldAffine } from '../passes/affine/index.ts'
+import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
+import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
+import type { Pass } from '../passes/pass.ts'
+import type { Target } from '../targets/target.ts'
+
+/** Why the user wants a node to stay float, or null. */
+export function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
+  const patterns = exclude.nodes.map((source) => new RegExp(`^(?:${source})$`))
+  const types = new Set(exclude.op_types)
+  return ({ name, opType }) =>
+    types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null
+}
+
+/** Of what HardSwish is expanded to. */
+const PARTS = ['Add', 'Mul', 'Clip']
+
+/** Passes that write operators in the form that the target computes best. */
+export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
+  if (target.kind !== 'integer') return []
+  const has = (opType: string) => Object.hasOwn(target.operators, opType)
+  const excluded = excludesOf(recipe)
+  const stays = (node: Node) => excluded(node) !== null
+  // Where every operator becomes integers, a product is worth more than a GELU that stays whole.
+  const arithmetic = constantArithmetic((node) => target.placement !== 'all' && startsGelu(node))
+  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine]
+  const inIntegers = recipe.method.type === 'static' || recipe.method.type === 'qat'
+  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine]
+  return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
+}

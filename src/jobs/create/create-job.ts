@@ -1,0 +1,154 @@
+/** Makes a job: checks the request against everything it names, resolves every default, records it. */
+import { ulid } from 'ulid'
+import { Recipe, type Training } from '../../contract/recipe.ts'
+import type { DatasetRecord } from '../../datasets/dataset.ts'
+import { getDataset } from '../../datasets/get-dataset.ts'
+import type { Deps } from '../../deps.ts'
+import { targetOf } from '../../engine/targets/index.ts'
+import { getModel } from '../../models/get-model.ts'
+import type { ModelRecord } from '../../models/model.ts'
+import { type ErrorCode, errorRow, FewbitError } from '../../shared/errors.ts'
+import { countUnfinishedJobs } from '../count-unfinished-jobs.ts'
+import type { JobRecord, JobRequest } from '../record/job.ts'
+import { insertJob } from './insert-job.ts'
+import { defaultMetric } from './metric.ts'
+import { type Subject, type Violation, violationsOf } from './violations.ts'
+
+export interface DryRunResult {
+  object: 'dry_run'
+  valid: boolean
+  options: Recipe | null
+  violations: Violation[]
+}
+
+const DEFAULT_SAMPLES = 128
+const RUNTIME_SECONDS = 3600
+const TRAINING_SECONDS = 6 * 3600
+const QUEUE_SECONDS = 86_400
+
+export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: true }): Promise<DryRunResult>
+export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: false }): Promise<JobRecord>
+/** Throws one error that carries all violations with their pointers. */
+export async function createJob(
+  deps: Deps,
+  owner: string,
+  request: JobRequest,
+  { dryRun }: { dryRun: boolean },
+): Promise<DryRunResult | JobRecord> {
+  const subject = await resolveSubject(deps, owner, request)
+  const violations = violationsOf(subject)
+  if (dryRun) {
+    const valid = violations.length === 0
+    return { object: 'dry_run', valid, options: valid ? optionsOf(subject) : null, violations }
+  }
+  if (violations.length > 0 || !subject.model) throw refusal(violations)
+  await refuseTooMany(deps, owner)
+  return insertJob(deps, recordOf(owner, subject, subject.model))
+}
+
+async function refuseTooMany(deps: Deps, owner: string): Promise<void> {
+  const { MAX_QUEUED_JOBS } = deps.config
+  if ((await countUnfinishedJobs(deps, owner)) < MAX_QUEUED_JOBS) return
+  throw new FewbitError('too_many_jobs', `at most ${MAX_QUEUED_JOBS} jobs may be unfinished`)
+}
+
+async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {
+  const [model, calibration, training, evaluation] = await Promise.all([
+    orNull(getModel(deps, owner, request.model_id)),
+    request.calibration ? orNull(getDataset(deps, owner, request.calibration.dataset_id)) : null,
+    request.training ? orNull(getDataset(deps, owner, request.training.dataset_id)) : null,
+    request.evaluation ? orNull(getDataset(deps, owner, request.evaluation.dataset_id)) : null,
+  ])
+  const target = targetOf(request.target)
+  return { config: deps.config, request, target, model, calibration, training, evaluation }
+}
+
+function orNull<T>(found: Promise<T>): Promise<T | null> {
+  return found.catch((error: unknown) => {
+    if (error instanceof FewbitError && error.code === 'not_found') return null
+    throw error
+  })
+}
+
+/** One kind of problem keeps its own code; an id that does not exist is a bad request, not a missing resource. */
+function refusal(violations: Violation[]): FewbitError {
+  const codes = [...new Set(violations.map(({ code }) => code))]
+  const [only] = codes
+  const code: ErrorCode = codes.length === 1 && only && errorRow(only).status === 422 ? only : 'invalid_request'
+  return new FewbitError(code, violations.map(({ detail }) => detail).join('; '), { errors: violations })
+}
+
+function optionsOf({ request, calibration, training, evaluation }: Subject): Recipe {
+  return Recipe.parse({
+    target: request.target,
+    method: request.method,
+    exclude: request.exclude,
+    input_shapes: request.input_shapes,
+    input_values: request.input_values,
+    calibration: calibration
+      ? {
+          samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),
+        }
+      : undefined,
+    training: request.training && training ? trainingOf(request.training, training) : undefined,
+    evaluation: evaluation
+      ? {
+          metric: request.evaluation?.metric ?? defaultMetric(evaluation.labels),
+          samples: Math.min(request.evaluation?.samples ?? evaluation.samples, evaluation.samples),
+        }
+      : undefined,
+    seed: request.seed,
+  })
+}
+
+function trainingOf(request: NonNullable<JobRequest['training']>, { samples }: DatasetRecord): Training {
+  const { dataset_id: _, ...training } = request
+  return { ...training, samples: Math.min(training.samples ?? samples, samples) }
+}
+
+function limitsOf({ method, limits }: JobRequest): JobRecord['limits'] {
+  const seconds = method.type === 'qat' ? TRAINING_SECONDS : RUNTIME_SECONDS
+  return {
+    max_runtime_seconds: limits?.max_runtime_seconds ?? seconds,
+    max_queue_seconds: limits?.max_queue_seconds ?? QUEUE_SECONDS,
+  }
+}
+
+function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecord {
+  const { request, calibration, training, evaluation } = subject
+  const now = new Date().toISOString()
+  return {
+    id: `job_${ulid().toLowerCase()}`,
+    object: 'job',
+    owner,
+    status: 'queued',
+    phase: null,
+    progress: null,
+    created_at: now,
+    queued_at: now,
+    started_at: null,
+    finished_at: null,
+    attempt: 0,
+    version: 1,
+    request,
+    options: optionsOf(subject),
+    limits: limitsOf(request),
+    metrics: null,
+    artifacts: [],
+    checkpoint: null,
+    warnings: [],
+    error: null,
+    sandbox: null,
+    metadata: request.metadata ?? {},
+    inputs: {
+      model: model.files,
+      calibration: inputOf(calibration),
+      training: inputOf(training),
+      evaluation: inputOf(evaluation),
+    },
+  }
+}
+
+function inputOf(dataset: DatasetRecord | null): { sha256: string; spec: unknown } | null {
+  return dataset && { sha256: dataset.sha256, spec: dataset.spec }
+}

@@ -1,0 +1,114 @@
+/** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
+import type { DatasetRecord } from '../../datasets/dataset.ts'
+import type { Target } from '../../engine/targets/target.ts'
+import type { ModelRecord } from '../../models/model.ts'
+import type { Config } from '../../shared/config.ts'
+import type { ErrorCode } from '../../shared/errors.ts'
+import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
+import type { JobRequest } from '../record/job.ts'
+import { fitProblems } from './dataset-fit.ts'
+import { METRICS_OF_LABELS } from './metric.ts'
+import { shapesOfTarget } from './shape-violations.ts'
+import { dataToTrainOn } from './training-violations.ts'
+import { valuesOfInputs } from './value-violations.ts'
+
+export interface Violation {
+  /** JSON pointer into the request */
+  pointer: string
+  code: ErrorCode
+  detail: string
+}
+
+/** The request with everything it names; null = named, but not there, or not named. */
+export interface Subject {
+  config: Pick<Config, 'WEBHOOK_ALLOW_PRIVATE'>
+  request: JobRequest
+  target: Target
+  model: ModelRecord | null
+  calibration: DatasetRecord | null
+  training: DatasetRecord | null
+  evaluation: DatasetRecord | null
+}
+
+type Check = (subject: Subject) => Violation[]
+
+const CHECKS: readonly Check[] = [
+  existence('/model_id', 'model', ({ model_id }) => model_id),
+  existence('/calibration/dataset_id', 'calibration', ({ calibration }) => calibration?.dataset_id),
+  existence('/training/dataset_id', 'training', ({ training }) => training?.dataset_id),
+  existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
+  methodOfTarget,
+  activationsOfTarget,
+  shapesOfTarget,
+  valuesOfInputs,
+  somethingToQuantize,
+  dataToTrainOn,
+  fit('calibration'),
+  fit('training'),
+  fit('evaluation'),
+  labelsOfMetric,
+  webhookAddress,
+]
+
+export const violationsOf = (subject: Subject): Violation[] => CHECKS.flatMap((check) => check(subject))
+
+function existence(
+  pointer: string,
+  key: 'model' | 'calibration' | 'training' | 'evaluation',
+  idIn: (request: JobRequest) => string | undefined,
+): Check {
+  return (subject) => {
+    const id = idIn(subject.request)
+    return id === undefined || subject[key] ? [] : [{ pointer, code: 'not_found', detail: `there is no ${id}` }]
+  }
+}
+
+function methodOfTarget({ request, target }: Subject): Violation[] {
+  const methods: readonly string[] = target.methods
+  if (methods.includes(request.method.type)) return []
+  const detail = `${target.id} supports ${methods.join(', ')}`
+  return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
+}
+
+function activationsOfTarget({ request: { method }, target }: Subject): Violation[] {
+  if (method.type !== 'static' || method.activation_bits === 8) return []
+  if (target.kind === 'integer' && target.wide_activation) return []
+  const detail = `${target.id} has no 16-bit activations`
+  return [{ pointer: '/method/activation_bits', code: 'target_method_mismatch', detail }]
+}
+
+function somethingToQuantize({ model, request, target }: Subject): Violation[] {
+  if (!model || target.kind !== 'integer') return []
+  const excluded = request.exclude?.op_types ?? []
+  const left = Object.keys(model.op_types).filter((op) => !excluded.includes(op))
+  const listed = [...Object.keys(target.operators), ...(target.run_time_operators ?? [])]
+  if (listed.length === 0 || left.some((op) => listed.includes(op))) return []
+  const detail = `no operator is left that ${target.id} computes in integers`
+  return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
+}
+
+function fit(key: 'calibration' | 'training' | 'evaluation'): Check {
+  return ({ model, [key]: dataset }) => {
+    if (!model || !dataset) return []
+    return fitProblems(model, dataset).map((detail) => ({
+      pointer: `/${key}/dataset_id`,
+      code: 'dataset_mismatch',
+      detail,
+    }))
+  }
+}
+
+function labelsOfMetric({ request, evaluation }: Subject): Violation[] {
+  const metric = request.evaluation?.metric
+  if (!metric || !evaluation) return []
+  const rank = METRICS_OF_LABELS[metric]
+  if (rank === undefined || evaluation.labels?.shape.length === rank) return []
+  const found = evaluation.labels ? `they have ${evaluation.labels.shape.length} axes` : 'there are none'
+  const detail = `${metric} needs labels with ${rank} ${rank === 1 ? 'axis' : 'axes'}, ${found}`
+  return [{ pointer: '/evaluation/metric', code: 'dataset_labels_invalid', detail }]
+}
+
+function webhookAddress({ config, request }: Subject): Violation[] {
+  const detail = request.webhook ? refusalOfWebhookUrl(config, request.webhook.url) : null
+  return detail ? [{ pointer: '/webhook/url', code: 'invalid_request', detail }] : []
+}

@@ -1,0 +1,179 @@
+/** The job record: the request, its state machine and what became of it. The record is the truth, the queue is transport. */
+import { z } from 'zod'
+import {
+  Exclude,
+  InputShapes,
+  InputValues,
+  METRIC_NAMES,
+  Method,
+  Recipe,
+  Target,
+  Training,
+} from '../../contract/recipe.ts'
+import { Metrics, Warning } from '../../contract/report.ts'
+import { ERROR_CODES } from '../../shared/errors.ts'
+
+export const JOB_STATUSES = ['queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled', 'expired'] as const
+export type JobStatus = (typeof JOB_STATUSES)[number]
+export const TERMINAL_STATUSES: readonly JobStatus[] = ['succeeded', 'failed', 'canceled', 'expired']
+export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
+
+export const WEBHOOK_EVENTS = ['job.started', 'job.succeeded', 'job.failed', 'job.canceled', 'job.expired'] as const
+
+const Metadata = z
+  .record(z.string().max(64), z.string().max(512))
+  .refine((entries) => Object.keys(entries).length <= 16, 'at most 16 entries')
+
+export const JobRequest = z.strictObject({
+  model_id: z.string(),
+  target: Target,
+  method: Method,
+  calibration: z
+    .strictObject({ dataset_id: z.string(), samples: z.number().int().positive().max(100_000).optional() })
+    .optional(),
+  training: Training.extend({ dataset_id: z.string() }).optional().describe('for the method qat'),
+  evaluation: z
+    .strictObject({
+      dataset_id: z.string(),
+      metric: z.enum(METRIC_NAMES).optional(),
+      samples: z.number().int().positive().optional(),
+    })
+    .optional(),
+  goals: z
+    .strictObject({ max_accuracy_drop: z.number().optional(), min_speedup: z.number().positive().optional() })
+    .optional(),
+  exclude: Exclude.optional(),
+  input_shapes: InputShapes.optional(),
+  input_values: InputValues.optional(),
+  limits: z
+    .strictObject({
+      max_runtime_seconds: z
+        .number()
+        .int()
+        .positive()
+        .max(604_800)
+        .optional()
+        .describe('3600 by default, 21600 for the method qat'),
+      max_queue_seconds: z.number().int().positive().max(604_800).default(86_400),
+    })
+    .optional(),
+  seed: z.number().int().nonnegative().optional(),
+  webhook: z
+    .strictObject({ url: z.url().max(2048), events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional() })
+    .optional(),
+  metadata: Metadata.optional(),
+})
+export type JobRequest = z.infer<typeof JobRequest>
+
+export const JobError = z.object({
+  code: z.enum(ERROR_CODES),
+  stage: z.string().nullable(),
+  detail: z.string(),
+  param: z.string().nullable(),
+  retryable: z.boolean(),
+  hint: z.string().nullable(),
+})
+export type JobError = z.infer<typeof JobError>
+
+const time = z.iso.datetime()
+
+export const ArtifactSummary = z.object({
+  id: z.string(),
+  object: z.literal('artifact'),
+  job_id: z.string(),
+  name: z.string(),
+  content_type: z.string(),
+  size_bytes: z.number().int(),
+  sha256: z.string(),
+  created_at: time,
+})
+export type ArtifactSummary = z.infer<typeof ArtifactSummary>
+
+export const Progress = z.object({
+  fraction: z.number().min(0).max(1),
+  step: z.number().int(),
+  total_steps: z.number().int(),
+  message: z.string(),
+  training: z
+    .object({
+      epoch: z.number(),
+      loss: z.number(),
+      learning_rate: z.number(),
+      samples_per_second: z.number(),
+      seconds_left: z.number(),
+    })
+    .optional()
+    .describe('of a training, while it runs'),
+})
+
+export type Progress = z.infer<typeof Progress>
+
+export const Checkpoint = z.object({
+  object: z.literal('checkpoint'),
+  job_id: z.string(),
+  /** attempt that wrote it */
+  attempt: z.number().int(),
+  step: z.number().int().describe('updates that were done'),
+  size_bytes: z.number().int(),
+  sha256: z.string(),
+  created_at: time,
+})
+export type Checkpoint = z.infer<typeof Checkpoint>
+
+/** What Redis holds; `http` adds `links`. */
+export const JobRecord = z.object({
+  id: z.string(),
+  object: z.literal('job'),
+  owner: z.string(),
+  status: z.enum(JOB_STATUSES),
+  phase: z.string().nullable(),
+  progress: Progress.nullable(),
+  created_at: time,
+  queued_at: time,
+  started_at: time.nullable(),
+  finished_at: time.nullable(),
+  attempt: z.number().int(),
+  /** grows with every change; the weak ETag */
+  version: z.number().int(),
+  request: JobRequest,
+  /** resolved: what the runner is told */
+  options: Recipe,
+  limits: z.object({ max_runtime_seconds: z.number(), max_queue_seconds: z.number() }),
+  metrics: Metrics.nullable(),
+  artifacts: z.array(ArtifactSummary),
+  checkpoint: Checkpoint.nullable().default(null).describe('from which another attempt would go on'),
+  warnings: z.array(Warning),
+  error: JobError.nullable(),
+  /** bubblewrap | rlimits: how the runner was confined; null before it started */
+  sandbox: z.string().nullable(),
+  metadata: Metadata,
+  /** content of the inputs, so that a worker needs no other record */
+  inputs: z.object({
+    model: z.array(z.object({ path: z.string(), sha256: z.string(), size: z.number() })),
+    calibration: z.object({ sha256: z.string(), spec: z.unknown() }).nullable(),
+    training: z.object({ sha256: z.string(), spec: z.unknown() }).nullable().default(null),
+    evaluation: z.object({ sha256: z.string(), spec: z.unknown() }).nullable(),
+  }),
+})
+export type JobRecord = z.infer<typeof JobRecord>
+
+export const JobEvent = z.object({
+  id: z.string().describe('evt_…; pass it as Last-Event-ID or ?after='),
+  object: z.literal('event'),
+  job_id: z.string(),
+  created_at: time,
+  type: z.enum([
+    'job.queued',
+    'job.started',
+    'job.progress',
+    'job.warning',
+    'job.canceling',
+    'job.retrying',
+    'job.succeeded',
+    'job.failed',
+    'job.canceled',
+    'job.expired',
+  ]),
+  data: z.record(z.string(), z.unknown()),
+})
+export type JobEvent = z.infer<typeof JobEvent>

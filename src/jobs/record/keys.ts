@@ -1,0 +1,19 @@
+/** The names of everything that jobs keep in Redis. */
+import type { Deps } from '../../deps.ts'
+
+type KeyDeps = Pick<Deps, 'config'>
+
+export const jobKey = ({ config }: KeyDeps, id: string): string => `${config.REDIS_PREFIX}:job:${id}`
+export const eventsKey = ({ config }: KeyDeps, id: string): string => `${config.REDIS_PREFIX}:job:${id}:events`
+export const artifactKey = ({ config }: KeyDeps, id: string): string => `${config.REDIS_PREFIX}:artifact:${id}`
+
+/** all jobs of an owner; ids sort by time */
+export const ownedKey = ({ config }: KeyDeps, owner: string): string => `${config.REDIS_PREFIX}:owner:${owner}:jobs`
+/** the unfinished jobs of an owner */
+export const unfinishedKey = ({ config }: KeyDeps, owner: string): string =>
+  `${config.REDIS_PREFIX}:owner:${owner}:jobs:unfinished`
+/** the unfinished jobs of all owners */
+export const openKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:jobs:open`
+/** webhooks to send, by stream id of their event */
+export const outboxKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:outbox`
+export const eventCounterKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:events:count`

@@ -1,0 +1,142 @@
+/** Half precision: what overflows stays float32, and nothing else does. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Recipe } from '../../../src/contract/recipe.ts'
+import { float, int, ints } from '../../../src/engine/ir/build.ts'
+import { fromFloat16 } from '../../../src/engine/ir/float16.ts'
+import { float32, int64, view } from '../../../src/engine/ir/tensor.ts'
+import { FewbitError } from '../../../src/shared/errors.ts'
+import { randomData } from '../../kit/data.ts'
+import { type EngineResult, runEngine } from '../../kit/engine.ts'
+import { buildModel, convNet, IMAGE } from '../../kit/model.ts'
+
+const HALF = { target: 'gpu-float16', method: { type: 'float16' } }
+const floatNodes = ({ plan }: EngineResult) => plan.nodes.filter(({ quantized }) => !quantized).map(({ node }) => node)
+
+describe('float16', () => {
+  test('a network converts as a whole, keeps its inputs and outputs, and halves', async () => {
+    const result = await runEngine(convNet({ width: 32 }), randomData(20, IMAGE), HALF)
+    assert.deepEqual(floatNodes(result), [])
+    assert.equal(result.model.graph.inputs[0]!.dtype, 'float32')
+    assert.ok(result.report.metrics.fidelity!.sqnr_db > 45)
+    assert.ok(result.report.metrics.size_bytes.ratio < 0.6)
+    const bare = { ...HALF, method: { type: 'float16', keep_io_types: false } }
+    const { model } = await runEngine(convNet(), randomData(20, IMAGE), bare)
+    assert.deepEqual([model.graph.inputs[0]!.dtype, model.graph.outputs[0]!.dtype], ['float16', 'float16'])
+  })
+
+  test('compat writes what onnxruntime.transformers.float16 writes, with its options', async () => {
+    const method = { type: 'float16', compat: 'onnxruntime', keep_io_types: ['x'], max_finite_val: 0.125 }
+    const { model, report } = await runEngine(convNet(), randomData(20, IMAGE), { target: 'gpu-float16', method })
+    assert.ok([...model.graph.nodes].some(({ name }) => name === 'graph_input_cast0'))
+    assert.deepEqual([model.graph.inputs[0]!.dtype, model.graph.outputs[0]!.dtype], ['float32', 'float16'])
+    const weights = [...model.graph.initializers].filter(({ dtype }) => dtype === 'float16')
+    const largest = weights.flatMap(({ tensor }) => [...fromFloat16(view(tensor!, 'float16'))].map(Math.abs))
+    assert.equal(Math.max(...largest), 0.125)
+    assert.deepEqual(report.options.method, method)
+  })
+
+  test('options of the converter need compat', () => {
+    for (const option of [{ op_block_list: [] }, { max_finite_val: 100 }, { keep_io_types: ['x'] }]) {
+      const { error } = Recipe.safeParse({ target: 'gpu-float16', method: { type: 'float16', ...option } })
+      assert.deepEqual(
+        error?.issues.map(({ path }) => path.join('/')),
+        [`method/${Object.keys(option)[0]}`],
+      )
+    }
+  })
+
+  /** A residual stream that grows beyond float16 and comes back: x [N,8] → y [N,8]. */
+  const growing = (factor: number) => {
+    const m = buildModel()
+    const x = m.input('x', ['N', 8])
+    const before = m.node('MatMul', [x, m.weight('w1', [8, 8])], { name: 'before' })
+    const big = m.node('Mul', [before, m.constant('factor', float32([], [factor]))], { name: 'big' })
+    const square = m.node('Abs', [big], { name: 'abs' })
+    const small = m.node('Div', [square, m.constant('back', float32([], [factor]))], { name: 'small' })
+    m.output(m.node('MatMul', [small, m.weight('w2', [8, 8])], { name: 'after' }), 'y', ['N', 8])
+    return m.bytes()
+  }
+
+  test('values that overflow make an island as small as it can be', async () => {
+    const result = await runEngine(growing(60_000), randomData(40, [8]), HALF)
+    assert.ok(result.report.metrics.fidelity!.sqnr_db > 40, `${result.report.metrics.fidelity!.sqnr_db} dB`)
+    const float = floatNodes(result)
+    assert.ok(float.includes('abs'))
+    assert.ok(!float.includes('before') && !float.includes('after'), float.join())
+    const reason = result.plan.nodes.find(({ node }) => node === 'abs')!.reason
+    assert.match(reason, /float16 ends at 65504/)
+    assert.deepEqual(floatNodes(await runEngine(growing(10), randomData(40, [8]), HALF)), [])
+  })
+
+  test('constants beyond float16 stay float32', async () => {
+    const result = await runEngine(growing(1e6), null, HALF)
+    assert.ok(result.plan.nodes.some(({ reason }) => /constant .* is beyond float16/.test(reason)))
+    assert.ok(result.report.metrics.fidelity!.sqnr_db > 40)
+  })
+
+  test('an epsilon does not become 0', async () => {
+    const m = buildModel()
+    const x = m.input('x', ['N', 8])
+    const nothing = m.node('Sub', [x, x], { name: 'nothing' })
+    const epsilon = m.node('Add', [nothing, m.constant('epsilon', float32([], [1e-9]))], { name: 'epsilon' })
+    const same = m.node('Div', [epsilon, epsilon], { name: 'ratio' })
+    m.output(m.node('MatMul', [same, m.weight('w', [8, 8])], { name: 'm' }), 'y', ['N', 8])
+    const { report, plan } = await runEngine(m.bytes(), randomData(20, [8]), HALF)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 40, JSON.stringify(plan.nodes))
+  })
+
+  test('a mask of minus infinity works, and needs no island', async () => {
+    const m = buildModel()
+    const x = m.input('x', [1, 4, 8])
+    const scores = m.node('MatMul', [x, m.weight('w', [8, 6])], { name: 'scores' })
+    const mask = float32([1, 1, 6], [0, 0, 0, 0, Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    const masked = m.node('Add', [scores, m.constant('mask', mask)], { name: 'masked' })
+    m.output(m.node('Softmax', [masked], { name: 'softmax', attributes: { axis: int(-1) } }), 'y', [1, 4, 6])
+    const result = await runEngine(m.bytes(), randomData(20, [4, 8]), HALF)
+    assert.deepEqual(floatNodes(result), [])
+    assert.ok(result.report.metrics.fidelity!.sqnr_db > 45)
+  })
+
+  test('operators that name a type, or keep float32 arguments, are patched', async () => {
+    const m = buildModel()
+    const x = m.input('x', [1, 2, 4, 4])
+    const resized = m.node('Resize', [x, null, m.constant('scales', float32([4], [1, 1, 2, 2]))], { name: 'resize' })
+    const zeros = m.node('ConstantOfShape', [m.node('Shape', [resized], { name: 'shape' })], { name: 'zeros' })
+    const whole = m.node('Cast', [resized], { name: 'whole', attributes: { to: int(6) } })
+    const again = m.node('Cast', [whole], { name: 'again', attributes: { to: int(1) } })
+    const sum = m.node('Sum', [resized, zeros, again], { name: 'sum' })
+    const leaky = m.node('LeakyRelu', [sum], { name: 'leaky', attributes: { alpha: float(0.1) } })
+    const flat = m.node('Reshape', [leaky, m.constant('to', int64([2], [1, 128]))], { name: 'flat' })
+    m.output(m.node('MatMul', [flat, m.weight('w', [128, 4])], { name: 'head' }), 'y', [1, 4])
+    const result = await runEngine(m.bytes(), randomData(20, [2, 4, 4]), HALF)
+    assert.ok(result.report.metrics.fidelity!.sqnr_db > 40, `${result.report.metrics.fidelity!.sqnr_db} dB`)
+  })
+
+  test('an operator without a float16 form stays float32', async () => {
+    const m = buildModel()
+    const hidden = m.node('MatMul', [m.input('x', ['N', 8]), m.weight('w', [8, 8])], { name: 'product' })
+    m.output(m.node('Celu', [hidden], { name: 'celu' }), 'y', ['N', 8])
+    assert.deepEqual(floatNodes(await runEngine(m.bytes(), randomData(20, [8]), HALF)), ['celu'])
+  })
+
+  test('a product behind a transposition, on which ONNX Runtime crashes, is measured all the same and warned of', async () => {
+    const m = buildModel()
+    const turned = m.node('Transpose', [m.input('x', ['N', 4, 64])], { attributes: { perm: ints([1, 0, 2]) } })
+    m.output(m.node('MatMul', [turned, m.weight('w', [64, 64], 0.1)]), 'y', [4, 'N', 64])
+    const { report } = await runEngine(m.bytes(), randomData(20, [4, 64]), HALF)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 50)
+    assert.ok(report.warnings.some(({ code }) => code === 'crashes_cpu_optimizer'))
+  })
+
+  test('without anything in float32 there is nothing to do', async () => {
+    const m = buildModel()
+    const x = m.input('x', [4], 'int64')
+    m.output(m.node('Add', [x, x], { name: 'twice' }), 'y', [4], 'int64')
+    const code = await runEngine(m.bytes(), null, HALF).then(
+      () => 'succeeded',
+      (error: unknown) => (error instanceof FewbitError ? error.code : String(error)),
+    )
+    assert.equal(code, 'nothing_to_quantize')
+  })
+})

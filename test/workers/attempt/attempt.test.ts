@@ -1,0 +1,123 @@
+/** One attempt as the worker runs it, with a runner of the test's: what it sees of this machine, and what is taken from it. */
+import assert from 'node:assert/strict'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { storeOutput } from '../../../workers/attempt/collect.ts'
+import { runJob } from '../../../workers/attempt/run-job.ts'
+import { openSandbox, type Sandbox } from '../../../workers/process/sandbox.ts'
+import { type Api, startApi } from '../../kit/api.ts'
+import { getJob, type Job, startJob } from '../../kit/client.ts'
+import { mlp } from '../../kit/model.ts'
+
+const OUTPUT_BYTES = 100_000
+const NEVER = new AbortController().signal
+const say = (message: string) => `require('fs').writeSync(3, JSON.stringify(${message}) + '\\n')`
+const tell = (expression: string) =>
+  say(`{ type: 'error', code: 'model_invalid', stage: 'x', detail: JSON.stringify(${expression}) }`)
+const result = (...names: string[]) =>
+  say(`{ type: 'result', files: ${JSON.stringify(names.map((name) => ({ name, content_type: 'a/b' })))} }`)
+
+describe('an attempt', () => {
+  let api: Api
+  let scripts: string
+  let sandboxes: Sandbox[]
+  before(async () => {
+    process.env.SECRET_OF_THE_OPERATOR = 'secret'
+    api = await startApi({ RUNNER_OUTPUT_BYTES: String(OUTPUT_BYTES) })
+    scripts = await mkdtemp(join(tmpdir(), 'fewbit-scripts-'))
+    sandboxes = await Promise.all([openSandbox('auto', [scripts]), openSandbox('off', [scripts])])
+  })
+  after(async () => {
+    await api.close()
+    await rm(scripts, { recursive: true })
+  })
+
+  const run = async (script: string, sandbox = sandboxes[0]!): Promise<Job> => {
+    const job = await startJob(api.url, { method: { type: 'dynamic' }, calibration: undefined }, mlp())
+    const path = join(scripts, 'runner.cjs')
+    await writeFile(path, `${script}; setInterval(() => {}, 1000)`)
+    assert.equal(await runJob(api.deps, { sandbox, runner: [process.execPath, path] }, job.id, NEVER), 'done')
+    return getJob(api.url, job.id)
+  }
+  const answerOf = ({ error }: Job) => {
+    assert.equal(error?.code, 'model_invalid', JSON.stringify(error))
+    return JSON.parse(error.detail)
+  }
+
+  test('sees three variables of the environment, and none of ours', async () => {
+    for (const sandbox of sandboxes) {
+      const names = answerOf(await run(tell('Object.keys(process.env)'), sandbox)) as string[]
+      const own = names.filter((name) => name !== 'PWD')
+      assert.deepEqual(own.toSorted(), ['OMP_NUM_THREADS', 'ORT_DISABLE_TELEMETRY', 'PATH'], sandbox.name)
+    }
+  })
+
+  test('finds its own directory with its model in it, and no other job', async () => {
+    const [here, beside] = answerOf(
+      await run(tell("[require('fs').readdirSync('.'), require('fs').readdirSync('..')]")),
+    ) as string[][]
+    assert.deepEqual(here!.toSorted(), ['model.onnx', 'out'])
+    assert.equal(beside!.length, 1)
+  })
+
+  test('has no descriptor of ours open', async () => {
+    for (const sandbox of sandboxes) {
+      const open = answerOf(
+        await run(
+          tell(
+            `require('fs').readdirSync('/proc/self/fd').map((fd) => { try { return require('fs').readlinkSync('/proc/self/fd/' + fd) } catch { return '' } }).filter((path) => /redis|store|\\.log$/.test(path))`,
+          ),
+          sandbox,
+        ),
+      )
+      assert.deepEqual(open, [], sandbox.name)
+    }
+  })
+
+  const attacks = {
+    'a symbolic link instead of a file': `require('fs').symlinkSync('/etc/hostname', 'out/report.json'); ${result('report.json')}`,
+    'a link to its input': `require('fs').linkSync('model.onnx', 'out/report.json'); ${result('report.json')}`,
+    'a directory instead of a file': `require('fs').mkdirSync('out/report.json'); ${result('report.json')}`,
+    'a pipe instead of a file': `require('child_process').spawnSync('mkfifo', ['out/report.json']); ${result('report.json')}`,
+    'an output directory that is a link': `require('fs').rmdirSync('out'); require('fs').symlinkSync('/etc', 'out'); ${result('hostname')}`,
+    'no report': result('model.onnx'),
+    'a report that is none': `require('fs').writeFileSync('out/report.json', '{"metrics":{}}'); ${result('report.json')}`,
+  }
+  for (const [what, script] of Object.entries(attacks)) {
+    test(`that leaves ${what} fails, and nothing is stored`, async () => {
+      const before = (await stored()).length
+      const job = await run(script, sandboxes[1])
+      assert.deepEqual([job.status, job.error?.code, job.artifacts], ['failed', 'quantization_failed', []])
+      // the model of the first job is the only file that stays
+      assert.ok((await stored()).length <= Math.max(before, 1), String(await stored()))
+    })
+  }
+
+  test('of whose files one is missing or too large keeps none of them', async () => {
+    const directory = await mkdtemp(join(scripts, 'out-'))
+    await writeFile(join(directory, 'small'), 'good')
+    await writeFile(join(directory, 'large'), Buffer.alloc(OUTPUT_BYTES))
+    const before = await stored()
+    for (const [name, code] of [
+      ['missing', 'quantization_failed'],
+      ['large', 'output_limit'],
+    ] as const) {
+      const files = ['small', name].map((one) => ({ name: one, content_type: 'a/b' }))
+      const limits = { seconds: 1, memoryBytes: 1, outputBytes: OUTPUT_BYTES, threads: 1 }
+      await assert.rejects(storeOutput(api.deps, { jobId: 'job_x', directory, files, limits }), { code })
+      assert.deepEqual(await stored(), before, name)
+    }
+  })
+
+  test('leaves no directory behind, whatever happened', async () => {
+    const left = await readdir(join(api.redis.directory, 'jobs'), { recursive: true, withFileTypes: true })
+    assert.deepEqual(
+      left.filter((entry) => entry.isFile()).map(({ name }) => name),
+      [],
+    )
+  })
+
+  const stored = () => api.storedFiles()
+})

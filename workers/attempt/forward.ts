@@ -1,0 +1,77 @@
+/** Passes on what a runner says: the latest progress a few times a second, every warning, every state of a training. */
+
+import type { Message } from '../../src/contract/runner-protocol.ts'
+import type { Deps } from '../../src/deps.ts'
+import type { Claim } from '../../src/jobs/attempt/claim-job.ts'
+import { type PhaseProgress, reportProgress } from '../../src/jobs/attempt/report-progress.ts'
+import { addWarning } from '../../src/jobs/record/add-warning.ts'
+import { messageOf } from '../../src/shared/errors.ts'
+import { storeCheckpoint } from './checkpoint.ts'
+import { createTrainingNews, messageOfTraining } from './training-news.ts'
+
+export interface Forwarder {
+  take(message: Message): void
+  /** what the runner does, as it said last */
+  phase(): string | null
+  /** Writes what is left and stops. */
+  close(): Promise<void>
+}
+
+interface Mail {
+  progress: PhaseProgress | null
+  /** steps of a training that are safe in a file */
+  checkpoint: number | null
+  warnings: { code: string; detail: string }[]
+}
+
+const INTERVAL_MS = 250
+const MAX_WARNINGS = 100
+
+export function openForwarder(deps: Deps, claim: Claim, directory: string): Forwarder {
+  const mail: Mail = { progress: null, checkpoint: null, warnings: [] }
+  const isNews = createTrainingNews()
+  let phase: string | null = null
+  let warned = 0
+  let writing: Promise<void> = Promise.resolve()
+  const write = async () => {
+    const { progress, checkpoint } = mail
+    mail.progress = null
+    mail.checkpoint = null
+    for (const warning of mail.warnings.splice(0)) await addWarning(deps, claim, warning)
+    if (progress) await reportProgress(deps, claim, progress, isNews(progress.training))
+    if (checkpoint !== null) await storeCheckpoint(deps, claim, directory, checkpoint)
+  }
+  const pump = () => {
+    writing = writing
+      .then(write)
+      .catch((error) => deps.log.warn({ reason: messageOf(error) }, 'progress was not written'))
+    return writing
+  }
+  const timer = setInterval(pump, INTERVAL_MS)
+  const takers: { [T in Message['type']]?: (message: Extract<Message, { type: T }>) => void } = {
+    progress: ({ type: _, ...progress }) => {
+      phase = progress.phase
+      const training = phase === 'training' ? mail.progress?.training : undefined
+      mail.progress = { ...progress, ...(training && { training, message: messageOfTraining(progress, training) }) }
+    },
+    training: ({ type: _, step, total_steps, ...training }) => {
+      const fraction = mail.progress?.fraction ?? 0
+      const message = messageOfTraining({ step, total_steps }, training)
+      mail.progress = { phase: 'training', fraction, step, total_steps, message, training }
+    },
+    checkpoint: ({ step }) => {
+      mail.checkpoint = step
+    },
+    warning: ({ code, detail }) => {
+      if (warned++ < MAX_WARNINGS) mail.warnings.push({ code, detail })
+    },
+  }
+  return {
+    take: (message) => (takers[message.type] as ((message: Message) => void) | undefined)?.(message),
+    phase: () => phase,
+    close() {
+      clearInterval(timer)
+      return pump()
+    },
+  }
+}

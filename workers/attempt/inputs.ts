@@ -1,0 +1,61 @@
+/** Copies a job's inputs into its directory and tells the runner what they are. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatasetSpec, type RunnerSpec } from '../../src/contract/recipe.ts'
+import type { Deps } from '../../src/deps.ts'
+import type { JobRecord } from '../../src/jobs/record/job.ts'
+import { FewbitError } from '../../src/shared/errors.ts'
+
+type Dataset = JobRecord['inputs']['calibration']
+
+/** file in the job's directory with the state of training */
+export const CHECKPOINT = 'training.checkpoint'
+
+/** a file of this name asks a training to end and to package the best so far */
+export const STOP_FILE = 'stop'
+
+const PLAIN_NAME = /^[^/\\\0]{1,255}$/
+
+/** The model becomes `model.onnx`, its external data keep their names beside it, output goes to `out`. */
+export async function placeInputs(deps: Deps, job: JobRecord, directory: string): Promise<RunnerSpec> {
+  const [model, ...external] = job.inputs.model
+  if (!model) throw new FewbitError('internal', 'the job has no model')
+  await deps.store.copyTo(model.sha256, join(directory, 'model.onnx'))
+  for (const { path, sha256 } of external) await deps.store.copyTo(sha256, join(directory, plain(path)))
+  await mkdir(join(directory, 'out'))
+  return {
+    recipe: job.options,
+    model: 'model.onnx',
+    ...(await placeDataset(deps, directory, 'calibration', job.inputs.calibration)),
+    ...(await placeDataset(deps, directory, 'training', job.inputs.training)),
+    ...(await placeDataset(deps, directory, 'evaluation', job.inputs.evaluation)),
+    ...(job.request.method.type === 'qat' && { checkpoint: await placeCheckpoint(deps, job, directory) }),
+    output: 'out',
+    threads: deps.config.RUNNER_THREADS,
+    memory_bytes: deps.config.RUNNER_MEMORY_BYTES,
+    max_seconds: job.limits.max_runtime_seconds,
+  }
+}
+
+/** Where training writes its state; what an earlier attempt left is there already. */
+async function placeCheckpoint(deps: Deps, { checkpoint }: JobRecord, directory: string): Promise<string> {
+  if (checkpoint) await deps.store.copyTo(checkpoint.sha256, join(directory, CHECKPOINT))
+  return CHECKPOINT
+}
+
+async function placeDataset(
+  deps: Deps,
+  directory: string,
+  name: 'calibration' | 'training' | 'evaluation',
+  dataset: Dataset,
+): Promise<Partial<RunnerSpec>> {
+  if (!dataset) return {}
+  const path = `${name}.npz`
+  await deps.store.copyTo(dataset.sha256, join(directory, path))
+  return { [name]: { path, spec: DatasetSpec.parse(dataset.spec ?? {}) } }
+}
+
+function plain(name: string): string {
+  if (PLAIN_NAME.test(name) && !name.startsWith('.')) return name
+  throw new FewbitError('model_external_data', `${name} is not a plain file name`)
+}

@@ -1,0 +1,132 @@
+/** Runs one runner process to its end: hands it the spec, listens, enforces the limits, and kills its whole process group. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import type { RunnerSpec } from '../../src/contract/recipe.ts'
+import { type Message, messageReader, type OutputFile } from '../../src/contract/runner-protocol.ts'
+import { FewbitError, isErrorCode, messageOf } from '../../src/shared/errors.ts'
+import { errorOfExit } from './exit.ts'
+import { type Limits, watchLimits } from './limits.ts'
+
+export interface Supervision {
+  /** the complete command line, confinement included */
+  command: readonly string[]
+  /** the job's own directory, where the command starts */
+  directory: string
+  env: Record<string, string>
+  spec: RunnerSpec
+  limits: Limits
+  /** its reason becomes the ending's */
+  signal: AbortSignal
+  /** Asked before a runner is killed for a reason or a broken limit: milliseconds in which it may end by itself. */
+  graceFor?: (cause: unknown) => number
+  /** progress and warnings */
+  onMessage: (message: Message) => void
+  /** the end of what the runner wrote to its standard error */
+  onStderr: (text: string) => void
+}
+
+export type Ending =
+  | { kind: 'finished'; files: OutputFile[] }
+  | { kind: 'failed'; error: FewbitError }
+  | { kind: 'stopped'; reason: unknown }
+
+const MAX_STDERR = 64 << 10
+
+/** Resolves when the process is gone; the first cause of its end counts. */
+export async function supervise(run: Supervision): Promise<Ending> {
+  if (run.signal.aborted) return { kind: 'stopped', reason: run.signal.reason }
+  const child = start(run)
+  let ending: Ending | undefined
+  const end = (reason: Ending) => {
+    ending ??= reason
+    killGroup(child)
+  }
+  let waiting: NodeJS.Timeout | undefined
+  const endLater = (cause: unknown, reason: Ending) => {
+    const ms = ending || waiting ? 0 : (run.graceFor?.(cause) ?? 0)
+    if (ms === 0) end(reason)
+    else waiting = setTimeout(end, ms, reason)
+  }
+  const fail = (error: FewbitError) => endLater(error, { kind: 'failed', error })
+  const stop = () => endLater(run.signal.reason, { kind: 'stopped', reason: run.signal.reason })
+  const unwatch = watchLimits(
+    { pid: child.pid ?? 0, output: join(run.directory, run.spec.output), limits: run.limits },
+    fail,
+  )
+  run.signal.addEventListener('abort', stop, { once: true })
+  listen(child, (message) => receive(message, run.onMessage, end), fail)
+  const stderr = tail(child.stderr!)
+  try {
+    const exit = await exited(child)
+    return ending ?? { kind: 'failed', error: errorOfExit({ ...exit, stderr: stderr() }) }
+  } finally {
+    clearTimeout(waiting)
+    unwatch()
+    run.signal.removeEventListener('abort', stop)
+    if (stderr()) run.onStderr(stderr())
+  }
+}
+
+function start({ command: [file, ...args], directory, env, spec }: Supervision): ChildProcess {
+  const stdio = ['pipe', 'ignore', 'pipe', 'pipe'] as const
+  const child = spawn(file!, args, { cwd: directory, env, detached: true, stdio: [...stdio] })
+  // Standard input stays open: its end tells the runner that the supervisor is gone.
+  child.stdin!.on('error', () => {}).write(`${JSON.stringify(spec)}\n`)
+  return child
+}
+
+function listen(child: ChildProcess, take: (message: Message) => void, fail: (error: FewbitError) => void): void {
+  const read = messageReader(take)
+  const channel = child.stdio[3] as Readable
+  channel.on('error', () => {})
+  channel.on('data', (chunk: Buffer) => {
+    try {
+      read(chunk)
+    } catch (error) {
+      channel.removeAllListeners('data').resume()
+      fail(
+        new FewbitError('runner_crashed', 'the runner sent a message that cannot be read', { cause: messageOf(error) }),
+      )
+    }
+  })
+}
+
+/** Result and error are last words: a thread of the runner blocks on its standard input, so it cannot exit by itself. */
+function receive(message: Message, forward: (message: Message) => void, end: (reason: Ending) => void): void {
+  if (message.type === 'result') end({ kind: 'finished', files: message.files })
+  else if (message.type === 'error') end({ kind: 'failed', error: errorOf(message) })
+  else forward(message)
+}
+
+function errorOf({ code, detail, stage, param, hint }: Extract<Message, { type: 'error' }>): FewbitError {
+  const extra = { stage, ...(param !== undefined && { param }), ...(hint !== undefined && { hint }) }
+  return new FewbitError(isErrorCode(code) ? code : 'quantization_failed', detail, extra)
+}
+
+function exited(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new FewbitError('runner_crashed', 'the runner could not be started', { cause: error })),
+    )
+    child.once('exit', () => killGroup(child))
+    child.once('close', (code, signal) => resolve({ code, signal }))
+  })
+}
+
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // nobody is left in it
+  }
+}
+
+function tail(stream: Readable): () => string {
+  let kept = ''
+  stream.on('error', () => {})
+  stream.on('data', (chunk: Buffer) => {
+    kept = (kept + chunk.toString('utf8')).slice(-MAX_STDERR)
+  })
+  return () => kept
+}
