@@ -30,7 +30,11 @@ export default {
     wall('src-knows-no-workers', 'processes are on top', '^src/', { path: '^(workers|test|bench|examples)/' }),
     wall('engine-is-a-library', 'no HTTP, queue, Redis or store', '^src/engine/', {
       path: '^(src|workers)/',
-      pathNot: '^src/(engine|shared/(errors|version)\\.ts)',
+      pathNot: '^src/(engine/|contract/|shared/(errors|version)\\.ts)',
+    }),
+    wall('contract-imports-nothing', 'the contract crosses every wall', '^src/contract/', {
+      path: '^(src|workers)/',
+      pathNot: '^src/contract/',
     }),
     wall('ir-is-the-bottom', 'the graph knows nobody', '^src/engine/ir/', {
       path: '^src/engine/',
@@ -58,9 +62,14 @@ export default {
       path: '^src/engine/',
       pathNot: '^src/engine/targets/',
     }),
-    wall('quant-below-methods', 'methods use quant, not the other way', '^src/engine/quant/', {
-      path: '^src/engine/(methods|verify|pipeline|prepare|data)',
-    }),
+    wall(
+      'quant-below-methods',
+      'methods use the stages, not the other way',
+      '^src/engine/(quant|plan|calibrate|correct|insert|blockwise)/',
+      {
+        path: '^src/engine/(methods|verify|pipeline|prepare|data)',
+      },
+    ),
     wall('compat-is-a-branch', 'parity with ONNX Runtime knows graphs and arithmetic', '^src/engine/compat/', {
       path: '^src/engine/',
       pathNot: '^src/engine/(compat|ir|ops|onnx/index\\.ts|quant/(math|packed)\\.ts)',
@@ -70,7 +79,7 @@ export default {
     }),
     wall('service-sees-the-contract', 'the service runs no engine, but reads uploads in threads', SERVICE, {
       path: '^src/engine/',
-      pathNot: '^src/engine/(recipe|report)\\.ts|^src/engine/targets/',
+      pathNot: '^src/engine/targets/',
     }),
     wall(
       'resources-know-no-http',

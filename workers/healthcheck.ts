@@ -1,4 +1,4 @@
-/** Health check of a container: `node dist/workers/healthy.js api`, or `worker`, or `notify`. */
+/** Health check of a container: `node dist/workers/healthcheck.js api`, or `worker`, or `notify`. */
 import { readConfig } from '../src/shared/config.ts'
 import { isBeating } from './heartbeat.ts'
 

@@ -51,7 +51,7 @@ test('each health check asks for its own process, and fails where nothing runs',
     const env = { PATH: process.env.PATH, DATA_DIR: join(tmpdir(), 'fewbit-nothing-runs-here'), PORT: '1' }
     assert.equal(spawnSync(process.execPath, [join(ROOT, script!), name], { env }).status, 1, name)
   }
-  assert.match(dockerfile, /^HEALTHCHECK .*"dist\/workers\/healthy\.js", "api"/m)
+  assert.match(dockerfile, /^HEALTHCHECK .*"dist\/workers\/healthcheck\.js", "api"/m)
 })
 
 test('every setting is one that the program reads, and none has a bad value', () => {

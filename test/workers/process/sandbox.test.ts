@@ -75,7 +75,7 @@ test('in a container that hides parts of /proc there are walls too, and no envir
   const directory = await mkdtemp(join(tmpdir(), 'fewbit-sandbox-'))
   t.after(() => rm(directory, { recursive: true, force: true }))
   await chmod(directory, 0o777)
-  const own = pathToFileURL(join(import.meta.dirname, '..', '..', 'workers', 'sandbox.js')).href
+  const own = pathToFileURL(join(import.meta.dirname, '..', '..', '..', 'workers', 'process', 'sandbox.js')).href
   const inside = `console.log(require('os').cpus().length > 0, require('fs').readdirSync('/proc').sort().join())`
   const outside = `const { openSandbox } = await import(${JSON.stringify(own)})
     const { spawnSync } = await import('node:child_process')
