@@ -1,10 +1,11 @@
 /** Makes a data set of a received file: inspects it and records it once per owner and spec. */
-import { ulid } from 'ulid'
+
 import type { DatasetSpec } from '../contract/recipe.ts'
 import type { Warning } from '../contract/report.ts'
 import type { Deps } from '../deps.ts'
 import type { Metadata } from '../models/model.ts'
 import { FewbitError } from '../shared/errors.ts'
+import { newId } from '../shared/ids.ts'
 import { claim, release, withDigest } from '../storage/refs.ts'
 import type { StoredObject } from '../storage/store.ts'
 import type { DatasetRecord } from './dataset.ts'
@@ -51,7 +52,7 @@ async function describe(deps: Deps, owner: string, { name, metadata, spec, file 
     arrays.map((array) => array.name),
   )
   return {
-    id: `ds_${ulid().toLowerCase()}`,
+    id: newId('ds'),
     object: 'dataset',
     owner,
     name,

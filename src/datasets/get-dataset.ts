@@ -1,6 +1,7 @@
 /** Reads one data set of an owner. */
 import type { Deps } from '../deps.ts'
 import { FewbitError } from '../shared/errors.ts'
+import { isId } from '../shared/ids.ts'
 import { DatasetRecord } from './dataset.ts'
 import { datasetKey } from './keys.ts'
 
@@ -13,6 +14,7 @@ export async function getDataset(deps: Deps, owner: string, id: string): Promise
 
 /** The record or null, whoever owns it. */
 export async function findDataset(deps: Deps, id: string): Promise<DatasetRecord | null> {
+  if (!isId('ds', id)) return null
   const text = await deps.redis.get(datasetKey(deps, id))
   return text === null ? null : DatasetRecord.parse(JSON.parse(text))
 }

@@ -1,19 +1,23 @@
 /** The whole API on one screen. */
 import multipart from '@fastify/multipart'
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
-import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import { serializerCompiler } from 'fastify-type-provider-zod'
 import type { Deps } from '../deps.ts'
 import { type Endpoint, mount } from './endpoint.ts'
 import { documentation } from './plugins/documentation.ts'
-import { problems } from './plugins/problems.ts'
+import { json } from './plugins/json.ts'
+import { problems, refuse } from './plugins/problems.ts'
 import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
+import { refuseOnSocket, wire } from './plugins/wire.ts'
 import * as artifacts from './routes/artifacts.ts'
 import * as datasets from './routes/datasets.ts'
 import * as events from './routes/events.ts'
 import * as health from './routes/health.ts'
 import * as jobs from './routes/jobs.ts'
 import * as models from './routes/models.ts'
+import * as problemPages from './routes/problems.ts'
 import * as targets from './routes/targets.ts'
+import { validatorCompiler } from './validation.ts'
 
 type Row = readonly ['GET' | 'POST' | 'DELETE', string, Endpoint]
 
@@ -48,25 +52,41 @@ const ROUTES: readonly Row[] = [
   ['GET', '/v1/artifacts/:id', artifacts.get],
   ['GET', '/v1/artifacts/:id/content', artifacts.content],
 
+  ['GET', '/problems', problemPages.list],
+  ['GET', '/problems/:code', problemPages.get],
+
   ['GET', '/livez', health.live],
   ['GET', '/readyz', health.ready],
 ]
 
-/** longer than a stream's heartbeat, a long poll and the reading of an upload */
-const SILENCE_MS = 180_000
+export interface Patience {
+  /** longer than a stream's heartbeat, a long poll and the reading of an upload: a connection on which nothing moves for so long is cut */
+  silenceMs: number
+  /** for request line and header fields */
+  headMs: number
+}
 
-/** Makes the server; the caller listens and closes. A connection on which nothing moves for `silenceMs` is cut. */
-export function buildApp(deps: Deps, { silenceMs = SILENCE_MS } = {}): FastifyInstance {
+const PATIENCE: Patience = { silenceMs: 180_000, headMs: 20_000 }
+
+/** Makes the server; the caller listens and closes. */
+export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyInstance {
+  const { silenceMs, headMs } = { ...PATIENCE, ...patience }
   const app = fastify({
     loggerInstance: deps.log.child({}, { serializers: logSerializers }) as FastifyBaseLogger,
     genReqId: newRequestId,
     bodyLimit: 1 << 20,
     connectionTimeout: silenceMs,
     forceCloseConnections: 'idle',
+    // Node and Fastify would answer these by themselves, and not as problem+json
+    http: { requireHostHeader: false, headersTimeout: headMs, connectionsCheckingInterval: headMs / 4 },
+    clientErrorHandler: refuseOnSocket,
+    frameworkErrors: (error, request, reply) => void refuse(request, reply, error),
   })
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
+  wire(app)
   requests(app)
+  json(app)
   problems(app)
   documentation(app)
   app.register(async (scope) => mount(scope, deps, ROUTES))

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import { Metadata } from '../models/model.ts'
 import type { Form } from './form.ts'
 import { refused } from './problem.ts'
+import { refusedByZod } from './validation.ts'
 
 /** The field `name`, or the file's own name; at most 200 characters. */
 export function readName(form: Form): string {
@@ -18,13 +19,7 @@ export function readJson<T extends z.ZodType>(form: Form, field: string, schema:
   if (text === undefined || text === '') return absent
   const parsed = schema.safeParse(parseJson(field, text))
   if (parsed.success) return parsed.data
-  throw refused(
-    parsed.error.issues.map(({ path, code, message }) => ({
-      pointer: `/${[field, ...path].join('/')}`,
-      code,
-      detail: message,
-    })),
-  )
+  throw refusedByZod(parsed.error, `/${field}`)
 }
 
 function parseJson(field: string, text: string): unknown {

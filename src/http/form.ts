@@ -24,7 +24,7 @@ export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (for
   refuseEncoded(request)
   refuseTooLarge(request, deps.config.MAX_UPLOAD_BYTES)
   await deps.redis.ping()
-  const form: Form = { fields: {}, files: [] }
+  const form: Form = { fields: emptyFields(), files: [] }
   try {
     await (request.isMultipart() ? readParts : readRaw)(deps, request, form)
     return await use(form)
@@ -32,6 +32,9 @@ export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (for
     await settle(deps, form.files)
   }
 }
+
+/** Clients choose the names. */
+const emptyFields = (): Record<string, string> => Object.create(null)
 
 /** Fastify reads text and JSON by itself; neither is an upload. */
 function refuseType(request: FastifyRequest): void {
@@ -68,7 +71,7 @@ async function readRaw(deps: Deps, request: FastifyRequest, form: Form): Promise
   const limits = { maxBytes: deps.config.MAX_UPLOAD_BYTES, signal: request.gone }
   const received = await receive(deps, source, limits)
   const { name = '', ...fields } = request.query as Record<string, string>
-  form.fields = { ...fields, name }
+  form.fields = Object.assign(emptyFields(), fields, { name })
   form.files.push({ ...received, field: 'file', filename: name })
   verifyDigest(request.headers, received.sha256)
 }

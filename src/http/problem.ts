@@ -1,10 +1,10 @@
 /** From anything thrown to the one shape in which the API says no (RFC 9457). */
-import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { type ErrorCode, type ErrorExtra, FewbitError } from '../shared/errors.ts'
+import { cut } from '../shared/some.ts'
 
 export const Problem = z.object({
-  type: z.string().describe('a URI of the kind of problem'),
+  type: z.string().describe('URL of a page about this kind of problem'),
   title: z.string().describe('constant for each code'),
   status: z.number().int(),
   detail: z.string().describe('what is wrong this time'),
@@ -15,14 +15,20 @@ export const Problem = z.object({
   errors: z
     .array(
       z.object({
-        pointer: z.string().describe('JSON pointer into the request'),
+        pointer: z.string().describe('JSON pointer into the request; empty: the whole body'),
         code: z.string(),
         detail: z.string(),
       }),
     )
-    .optional(),
+    .optional()
+    .describe('the first problems of the request; `detail` says how many there are'),
 })
 export type Problem = z.infer<typeof Problem>
+
+/** how many problems of one request are told */
+export const MOST_ERRORS = 20
+const MOST_TEXT = 2000
+const MOST_POINTER = 500
 
 /** Fastify's own refusals, and the multipart parser's. */
 const FOREIGN: Record<string, ErrorCode> = {
@@ -31,6 +37,8 @@ const FOREIGN: Record<string, ErrorCode> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed_request',
   FST_ERR_CTP_INVALID_JSON_BODY: 'malformed_request',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed_request',
+  FST_ERR_BAD_URL: 'malformed_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'uri_too_long',
   FST_REQ_FILE_TOO_LARGE: 'payload_too_large',
   FST_PARTS_LIMIT: 'payload_too_large',
   FST_FILES_LIMIT: 'payload_too_large',
@@ -41,12 +49,9 @@ const FOREIGN: Record<string, ErrorCode> = {
   ECONNRESET: 'upload_aborted',
 }
 
-const POINTERS: Record<string, string> = { body: '', querystring: '/query', params: '/path', headers: '/headers' }
-
 /** Never leaks what an unexpected error says. */
 export function toFewbitError(error: unknown): FewbitError {
   if (error instanceof FewbitError) return error
-  if (hasZodFastifySchemaValidationErrors(error)) return invalid(error)
   const {
     code = '',
     message = '',
@@ -58,43 +63,42 @@ export function toFewbitError(error: unknown): FewbitError {
     : new FewbitError('internal', 'Something went wrong on our side.', { cause: error })
 }
 
-export function toProblem(error: FewbitError, { url, id }: { url: string; id: string }): Problem {
+export interface Asked {
+  /** as it was sent, query included */
+  url: string
+  /** of the request */
+  id: string
+  /** scheme, host and port under which the client reaches the API */
+  origin: string
+}
+
+export function toProblem(error: FewbitError, { url, id, origin }: Asked): Problem {
   const { hint, param, errors } = error.extra
   const all =
     errors ?? (param === undefined ? undefined : [{ pointer: param, code: error.code, detail: error.message }])
   return {
-    type: `urn:fewbit:problem:${error.code}`,
+    type: `${origin}/problems/${error.code}`,
     title: error.title,
     status: error.status,
-    detail: error.message,
-    instance: url.split('?')[0]!,
+    detail: cut(error.message, MOST_TEXT),
+    instance: cut(url.split('?')[0]!, MOST_POINTER),
     code: error.code,
     request_id: id,
-    ...(hint && { hint }),
-    ...(all && { errors: all }),
+    ...(hint && { hint: cut(hint, MOST_TEXT) }),
+    ...(all && { errors: all.slice(0, MOST_ERRORS).map(short) }),
   }
 }
 
-type ValidationError = Parameters<typeof hasZodFastifySchemaValidationErrors>[0] & {
-  validationContext?: string
-  validation: { instancePath: string; keyword: string; message?: string }[]
-}
+const short = ({ pointer, code, detail }: { pointer: string; code: string; detail: string }) => ({
+  pointer: cut(pointer, MOST_POINTER),
+  code,
+  detail: cut(detail, MOST_TEXT),
+})
 
-function invalid(error: unknown): FewbitError {
-  const { validation, validationContext = 'body' } = error as ValidationError
-  const base = POINTERS[validationContext] ?? ''
-  const errors = validation.map(({ instancePath, keyword, message = 'not valid' }) => ({
-    pointer: base + instancePath,
-    code: keyword,
-    detail: message,
-  }))
-  return refused(errors)
-}
-
-/** One error for several problems of a request. */
-export function refused(errors: NonNullable<ErrorExtra['errors']>): FewbitError {
+/** One error for several problems of a request; `count`: how many there are when not all are given. */
+export function refused(errors: NonNullable<ErrorExtra['errors']>, count = errors.length): FewbitError {
   const [first] = errors
-  const detail =
-    errors.length === 1 && first ? `${first.pointer || 'body'}: ${first.detail}` : `${errors.length} problems`
+  const rest = count > errors.length ? `, of which ${errors.length} are told` : ''
+  const detail = count === 1 && first ? `${first.pointer || 'body'}: ${first.detail}` : `${count} problems${rest}`
   return new FewbitError('invalid_request', detail, { errors })
 }

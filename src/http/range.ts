@@ -1,7 +1,7 @@
 /** Reads a Range field of one byte range (RFC 9110 §14). */
 import type { ByteRange } from '../storage/store.ts'
 
-const ONE_RANGE = /^bytes=(\d*)-(\d*)$/
+const ONE_RANGE = /^bytes=(\d*)-(\d*)$/i
 
 /** undefined: not one byte range, to be ignored. */
 export function parseRange(field: string, size: number): ByteRange | 'unsatisfiable' | undefined {

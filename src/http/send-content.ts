@@ -5,7 +5,7 @@ import type { Content } from '../artifacts/content.ts'
 import { FewbitError } from '../shared/errors.ts'
 import type { ByteRange } from '../storage/store.ts'
 import { toBase64 } from './declared-digest.ts'
-import { matchesEtag } from './etag.ts'
+import { matchesEtag, requireMatch } from './etag.ts'
 import { parseRange } from './range.ts'
 
 const IMMUTABLE = 'private, max-age=31536000, immutable'
@@ -17,6 +17,7 @@ export interface ContentCall {
 
 export async function sendContent({ request, reply }: ContentCall, content: Content): Promise<FastifyReply> {
   const etag = `"sha256-${content.sha256}"`
+  requireMatch(request.headers['if-match'], etag)
   if (matchesEtag(request.headers['if-none-match'], etag)) {
     return reply.code(304).headers({ etag, 'cache-control': IMMUTABLE }).send()
   }

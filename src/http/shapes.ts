@@ -1,13 +1,23 @@
 /** Shapes that several endpoints share: ids, pages, links. */
 import { z } from 'zod'
+import type { IdPrefix } from '../shared/ids.ts'
 
-export const idOf = (prefix: string, what: string) =>
+export const idOf = (prefix: IdPrefix, what: string) =>
   z.object({ id: z.string().min(1).max(100).describe(`${prefix}_…: id of the ${what}`) })
 
-export const Page = z.object({
-  limit: z.coerce.number().int().min(1).default(20).transform(atMost100).describe('how many, at most 100'),
-  after: z.string().max(200).optional().describe('`next_cursor` of the page before'),
-})
+const limit = z.coerce.number().int().min(1).default(20).transform(atMost100).describe('how many, at most 100')
+
+/** The query of a list whose cursors match `cursor`; a parameter that the list does not know is refused. */
+export const pageOf = (cursor: RegExp) =>
+  z.strictObject({
+    limit,
+    after: z
+      .string()
+      .max(200)
+      .regex(cursor, 'not a cursor of this list')
+      .optional()
+      .describe('`next_cursor` of the page before'),
+  })
 
 function atMost100(limit: number): number {
   return Math.min(limit, 100)

@@ -19,10 +19,18 @@ const BY_STATUS: Record<JobStatus, (job: JobRecord) => JobChange | null> = {
   expired: refuse,
 }
 
-/** Throws not_found, job_already_finished. */
-export async function cancelJob(deps: Deps, owner: string, id: string): Promise<JobRecord> {
+/** Throws not_found, job_already_finished, and what `check` throws of the job as it is when it would be canceled. */
+export async function cancelJob(
+  deps: Deps,
+  owner: string,
+  id: string,
+  check: (job: JobRecord) => void = () => {},
+): Promise<JobRecord> {
   await getJob(deps, owner, id)
-  const job = await changeJob(deps, id, ({ record }) => BY_STATUS[record.status](record))
+  const job = await changeJob(deps, id, ({ record }) => {
+    check(record)
+    return BY_STATUS[record.status](record)
+  })
   if (job.status === 'canceled') {
     await dequeueJob(deps, id)
     await dropCheckpoint(deps, id)

@@ -2,6 +2,7 @@
 import type { Deps } from '../deps.ts'
 import { nameOf } from '../engine/targets/index.ts'
 import { FewbitError } from '../shared/errors.ts'
+import { isId } from '../shared/ids.ts'
 import type { JobRecord, JobStatus } from './record/job.ts'
 import { ownedKey } from './record/keys.ts'
 import { loadJobs } from './record/load-job.ts'
@@ -27,7 +28,8 @@ export interface JobPage {
 }
 
 const BATCH = 100
-const CURSOR = /^job_[0-9a-z]+$/
+/** base64url of an id */
+export const JOB_CURSOR = /^[\w-]{40}$/
 
 const FILTERS: ((query: JobQuery, job: JobRecord) => boolean)[] = [
   ({ status }, job) => status === undefined || job.status === status,
@@ -68,6 +70,6 @@ const encode = (id: string): string => Buffer.from(id).toString('base64url')
 
 function decode(cursor: string): string {
   const id = Buffer.from(cursor, 'base64url').toString()
-  if (!CURSOR.test(id)) throw new FewbitError('invalid_request', 'not a cursor of this list', { param: '/after' })
+  if (!isId('job', id)) throw new FewbitError('invalid_request', 'not a cursor of this list', { param: '/after' })
   return id
 }

@@ -1,6 +1,6 @@
 /** Makes a model of received files: inspects them and records them once per owner. */
-import { ulid } from 'ulid'
 import type { Deps } from '../deps.ts'
+import { newId } from '../shared/ids.ts'
 import { claim, release, withDigest } from '../storage/refs.ts'
 import type { Store } from '../storage/store.ts'
 import { findModel } from './get-model.ts'
@@ -41,7 +41,7 @@ async function findSame(deps: Deps, owner: string, files: readonly ModelFile[]):
 async function describe(deps: Deps, owner: string, { name, metadata, files }: NewModel): Promise<ModelRecord> {
   const summary = await inspectStored(deps.store, files)
   return {
-    id: `mdl_${ulid().toLowerCase()}`,
+    id: newId('mdl'),
     object: 'model',
     owner,
     name,

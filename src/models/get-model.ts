@@ -1,6 +1,7 @@
 /** Reads one model of an owner. */
 import type { Deps } from '../deps.ts'
 import { FewbitError } from '../shared/errors.ts'
+import { isId } from '../shared/ids.ts'
 import { modelKey } from './keys.ts'
 import { ModelRecord } from './model.ts'
 
@@ -13,6 +14,7 @@ export async function getModel(deps: Deps, owner: string, id: string): Promise<M
 
 /** The record or null, whoever owns it. */
 export async function findModel(deps: Deps, id: string): Promise<ModelRecord | null> {
+  if (!isId('mdl', id)) return null
   const text = await deps.redis.get(modelKey(deps, id))
   return text === null ? null : ModelRecord.parse(JSON.parse(text))
 }

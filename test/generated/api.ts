@@ -233,7 +233,7 @@ export interface paths {
         };
         /**
          * List or stream the events of a job
-         * @description A JSON list, oldest first; or, with `Accept: text/event-stream`, a stream that stays open until the job has finished. Ids are the same in both: `Last-Event-ID` and `?after=` resume behind an event.
+         * @description A JSON list, oldest first; or, with `Accept: text/event-stream`, a stream that stays open until the job has finished. Who connects again behind the last event of a finished job is answered 204, which tells a browser to stop. Ids are the same in both: `Last-Event-ID` and `?after=` resume behind an event.
          */
         get: operations["listJobEvents"];
         put?: never;
@@ -336,6 +336,46 @@ export interface paths {
          * @description Its bytes, which never change; strong ETag, ranges, digest.
          */
         get: operations["getArtifactContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the kinds of problems
+         * @description Every code that an error answer, or the error of a job, may carry.
+         */
+        get: operations["listProblems"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/problems/{code}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a kind of problem
+         * @description What a code means. The `type` of every error answer is the URL of this page.
+         */
+        get: operations["getProblem"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1348,7 +1388,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "payload_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -1765,7 +1805,7 @@ export interface components {
             shape: (number | string | null)[] | null;
         };
         Problem: {
-            /** @description a URI of the kind of problem */
+            /** @description URL of a page about this kind of problem */
             type: string;
             /** @description constant for each code */
             title: string;
@@ -1779,12 +1819,27 @@ export interface components {
             request_id: string;
             /** @description what to do about it */
             hint?: string;
+            /** @description the first problems of the request; `detail` says how many there are */
             errors?: {
-                /** @description JSON pointer into the request */
+                /** @description JSON pointer into the request; empty: the whole body */
                 pointer: string;
                 code: string;
                 detail: string;
             }[];
+        };
+        ProblemKind: {
+            code: string;
+            title: string;
+            status: number;
+            /** @description whether the same request may succeed later */
+            retryable: boolean;
+        };
+        ProblemKindList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["ProblemKind"][];
+            /** @constant */
+            has_more: false;
         };
         QatMethod: {
             /**
@@ -2480,7 +2535,16 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `payload_too_large`: The upload is too large */
+        /** @description `precondition_failed`: The resource is not in the state that the request requires */
+        PreconditionFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `payload_too_large`: The request body is too large */
         ContentTooLarge: {
             headers: {
                 [name: string]: unknown;
@@ -2647,7 +2711,12 @@ export interface operations {
     getModel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description mdl_…: id of the model */
                 id: string;
@@ -2659,13 +2728,25 @@ export interface operations {
             /** @description The model */
             200: {
                 headers: {
+                    /** @description the state of the resource */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Model"];
                 };
             };
+            /** @description The ETag is still the same */
+            304: {
+                headers: {
+                    /** @description as before */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2674,7 +2755,12 @@ export interface operations {
     deleteModel: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description mdl_…: id of the model */
                 id: string;
@@ -2692,6 +2778,7 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2751,6 +2838,7 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             416: components["responses"]["RangeNotSatisfiable"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
@@ -2842,7 +2930,12 @@ export interface operations {
     getDataset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description ds_…: id of the data set */
                 id: string;
@@ -2854,13 +2947,25 @@ export interface operations {
             /** @description The data set */
             200: {
                 headers: {
+                    /** @description the state of the resource */
+                    ETag?: string;
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Dataset"];
                 };
             };
+            /** @description The ETag is still the same */
+            304: {
+                headers: {
+                    /** @description as before */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2869,7 +2974,12 @@ export interface operations {
     deleteDataset: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description ds_…: id of the data set */
                 id: string;
@@ -2887,6 +2997,7 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3026,10 +3137,12 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description `wait=n`: seconds to wait, at most 50 */
-                prefer?: string;
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
                 /** @description the ETag seen last */
                 "if-none-match"?: string;
+                /** @description `wait=n`: seconds to wait, at most 50 */
+                prefer?: string;
             };
             path: {
                 /** @description job_…: id of the job */
@@ -3042,7 +3155,7 @@ export interface operations {
             /** @description The job */
             200: {
                 headers: {
-                    /** @description weak: the version of the job */
+                    /** @description the state of the resource */
                     ETag?: string;
                     [name: string]: unknown;
                 };
@@ -3060,6 +3173,7 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3068,7 +3182,12 @@ export interface operations {
     cancelJob: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
             path: {
                 /** @description job_…: id of the job */
                 id: string;
@@ -3097,6 +3216,7 @@ export interface operations {
             };
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3133,6 +3253,13 @@ export interface operations {
                     "application/json": components["schemas"]["EventList"];
                     "text/event-stream": string;
                 };
+            };
+            /** @description The job has finished and the stream has nothing left: do not connect again */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
@@ -3235,6 +3362,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3321,7 +3449,61 @@ export interface operations {
                 content?: never;
             };
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
             416: components["responses"]["RangeNotSatisfiable"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listProblems: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All kinds */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemKindList"];
+                    "text/html": string;
+                };
+            };
+            406: components["responses"]["NotAcceptable"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getProblem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description the `code` of an error answer */
+                code: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The kind of problem */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProblemKind"];
+                    "text/html": string;
+                };
+            };
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];

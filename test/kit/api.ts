@@ -2,7 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Deps } from '../../src/deps.ts'
-import { buildApp } from '../../src/http/app.ts'
+import { buildApp, type Patience } from '../../src/http/app.ts'
 import { closeDeps, openDeps } from '../../src/open-deps.ts'
 import { readConfig } from '../../src/shared/config.ts'
 import { createLogger } from '../../src/shared/log.ts'
@@ -17,7 +17,7 @@ export interface Api {
   close(): Promise<void>
 }
 
-export async function startApi(env: Record<string, string> = {}, options: { silenceMs?: number } = {}): Promise<Api> {
+export async function startApi(env: Record<string, string> = {}, options: Partial<Patience> = {}): Promise<Api> {
   const redis = await startRedis()
   const { directory } = redis
   const config = readConfig({ DATA_DIR: directory, REDIS_URL: redis.url, LOG_LEVEL: 'silent', ...env })

@@ -2,12 +2,12 @@
 import { constants } from 'node:fs'
 import { lstat, open } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ulid } from 'ulid'
 import { Report } from '../../src/contract/report.ts'
 import type { OutputFile } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { ArtifactSummary } from '../../src/jobs/record/job.ts'
 import { FewbitError, messageOf } from '../../src/shared/errors.ts'
+import { newId } from '../../src/shared/ids.ts'
 import { claim, release } from '../../src/storage/refs.ts'
 import { type Limits, tooMuchOutput } from '../process/limits.ts'
 
@@ -88,7 +88,7 @@ async function storeFile(
     throw tooMuchOutput(limits)
   }
   const { sha256 } = await deps.store.put(file.createReadStream(), { maxBytes: Math.max(room, 1) })
-  const id = `art_${ulid().toLowerCase()}`
+  const id = newId('art')
   await claim(deps, sha256, `artifact:${id}`)
   const created_at = new Date().toISOString()
   return { id, object: 'artifact' as const, job_id: jobId, name, content_type, size_bytes, sha256, created_at }

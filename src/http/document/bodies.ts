@@ -53,13 +53,18 @@ export const REPORT = {
   },
 }
 
+export const PAGE = {
+  responses: { 200: { content: { 'text/html': { schema: { type: 'string' } } } } },
+}
+
 export const CONDITIONAL = {
-  responses: { 200: { headers: { ETag: text('weak: the version of the job') } }, 304: NOT_CHANGED },
+  responses: { 200: { headers: { ETag: text('the state of the resource') } }, 304: NOT_CHANGED },
 }
 
 export const EVENT_STREAM = {
   responses: {
     200: { content: { 'text/event-stream': { schema: { type: 'string', description: 'one frame for each event' } } } },
+    204: { description: 'The job has finished and the stream has nothing left: do not connect again' },
   },
 }
 

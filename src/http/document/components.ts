@@ -20,6 +20,7 @@ import { EventList } from '../routes/events.ts'
 import { Health } from '../routes/health.ts'
 import { ArtifactList, CheckpointList, DryRun, Job, JobList } from '../routes/jobs.ts'
 import { ModelList } from '../routes/models.ts'
+import { ProblemKind, ProblemKindList } from '../routes/problems.ts'
 import { Target, TargetList } from '../routes/targets.ts'
 
 const COMPONENTS: Record<string, z.ZodType> = {
@@ -46,6 +47,8 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ModelList,
   Port,
   Problem,
+  ProblemKind,
+  ProblemKindList,
   QatMethod,
   Recipe,
   Report,

@@ -11,6 +11,7 @@ const NAMES: Record<number, string> = {
   404: 'NotFound',
   406: 'NotAcceptable',
   409: 'Conflict',
+  412: 'PreconditionFailed',
   413: 'ContentTooLarge',
   415: 'UnsupportedMediaType',
   416: 'RangeNotSatisfiable',

@@ -20,6 +20,7 @@ export const INFO = {
     { name: 'jobs', description: 'Quantizations, their progress and reports' },
     { name: 'artifacts', description: 'What jobs made' },
     { name: 'webhooks', description: 'What the service calls' },
+    { name: 'problems', description: 'What the codes of error answers mean' },
     { name: 'health', description: 'For those who run the service' },
   ],
 }

@@ -1,7 +1,9 @@
-/** Every refusal of the API, Fastify's own included, leaves as problem+json. */
+/** Every refusal of the API, Fastify's and Node's own included, leaves as problem+json. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { FewbitError } from '../../shared/errors.ts'
+import { cut } from '../../shared/some.ts'
 import { allowedMethods } from '../allowed-methods.ts'
+import { originOf } from '../origin.ts'
 import { toFewbitError, toProblem } from '../problem.ts'
 
 const RETRY_AFTER_SECONDS = 2
@@ -13,24 +15,26 @@ export function problems(app: FastifyInstance): void {
   app.addHook('onResponse', async (request) => discardRest(request))
 }
 
-function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
+export function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = toFewbitError(thrown)
   if (error.status >= 500) request.log.error({ err: error.extra.cause ?? error, code: error.code }, error.message)
   if (error.retryable && error.status !== 500) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  const { url, id } = request
   return reply
     .code(error.status)
+    .header('x-request-id', id)
     .header('cache-control', 'no-store')
     .header('content-type', 'application/problem+json; charset=utf-8')
     .serializer((payload: string) => payload)
-    .send(JSON.stringify(toProblem(error, request)))
+    .send(JSON.stringify(toProblem(error, { url, id, origin: originOf(request) })))
 }
 
 function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FewbitError {
   const path = request.url.split('?')[0]!
   const methods = allowedMethods(app.routePatterns, path)
-  if (methods.length === 0) return new FewbitError('not_found', `there is nothing at ${path}`)
+  if (methods.length === 0) return new FewbitError('not_found', `there is nothing at ${cut(path)}`)
   reply.header('allow', methods.join(', '))
-  return new FewbitError('method_not_allowed', `${path} knows ${methods.join(', ')}`)
+  return new FewbitError('method_not_allowed', `${cut(path)} knows ${methods.join(', ')}`)
 }
 
 /** A client may still be sending what was refused: read it away for a while, so that it sees the answer and no reset. */

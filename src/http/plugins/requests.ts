@@ -1,6 +1,7 @@
 /** What every request gets: an id, log lines without bodies or query, and a signal that fires when nobody listens any more. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ulid } from 'ulid'
+import { FewbitError } from '../../shared/errors.ts'
 import type { RoutePattern } from '../allowed-methods.ts'
 
 declare module 'fastify' {
@@ -30,9 +31,25 @@ export function requests(app: FastifyInstance): void {
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id)
+    requireOneHost(request)
+    refuseLongTarget(request)
     request.gone = AbortSignal.any([app.closing.signal, disconnected(request, reply.raw)])
   })
   app.addHook('preClose', async () => app.closing.abort())
+}
+
+const LONGEST_TARGET = 8000
+
+/** RFC 9112 §3.2: exactly one, in a request of HTTP/1.1. */
+function requireOneHost({ raw }: FastifyRequest): void {
+  const count = raw.rawHeaders.filter((name, i) => i % 2 === 0 && /^host$/i.test(name)).length
+  if (count === 1 || (count === 0 && raw.httpVersion === '1.0')) return
+  throw new FewbitError('malformed_request', `the request has ${count || 'no'} Host fields`)
+}
+
+function refuseLongTarget({ raw }: FastifyRequest): void {
+  if ((raw.url?.length ?? 0) > LONGEST_TARGET)
+    throw new FewbitError('uri_too_long', `at most ${LONGEST_TARGET} characters are accepted`)
 }
 
 function disconnected(

@@ -29,7 +29,7 @@ export const content = endpoint(
     summary: 'Download an artifact',
     description: 'Its bytes, which never change; strong ETag, ranges, digest.',
     params: Id,
-    'x-errors': ['not_found', 'range_not_satisfiable'],
+    'x-errors': ['not_found', 'precondition_failed', 'range_not_satisfiable'],
     'x-document': DOWNLOAD,
   },
   async ({ deps, owner, params, request, reply }) =>

@@ -7,14 +7,19 @@ import { deleteDataset } from '../../datasets/delete-dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
 import { listDatasets } from '../../datasets/list-datasets.ts'
 import type { Deps } from '../../deps.ts'
-import { BINARY, upload } from '../document/bodies.ts'
+import { idPattern } from '../../shared/ids.ts'
+import { Conditions, sendUnlessKnown } from '../conditions.ts'
+import { BINARY, CONDITIONAL, upload } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
+import { requireMatch } from '../etag.ts'
 import { type Form, withForm } from '../form.ts'
 import { readJson, readMetadata, readName } from '../form-fields.ts'
 import { refused } from '../problem.ts'
-import { answer, idOf, listOf, NoContent, Page } from '../shapes.ts'
+import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 
 const Id = idOf('ds', 'data set')
+/** what a data set is never changes */
+const etagOf = (id: string): string => `"${id}"`
 export const Dataset = DatasetRecord.omit({ owner: true })
 export const DatasetList = listOf(Dataset)
 
@@ -25,7 +30,7 @@ export const create = endpoint(
     summary: 'Upload a data set',
     description:
       'An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. The same bytes again answer 200 with the data set that exists.',
-    querystring: z.object({
+    querystring: z.strictObject({
       name: z.string().max(200).optional().describe('name of the data set, for raw uploads'),
       spec: z.string().max(10_000).optional().describe('the spec as JSON, for raw uploads'),
     }),
@@ -75,7 +80,7 @@ export const list = endpoint(
     tags: ['datasets'],
     summary: 'List data sets',
     description: 'Newest first.',
-    querystring: Page,
+    querystring: pageOf(idPattern('ds')),
     response: { 200: answer('A page of data sets', DatasetList) },
   },
   async ({ deps, owner, query }) => ({ object: 'list', ...(await listDatasets(deps, owner, query)) }),
@@ -88,10 +93,13 @@ export const get = endpoint(
     summary: 'Get a data set',
     description: 'Its arrays, labels and number of samples.',
     params: Id,
+    headers: Conditions,
     response: { 200: answer('The data set', Dataset) },
-    'x-errors': ['not_found'],
+    'x-errors': ['not_found', 'precondition_failed'],
+    'x-document': CONDITIONAL,
   },
-  ({ deps, owner, params }) => getDataset(deps, owner, params.id),
+  async ({ deps, owner, params, headers, reply }) =>
+    sendUnlessKnown(reply, headers, etagOf(params.id), await getDataset(deps, owner, params.id)),
 )
 
 export const remove = endpoint(
@@ -101,10 +109,13 @@ export const remove = endpoint(
     summary: 'Delete a data set',
     description: 'Refused while a job that is not finished needs it.',
     params: Id,
+    headers: Conditions,
     response: { 204: NoContent },
-    'x-errors': ['not_found', 'in_use'],
+    'x-errors': ['not_found', 'in_use', 'precondition_failed'],
   },
-  async ({ deps, owner, params, reply }) => {
+  async ({ deps, owner, params, headers, reply }) => {
+    await getDataset(deps, owner, params.id)
+    requireMatch(headers['if-match'], etagOf(params.id))
     await deleteDataset(deps, owner, params.id)
     return reply.code(204).send()
   },

@@ -4,16 +4,18 @@ import { METHOD_NAMES, Recipe } from '../../contract/recipe.ts'
 import { cancelJob } from '../../jobs/cancel-job.ts'
 import { createJob } from '../../jobs/create/create-job.ts'
 import { getJob } from '../../jobs/get-job.ts'
-import { listJobs } from '../../jobs/list-jobs.ts'
+import { JOB_CURSOR, listJobs } from '../../jobs/list-jobs.ts'
 import { ArtifactSummary, Checkpoint, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/record/job.ts'
 import { viewJob } from '../../jobs/record/view-job.ts'
+import { idPattern } from '../../shared/ids.ts'
+import { Conditions } from '../conditions.ts'
 import { ACCEPTED, CONDITIONAL, REPORT } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
-import { matchesEtag } from '../etag.ts'
+import { matchesEtag, requireMatch } from '../etag.ts'
 import { followPreference, parseWait } from '../prefer.ts'
 import { findReport } from '../report.ts'
 import { sendContent } from '../send-content.ts'
-import { answer, idOf, listOf, Page } from '../shapes.ts'
+import { answer, idOf, listOf, pageOf } from '../shapes.ts'
 
 const Id = idOf('job', 'job')
 const RETRY_AFTER_SECONDS = 1
@@ -56,7 +58,7 @@ export const create = endpoint(
     summary: 'Quantize a model',
     description:
       'Checks the recipe against target, model and data before it accepts: all problems come at once, each with a pointer. With `dry_run=true` nothing is made and the answer tells the resolved options and the violations.',
-    querystring: z.object({ dry_run: z.stringbool().default(false).describe('only check and resolve') }),
+    querystring: z.strictObject({ dry_run: z.stringbool().default(false).describe('only check and resolve') }),
     body: JobRequest,
     response: { 200: answer('The result of a dry run', DryRun), 202: answer('The job was accepted', Job) },
     'x-errors': [
@@ -85,10 +87,10 @@ export const list = endpoint(
     tags: ['jobs'],
     summary: 'List jobs',
     description: 'Newest first.',
-    querystring: Page.extend({
+    querystring: pageOf(JOB_CURSOR).extend({
       status: z.enum(JOB_STATUSES).optional(),
-      model_id: z.string().max(100).optional(),
-      target: z.string().optional().describe('a built-in target, or the id of a profile'),
+      model_id: z.string().regex(idPattern('mdl'), 'not the id of a model').optional(),
+      target: z.string().min(1).max(200).optional().describe('a built-in target, or the id of a profile'),
       method: z.enum(METHOD_NAMES).optional(),
       created_after: z.iso.datetime({ offset: true }).optional(),
     }),
@@ -108,12 +110,11 @@ export const get = endpoint(
     description:
       'With `If-None-Match` a poll that sees no change costs a 304. With `Prefer: wait=20` the answer waits, at most 50 s, until the job has finished, or, together with If-None-Match, until it has changed.',
     params: Id,
-    headers: z.looseObject({
+    headers: Conditions.extend({
       prefer: z.string().optional().describe('`wait=n`: seconds to wait, at most 50'),
-      'if-none-match': z.string().optional().describe('the ETag seen last'),
     }),
     response: { 200: answer('The job', Job) },
-    'x-errors': ['not_found'],
+    'x-errors': ['not_found', 'precondition_failed'],
     'x-document': CONDITIONAL,
   },
   async ({ deps, owner, params, headers, request, reply }) => {
@@ -121,7 +122,9 @@ export const get = endpoint(
     const known = headers['if-none-match']
     const isNews = (job: JobRecord) => !matchesEtag(known, etagOf(job))
     const waiting = { wait, signal: request.gone, isNews: known === undefined ? undefined : isNews }
-    const job = await followPreference(deps, owner, await getJob(deps, owner, params.id), waiting)
+    const first = await getJob(deps, owner, params.id)
+    requireMatch(headers['if-match'], etagOf(first))
+    const job = await followPreference(deps, owner, first, waiting)
     reply.headers({ etag: etagOf(job), 'cache-control': 'private, no-cache', vary: 'Prefer' })
     if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
     return isNews(job) ? viewJob(job) : reply.code(304).send()
@@ -135,11 +138,14 @@ export const cancel = endpoint(
     summary: 'Cancel a job',
     description: '202 while the job is being canceled, 200 when it is.',
     params: Id,
+    headers: Conditions,
     response: { 200: answer('The job is canceled', Job), 202: answer('The job is being canceled', Job) },
-    'x-errors': ['not_found', 'job_already_finished'],
+    'x-errors': ['not_found', 'job_already_finished', 'precondition_failed'],
   },
-  async ({ deps, owner, params, reply }) => {
-    const job = await cancelJob(deps, owner, params.id)
+  async ({ deps, owner, params, headers, reply }) => {
+    const check = (job: JobRecord) => requireMatch(headers['if-match'], etagOf(job))
+    const job = await cancelJob(deps, owner, params.id, check)
+    reply.header('etag', etagOf(job))
     return reply.code(job.status === 'canceled' ? 200 : 202).send(viewJob(job))
   },
 )
@@ -185,7 +191,7 @@ export const report = endpoint(
     description:
       'What the quantization proved: accuracy, fidelity, size, latency, coverage, and how each was measured.',
     params: Id,
-    'x-errors': ['not_found', 'not_acceptable', 'job_not_finished'],
+    'x-errors': ['not_found', 'not_acceptable', 'job_not_finished', 'precondition_failed'],
     'x-document': REPORT,
   },
   async ({ deps, owner, params, request, reply }) => {

@@ -7,15 +7,20 @@ import { getModel } from '../../models/get-model.ts'
 import { listModels } from '../../models/list-models.ts'
 import { Model, type ModelFile } from '../../models/model.ts'
 import { openModelContent } from '../../models/open-model-content.ts'
-import { BINARY, DOWNLOAD, upload } from '../document/bodies.ts'
+import { idPattern } from '../../shared/ids.ts'
+import { Conditions, sendUnlessKnown } from '../conditions.ts'
+import { BINARY, CONDITIONAL, DOWNLOAD, upload } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
+import { requireMatch } from '../etag.ts'
 import { type Form, withForm } from '../form.ts'
 import { readMetadata, readName } from '../form-fields.ts'
 import { refused } from '../problem.ts'
 import { sendContent } from '../send-content.ts'
-import { answer, idOf, listOf, NoContent, Page } from '../shapes.ts'
+import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 
 const Id = idOf('mdl', 'model')
+/** what a model is never changes */
+const etagOf = (id: string): string => `"${id}"`
 export const ModelList = listOf(Model)
 
 export const create = endpoint(
@@ -25,7 +30,9 @@ export const create = endpoint(
     summary: 'Upload an ONNX model',
     description:
       'Multipart with the part `file` (the .onnx) and any number of parts `external` (its external data, each with the file name that the model refers to), or the raw bytes as application/octet-stream. The same bytes again answer 200 with the model that exists.',
-    querystring: z.object({ name: z.string().max(200).optional().describe('name of the model, for raw uploads') }),
+    querystring: z.strictObject({
+      name: z.string().max(200).optional().describe('name of the model, for raw uploads'),
+    }),
     response: { 200: answer('These bytes were uploaded before', Model), 201: answer('The new model', Model) },
     'x-errors': [
       'malformed_request',
@@ -63,7 +70,7 @@ export const list = endpoint(
     tags: ['models'],
     summary: 'List models',
     description: 'Newest first.',
-    querystring: Page,
+    querystring: pageOf(idPattern('mdl')),
     response: { 200: answer('A page of models', ModelList) },
   },
   async ({ deps, owner, query }) => ({ object: 'list', ...(await listModels(deps, owner, query)) }),
@@ -76,10 +83,13 @@ export const get = endpoint(
     summary: 'Get a model',
     description: 'What the model is: inputs, outputs, operators, size.',
     params: Id,
+    headers: Conditions,
     response: { 200: answer('The model', Model) },
-    'x-errors': ['not_found'],
+    'x-errors': ['not_found', 'precondition_failed'],
+    'x-document': CONDITIONAL,
   },
-  ({ deps, owner, params }) => getModel(deps, owner, params.id),
+  async ({ deps, owner, params, headers, reply }) =>
+    sendUnlessKnown(reply, headers, etagOf(params.id), await getModel(deps, owner, params.id)),
 )
 
 export const content = endpoint(
@@ -89,7 +99,7 @@ export const content = endpoint(
     summary: 'Download a model',
     description: 'The bytes of the .onnx file; strong ETag, ranges, digest.',
     params: Id,
-    'x-errors': ['not_found', 'range_not_satisfiable'],
+    'x-errors': ['not_found', 'precondition_failed', 'range_not_satisfiable'],
     'x-document': DOWNLOAD,
   },
   async ({ deps, owner, params, request, reply }) =>
@@ -103,10 +113,13 @@ export const remove = endpoint(
     summary: 'Delete a model',
     description: 'Refused while a job that is not finished needs it.',
     params: Id,
+    headers: Conditions,
     response: { 204: NoContent },
-    'x-errors': ['not_found', 'in_use'],
+    'x-errors': ['not_found', 'in_use', 'precondition_failed'],
   },
-  async ({ deps, owner, params, reply }) => {
+  async ({ deps, owner, params, headers, reply }) => {
+    await getModel(deps, owner, params.id)
+    requireMatch(headers['if-match'], etagOf(params.id))
     await deleteModel(deps, owner, params.id)
     return reply.code(204).send()
   },

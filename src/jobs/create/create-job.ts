@@ -1,5 +1,5 @@
 /** Makes a job: checks the request against everything it names, resolves every default, records it. */
-import { ulid } from 'ulid'
+
 import { Recipe, type Training } from '../../contract/recipe.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
@@ -8,6 +8,7 @@ import { targetOf } from '../../engine/targets/index.ts'
 import { getModel } from '../../models/get-model.ts'
 import type { ModelRecord } from '../../models/model.ts'
 import { type ErrorCode, errorRow, FewbitError } from '../../shared/errors.ts'
+import { newId } from '../../shared/ids.ts'
 import { countUnfinishedJobs } from '../count-unfinished-jobs.ts'
 import type { JobRecord, JobRequest } from '../record/job.ts'
 import { insertJob } from './insert-job.ts'
@@ -118,7 +119,7 @@ function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecor
   const { request, calibration, training, evaluation } = subject
   const now = new Date().toISOString()
   return {
-    id: `job_${ulid().toLowerCase()}`,
+    id: newId('job'),
     object: 'job',
     owner,
     status: 'queued',

@@ -16,7 +16,8 @@ export interface EventPage {
   has_more: boolean
 }
 
-const EVENT_ID = /^evt_(\d{1,19}-\d{1,19})$/
+/** the number behind the dash counts the events of all jobs */
+export const EVENT_ID = /^evt_(\d{1,15}-\d{1,18})$/
 
 /** Throws not_found, and invalid_request for an id that is none. */
 export async function readEvents(deps: Deps, owner: string, id: string, query: EventQuery): Promise<EventPage> {

@@ -1,5 +1,6 @@
 /** Reads job records, whoever owns them. */
 import type { Deps } from '../../deps.ts'
+import { isId } from '../../shared/ids.ts'
 import { JobRecord } from './job.ts'
 import { jobKey } from './keys.ts'
 
@@ -12,6 +13,7 @@ export interface StoredJob {
 type LoadDeps = Pick<Deps, 'config' | 'redis'>
 
 export async function loadJob(deps: LoadDeps, id: string): Promise<StoredJob | null> {
+  if (!isId('job', id)) return null
   const [json, lost] = await deps.redis.hmget(jobKey(deps, id), 'json', 'lost_attempts')
   return json ? { record: JobRecord.parse(JSON.parse(json)), lostAttempts: Number(lost ?? 0) } : null
 }

@@ -1,0 +1,21 @@
+/** Ids of everything the service keeps: a prefix that names the kind, then a ULID, so that ids sort by time. */
+import { ulid } from 'ulid'
+
+export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art'
+
+/** ULIDs are written in Crockford's base 32 and lower case */
+const ULID = '[0-7][0-9a-hjkmnp-tv-z]{25}'
+
+export const newId = (prefix: IdPrefix): string => `${prefix}_${ulid().toLowerCase()}`
+
+/** The only form in which an id may become part of a key in Redis. */
+export const isId = (prefix: IdPrefix, text: string): boolean => PATTERNS[prefix].test(text)
+
+export const idPattern = (prefix: IdPrefix): RegExp => PATTERNS[prefix]
+
+const PATTERNS: Record<IdPrefix, RegExp> = {
+  mdl: new RegExp(`^mdl_${ULID}$`),
+  ds: new RegExp(`^ds_${ULID}$`),
+  job: new RegExp(`^job_${ULID}$`),
+  art: new RegExp(`^art_${ULID}$`),
+}
