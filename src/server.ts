@@ -2,12 +2,14 @@
 import closeWithGrace from 'close-with-grace'
 import { buildApp } from './http/app.ts'
 import { closeDeps, openDeps } from './open-deps.ts'
+import { refuseOpenBinding } from './shared/binding.ts'
 import { readConfig } from './shared/config.ts'
 import { createLogger } from './shared/log.ts'
 
 const CLOSE_MS = 10_000
 
 const config = readConfig(process.env)
+refuseOpenBinding(config)
 const log = createLogger(config.LOG_LEVEL, 'api')
 const deps = await openDeps(config, log)
 const app = buildApp(deps)

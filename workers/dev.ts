@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
+import { refuseOpenBinding } from '../src/shared/binding.ts'
 import { readConfig } from '../src/shared/config.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { openFamily } from './local/family.ts'
@@ -27,6 +28,7 @@ try {
 
 async function start(): Promise<void> {
   const config = readConfig({ LOG_LEVEL: 'warn', ...process.env })
+  refuseOpenBinding(config)
   await requireFreePort(config.HOST, config.PORT)
   const redis = config.REDIS_URL ? null : await startRedis(join(config.DATA_DIR, 'redis'))
   const environment = {

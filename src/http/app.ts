@@ -5,6 +5,7 @@ import { serializerCompiler } from 'fastify-type-provider-zod'
 import type { Deps } from '../deps.ts'
 import { type Endpoint, mount } from './endpoint.ts'
 import { documentation } from './plugins/documentation.ts'
+import { guard } from './plugins/guard.ts'
 import { json } from './plugins/json.ts'
 import { problems, refuse } from './plugins/problems.ts'
 import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
@@ -85,7 +86,8 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   app.setValidatorCompiler(validatorCompiler)
   app.setSerializerCompiler(serializerCompiler)
   wire(app)
-  requests(app)
+  requests(app, deps.config)
+  guard(app, deps.config)
   json(app)
   problems(app)
   documentation(app)

@@ -1,8 +1,9 @@
 /** Under which scheme, host and port a client reaches the API. */
 import type { FastifyRequest } from 'fastify'
 
-/** What the client says in Host, or where its connection ended when it says nothing of the kind. */
-export function originOf({ raw }: Pick<FastifyRequest, 'raw'>): string {
+/** The operator's word, or what the client says in Host, or where its connection ended when it says nothing of the kind. */
+export function originOf({ raw, server }: Pick<FastifyRequest, 'raw' | 'server'>): string {
+  if (server.publicUrl) return server.publicUrl
   const { host } = raw.headers
   return host && HOST.test(host) ? `http://${host}` : originOfSocket(raw.socket)
 }

@@ -6,10 +6,29 @@ import { z } from 'zod'
 const port = z.coerce.number().int().min(0).max(65535)
 const positive = z.coerce.number().int().positive()
 const flag = z.stringbool()
+/** separated by commas */
+const list = z
+  .string()
+  .transform((text) => text.split(',').map((one) => one.trim()))
+  .pipe(z.array(z.string().min(1)))
+const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, 'expected https://host')
 
 export const Environment = z.object({
   PORT: port.default(8080).describe('TCP port of the API; 0 takes a free one'),
   HOST: z.string().default('127.0.0.1').describe('address the API binds'),
+  PUBLIC_URL: origin
+    .optional()
+    .describe('scheme, host and port under which clients reach the API, when a proxy stands in front'),
+  ALLOWED_HOSTS: list
+    .default([])
+    .describe('names under which the API may be reached besides localhost, separated by commas; others are refused'),
+  CORS_ORIGINS: list
+    .pipe(z.array(origin))
+    .default([])
+    .describe('origins of web pages that may call the API, separated by commas; none by default'),
+  ALLOW_UNAUTHENTICATED_NETWORK_ACCESS: flag
+    .default(false)
+    .describe('serve everybody who can reach HOST, without keys, where HOST is not loopback'),
   DATA_DIR: z
     .string()
     .default('./data')

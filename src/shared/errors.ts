@@ -10,6 +10,7 @@ const TABLE = {
   // requests
   invalid_request: { status: 422, title: 'The request is not valid' },
   malformed_request: { status: 400, title: 'The request could not be parsed' },
+  cross_site_request: { status: 403, title: 'Web pages of other sites may not call this service' },
   not_found: { status: 404, title: 'No such resource' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
   not_acceptable: { status: 406, title: 'None of the accepted formats can be produced' },
@@ -18,6 +19,7 @@ const TABLE = {
   precondition_failed: { status: 412, title: 'The resource is not in the state that the request requires' },
   payload_too_large: { status: 413, title: 'The request body is too large' },
   uri_too_long: { status: 414, title: 'The request target is too long' },
+  misdirected_request: { status: 421, title: 'The service is not reached under this host' },
   expectation_failed: { status: 417, title: 'The expectation cannot be met' },
   headers_too_large: { status: 431, title: 'The request header fields are too large' },
   upload_aborted: { status: 400, title: 'The upload ended early' },

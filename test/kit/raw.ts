@@ -35,6 +35,7 @@ export function sendRaw(url: string, bytes: string | Buffer, timeoutMs = 5000): 
 
 function isComplete(text: string): boolean {
   const [, head = '', rest] = /^(HTTP[\s\S]*?)\r\n\r\n([\s\S]*)$/.exec(text) ?? []
+  if (/^HTTP\S* (204|304)/.test(head)) return true
   const length = /content-length: (\d+)/i.exec(head)?.[1]
   return rest !== undefined && length !== undefined && rest.length >= Number(length)
 }

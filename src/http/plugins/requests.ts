@@ -1,12 +1,14 @@
 /** What every request gets: an id, log lines without bodies or query, and a signal that fires when nobody listens any more. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ulid } from 'ulid'
+import type { Config } from '../../shared/config.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { RoutePattern } from '../allowed-methods.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     routePatterns: RoutePattern[]
+    publicUrl: string | undefined
     closing: AbortController
   }
   interface FastifyRequest {
@@ -22,7 +24,8 @@ export const logSerializers = {
   res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
 }
 
-export function requests(app: FastifyInstance): void {
+export function requests(app: FastifyInstance, { PUBLIC_URL }: Pick<Config, 'PUBLIC_URL'>): void {
+  app.decorate('publicUrl', PUBLIC_URL)
   app.decorate('closing', new AbortController())
   app.decorate('routePatterns', [])
   app.decorateRequest('gone')
