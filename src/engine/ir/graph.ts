@@ -48,7 +48,7 @@ export class Value {
 
 export class Node {
   name: string
-  readonly opType: string
+  opType: string
   /** '' is the ONNX standard domain */
   readonly domain: string
   readonly attributes: Map<string, Attribute>

@@ -3,6 +3,7 @@
 import type { Levels, Observer, Range, Statistics } from '../../calibrate/observers/observer.ts'
 import { correctBiases, type InputMeans } from '../../correct/bias-correction.ts'
 import { insertQuantization, type Parameters } from '../../insert/insert.ts'
+import { keepApart } from '../../insert/keep-apart.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Model, Node, Value } from '../../ir/graph.ts'
 import { headsOf } from '../../plan/heads.ts'
@@ -110,6 +111,7 @@ export function buildVariant(input: VariantInput, variant: Variant): Built {
   const parameters = insertQuantization(model, plan, ranges, input.domain, pairs)
   const rewrites = openRewrites(model, input.perChannel, input.domain)
   for (const node of plan.atRunTime.keys()) rewriteNode(rewrites, model.graph, node)
+  if (input.target.hardware === 'cpu') keepApart(model, plan)
   return { model, plan, parameters, pairs }
 }
 
