@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { RunnerSpec } from '../../src/contract/recipe.ts'
 import { calibrationBatches } from '../../src/engine/data/samples.ts'
-import { splitSamples } from '../../src/engine/data/split.ts'
+import { openData, splitSamples } from '../../src/engine/data/split.ts'
 import { METHODS } from '../../src/engine/methods/index.ts'
 import { runPasses } from '../../src/engine/passes/pass.ts'
 import { FINISH } from '../../src/engine/pipeline.ts'
@@ -20,7 +20,7 @@ const target = targetOf(spec.recipe.target)
 const prepared = await prepare(spec.model, target.min_opset, runtime, workspace, {
   passes: preparation(rewritesFor(target, spec.recipe)),
 })
-const { calibration } = await splitSamples(spec, prepared.inputs)
+const { calibration } = splitSamples(await openData(spec), spec.recipe)
 const { model } = await METHODS[spec.recipe.method.type]({
   prepared,
   recipe: spec.recipe,

@@ -219,7 +219,12 @@ export const Exclude = z.strictObject({
 
 /** How much quantization-aware training, and its pace. */
 export const Training = Pace.extend({
-  samples: z.number().int().positive().optional().describe('the first so many; all by default'),
+  samples: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe('so many, drawn over the whole data set; all of them by default'),
 })
 export type Training = z.infer<typeof Training>
 

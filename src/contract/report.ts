@@ -5,6 +5,9 @@ import { METRIC_NAMES } from './recipe.ts'
 const percentiles = z.object({ p50: z.number(), p95: z.number() })
 const nonNegative = z.number().int().nonnegative()
 
+export const MEASURED_ON = ['evaluation', 'held_out', 'calibration', 'training', 'synthetic'] as const
+export type MeasuredOn = (typeof MEASURED_ON)[number]
+
 export const Metrics = z.object({
   size_bytes: z.object({ float: nonNegative, quantized: nonNegative, ratio: z.number().describe('quantized ÷ float') }),
   latency_ms: z
@@ -36,6 +39,11 @@ export const Metrics = z.object({
       cosine: z.number().describe('worst output'),
       agreement: z.number().nullable().describe('share of samples with the same argmax of the first float output'),
       samples: nonNegative,
+      measured_on: z
+        .enum(MEASURED_ON)
+        .describe(
+          'samples of the evaluation data; held out of the calibration or training data; the same that calibrated or trained; or one made-up input',
+        ),
       outputs: z.array(
         z.object({ name: z.string(), sqnr_db: z.number(), cosine: z.number(), max_abs_error: z.number() }),
       ),

@@ -7,13 +7,12 @@ import { FewbitError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
 import { requireValues } from './data/fixed-values.ts'
 import { batchesOf, calibrationBatches, comfortableBatch, type Samples } from './data/samples.ts'
-import { type Split, splitSamples } from './data/split.ts'
+import { type Halves, openData, type Split, splitSamples } from './data/split.ts'
 import { findFeeds, syntheticBatches } from './data/synthetic.ts'
 import { check } from './ir/check.ts'
 import type { Model } from './ir/graph.ts'
 import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
-import { type Division, divideSamples, openTraining } from './methods/qat/division.ts'
 import { dataFileOf, decodeModel } from './onnx/index.ts'
 import { inParts } from './out-of-core/parts.ts'
 import { forgetTypes } from './passes/forget-types.ts'
@@ -96,15 +95,13 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),
   })
   if (prepared.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
-  const known = await splitSamples(spec, prepared.inputs)
-  const division = await divisionFor(spec, known)
-  for (const samples of [known.calibration, known.heldOut, division?.training])
-    if (samples) requireValues(samples.dataset, input_values ?? {})
-  const split = method.type === 'qat' ? withTraining(spec, known, division) : known
+  const data = await openData(spec)
+  for (const dataset of Object.values(data)) if (dataset) requireValues(dataset, input_values ?? {})
+  const split = splitSamples(data, spec.recipe)
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
   const floats = floatNames(prepared.model)
-  const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches, division))
+  const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches, split.training))
   for (const warning of output.warnings ?? []) warn(run, warning)
   if (!output.keepAsIs) runPasses(output.model, [...packingFor(run.target), ...FINISH])
   const path = writeArtifact(run, output.model)
@@ -172,35 +169,9 @@ const SYNTHETIC_CALIBRATION: Warning = {
     'THE RANGES OF ACTIVATIONS COME FROM MADE-UP INPUTS, because the job names no calibration data set: expect a loss of accuracy on real data that no figure of this job shows. Name a data set, or use the method dynamic.',
 }
 
-/** samples of the training data that calibrate where the job names no calibration data */
-const CALIBRATING = 128
-
-/** of the calibration data, of which there is little: what it holds out decides whether anything is kept */
-const JUDGING_PART = 1 / 4
-
-/** What is trained on: data of its own, or what calibrates where a static quantization is refined. */
-async function divisionFor(spec: RunnerSpec, { calibration }: Split): Promise<Division | null> {
-  const { method, seed } = spec.recipe
-  if (method.type === 'qat') return openTraining(spec)
-  return method.type === 'static' && method.refine !== false && calibration
-    ? divideSamples(calibration, seed, JUDGING_PART)
-    : null
-}
-
-/** Training data also calibrates where the job names nothing else; without data to evaluate on, what it holds out verifies, because the rest trains. */
-function withTraining({ evaluation }: RunnerSpec, split: Split, division: Division | null): Split {
-  if (!division) return split
-  const { training, heldOut, warnings } = division
+function trainingInput({ spec, host }: Run, { samples, heldOut }: Halves): TrainingInput {
   return {
-    calibration: split.calibration ?? { ...training, count: Math.min(training.count, CALIBRATING) },
-    heldOut: evaluation ? split.heldOut : heldOut,
-    warnings: [...split.warnings, ...warnings],
-  }
-}
-
-function trainingInput({ spec, host }: Run, { training, heldOut }: Division): TrainingInput {
-  return {
-    samples: training,
+    samples,
     heldOut,
     checkpoint: spec.checkpoint ?? null,
     memoryBytes: spec.memory_bytes,
@@ -212,7 +183,7 @@ function methodInput(
   run: Run,
   prepared: Prepared,
   batches: CalibrationBatches | null,
-  division: Division | null,
+  training: Halves | null,
 ): MethodInput {
   const { spec, target, runtime, workspace, progress, host, searchUntil } = run
   progress.report('planning', 0, 1)
@@ -223,7 +194,7 @@ function methodInput(
     runtime,
     workspace,
     batches,
-    training: division && trainingInput(run, division),
+    training: training && trainingInput(run, training),
     excludes: excludesOf(spec.recipe),
     progress: progress.report,
     now: host.now,
@@ -240,10 +211,11 @@ function writeArtifact({ spec, workspace }: Run, model: Model): string {
 function verifyArtifact(
   run: Run,
   prepared: Prepared,
-  { heldOut }: Split,
+  { verifying }: Split,
   quantizedPath: string,
 ): Promise<Verification> {
   const { spec, runtime, workspace, host, progress } = run
+  const heldOut = verifying?.samples ?? null
   const total = heldOut?.count ?? 1
   // A dynamically quantized model reads one range from a whole batch, so that its results depend on who shares it.
   const most = spec.recipe.method.type === 'dynamic' ? 1 : BATCH
@@ -256,8 +228,9 @@ function verifyArtifact(
     workspace,
     batches: heldOut && batchesOf(heldOut, prepared.inputs, batch),
     probe: (session) => probeFor(session, heldOut, spec.recipe.seed),
+    measuredOn: verifying?.measuredOn ?? 'synthetic',
     metric: spec.recipe.evaluation?.metric ?? 'agreement',
-    measuredOn: host.machine,
+    machine: host.machine,
     now: host.now,
     progress: (phase, done) => progress.report(phase, done, phase === 'verifying' ? total : 1),
   })

@@ -269,14 +269,10 @@ export const ROWS: readonly Row[] = [
       right: [{ least: 29.5, reports: 28 }],
     },
   ]),
-  ...of(
-    'sorted-data-set',
-    [
-      { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 44 }] },
-      { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 44 }] },
-    ],
-    'A.1',
-  ),
+  ...of('sorted-data-set', [
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 44 }] },
+    { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 44 }] },
+  ]),
   ...of(
     'string-input',
     [

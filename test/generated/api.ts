@@ -802,6 +802,7 @@ export interface components {
             method: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
+                /** @description at most so many, drawn over the whole data set; by default 128, and all of them with compat */
                 samples?: number;
             };
             /** @description for the method qat */
@@ -817,7 +818,7 @@ export interface components {
                  * @default auto
                  */
                 learning_rate?: "auto" | number;
-                /** @description the first so many; all by default */
+                /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
                 dataset_id: string;
             };
@@ -825,6 +826,7 @@ export interface components {
                 dataset_id: string;
                 /** @enum {string} */
                 metric?: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
             };
             goals?: {
@@ -1610,6 +1612,7 @@ export interface components {
             method: components["schemas"]["Method"];
             calibration?: {
                 dataset_id: string;
+                /** @description at most so many, drawn over the whole data set; by default 128, and all of them with compat */
                 samples?: number;
             };
             /** @description for the method qat */
@@ -1625,7 +1628,7 @@ export interface components {
                  * @default auto
                  */
                 learning_rate: "auto" | number;
-                /** @description the first so many; all by default */
+                /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
                 dataset_id: string;
             };
@@ -1633,6 +1636,7 @@ export interface components {
                 dataset_id: string;
                 /** @enum {string} */
                 metric?: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
             };
             goals?: {
@@ -1720,6 +1724,11 @@ export interface components {
                 /** @description share of samples with the same argmax of the first float output */
                 agreement: number | null;
                 samples: number;
+                /**
+                 * @description samples of the evaluation data; held out of the calibration or training data; the same that calibrated or trained; or one made-up input
+                 * @enum {string}
+                 */
+                measured_on: "evaluation" | "held_out" | "calibration" | "training" | "synthetic";
                 outputs: {
                     name: string;
                     sqnr_db: number;
@@ -2455,7 +2464,7 @@ export interface components {
              * @default auto
              */
             learning_rate: "auto" | number;
-            /** @description the first so many; all by default */
+            /** @description so many, drawn over the whole data set; all of them by default */
             samples?: number;
         };
         Warning: {

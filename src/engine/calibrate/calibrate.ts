@@ -88,21 +88,23 @@ export interface ExtremesInput {
   means?: ReadonlyMap<string, string>
   batches: Batches
   onBatch?: () => void
+  /** of earlier batches of the same model: these are added */
+  before?: Measured & { batches: number }
 }
 
 export interface Measured {
-  statistics: Map<string, Statistics>
+  statistics: ReadonlyMap<string, Statistics>
   /** mean of each input channel, by node */
-  means: Map<string, Float32Array>
+  means: ReadonlyMap<string, Float32Array>
 }
 
 /** Extremes and histograms of every value and means over all batches, in one pass. Throws calibration_failed when a value is NaN or infinite on the data. */
 export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
-  const { session, outputs, elements = new Map(), means = new Map(), batches, onBatch } = input
-  const statistics = new Map<string, Statistics>()
-  const averages = new Map<string, Float32Array>()
+  const { session, outputs, elements = new Map(), means = new Map(), batches, onBatch, before } = input
+  const statistics = new Map([...(before?.statistics ?? [])].map(([name, found]) => [name, copied(found)]))
+  const averages = new Map(before?.means)
   const fetch = [...new Set([...outputsOf(outputs.values()), ...elements.values(), ...means.values()])]
-  let count = 0
+  let count = before?.batches ?? 0
   for await (const feeds of batches) {
     const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
     count++
@@ -115,6 +117,12 @@ export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
     onBatch?.()
   }
   return { statistics, means: averages }
+}
+
+/** A histogram is counted further in place. */
+const copied = (found: Statistics): Statistics => {
+  const { histogram } = found
+  return { ...found, histogram: histogram && { ...histogram, counts: histogram.counts.slice() } }
 }
 
 /** The bounds of a histogram follow the extremes. */

@@ -5,11 +5,14 @@ import type { CalibrationBatches } from '../methods/method.ts'
 import type { RunTensor, ValueInfo } from '../runtime/runtime.ts'
 import type { Label } from '../verify/accuracy.ts'
 import { type Dataset, holdsFeeds, readBatch } from './dataset.ts'
+import { reordered } from './reorder.ts'
 
 export interface Batch {
   feeds: Record<string, RunTensor>
-  /** samples in it */
+  /** samples in it that count */
   count: number
+  /** samples in it */
+  size: number
   labels: Label[] | null
 }
 
@@ -20,15 +23,27 @@ export interface Samples {
   count: number
 }
 
-const isFixed = (dim: unknown): dim is number => typeof dim === 'number' && dim >= 0
+const isFixed = (dim: unknown): dim is number => typeof dim === 'number' && dim > 0
 
-/** How many samples one run takes: any number up to `wished`, or what the model's fixed first dimension demands. */
+/** How many samples one run takes: `wished`, or what the model's fixed first dimension demands. Throws dataset_mismatch where two inputs demand different numbers. */
 export function batchSizeFor(inputs: readonly ValueInfo[], dataset: Dataset, wished: number): number {
   const joined = inputs.filter((input) => !holdsFeeds(dataset.arrays.get(input.name), input))
   if (joined.length < inputs.length) return 1
-  const fixed = joined.map(({ shape }) => shape[0]).filter(isFixed)
-  return fixed.length > 0 ? Math.max(...fixed) : wished
+  const fixed = joined.filter(({ shape }) => isFixed(shape[0]))
+  const [first] = fixed
+  const other = fixed.find(({ shape }) => shape[0] !== first!.shape[0])
+  if (first && other) throw contradiction(first, other)
+  return first ? (first.shape[0] as number) : wished
 }
+
+const contradiction = (a: ValueInfo, b: ValueInfo): FewbitError =>
+  new FewbitError(
+    'dataset_mismatch',
+    `one run takes ${a.shape[0]} samples of input "${a.name}" and ${b.shape[0]} of input "${b.name}"`,
+    {
+      hint: 'give arrays one axis more than the inputs have, [samples, ...shape of the input]: then each sample is a complete feed',
+    },
+  )
 
 /** bytes of inputs in one run; what a network makes of them is a hundred times as much and more */
 const BYTES_AT_ONCE = 2 ** 18
@@ -40,21 +55,32 @@ export function comfortableBatch({ arrays, samples }: Dataset, inputs: readonly 
   return Math.max(1, Math.min(most, Math.floor(BYTES_AT_ONCE / Math.max(bytes, 1))))
 }
 
-/** Batches of whole runs; a last batch that would not fill a fixed batch size is left out. */
+/** Batches of whole runs; what does not fill a fixed batch size is filled up with samples from the start again, which do not count. */
 export async function* batchesOf(
   samples: Samples,
   inputs: readonly ValueInfo[],
   wished: number,
 ): AsyncGenerator<Batch> {
-  const { dataset } = samples
+  const { dataset, start: first, count: total } = samples
   const size = batchSizeFor(inputs, dataset, wished)
-  const flexible = size === wished
-  const end = samples.start + samples.count
-  for (let start = samples.start; start < end; start += size) {
-    const count = Math.min(size, end - start)
-    if (count < size && !flexible) return
-    yield { feeds: readBatch(dataset, inputs, start, count), count, labels: labelsOf(dataset, start, count) }
+  const isFixedSize = batchSizeFor(inputs, dataset, size + 1) === size
+  for (let start = first; start < first + total; start += size) {
+    const count = Math.min(size, first + total - start)
+    const labels = labelsOf(dataset, start, count)
+    if (count === size || !isFixedSize)
+      yield { feeds: readBatch(dataset, inputs, start, count), count, size: count, labels }
+    else yield { feeds: filledUp(samples, inputs, start, size), count, size, labels }
   }
+}
+
+function filledUp(
+  { dataset, start: first, count }: Samples,
+  inputs: readonly ValueInfo[],
+  start: number,
+  size: number,
+) {
+  const indices = Array.from({ length: size }, (_, i) => first + ((start - first + i) % count))
+  return readBatch(reordered(dataset, indices), inputs, 0, size)
 }
 
 function labelsOf({ labels }: Dataset, start: number, count: number): Label[] | null {
@@ -68,23 +94,18 @@ function labelsOf({ labels }: Dataset, start: number, count: number): Label[] | 
 /** The same for calibration, whose length is known. */
 export function calibrationBatches(samples: Samples, inputs: readonly ValueInfo[], most: number): CalibrationBatches {
   const wished = comfortableBatch(samples.dataset, inputs, most)
-  const size = batchSizeFor(inputs, samples.dataset, wished)
-  const length = size === wished ? Math.ceil(samples.count / size) : Math.floor(samples.count / size)
-  if (length === 0) {
-    throw new FewbitError(
-      'dataset_mismatch',
-      `The model takes batches of ${size} samples and only ${samples.count} are left for calibration.`,
-      {
-        param: '/calibration/dataset_id',
-        stage: 'calibrate',
-      },
-    )
-  }
   return {
-    samples: Math.min(samples.count, length * size),
-    length,
+    samples: samples.count,
+    length: Math.ceil(samples.count / batchSizeFor(inputs, samples.dataset, wished)),
     async *[Symbol.asyncIterator]() {
       for await (const { feeds } of batchesOf(samples, inputs, wished)) yield feeds
     },
+    only: (indices) => calibrationBatches(chosen(samples, indices), inputs, most),
   }
+}
+
+/** Some of the samples, by their position among them; nothing is read before it is asked for. */
+export function chosen({ dataset, start }: Samples, indices: readonly number[]): Samples {
+  const order = indices.map((index) => start + index)
+  return { dataset: reordered(dataset, order), start: 0, count: order.length }
 }

@@ -61,22 +61,32 @@ function tensorFor({ dtype, shape }: ValueInfo, open: number, random: () => numb
 }
 
 /** Made-up calibration data: `count` runs of uniform numbers in the shapes of `feeds`. */
-export function syntheticBatches(
+export const syntheticBatches = (
   feeds: Readonly<Record<string, RunTensor>>,
   seed: number,
   count: number,
-): CalibrationBatches {
-  return {
-    samples: count,
-    length: count,
-    async *[Symbol.asyncIterator]() {
-      for (let i = 0; i < count; i++) {
-        const random = randomSource(seed + 1 + i)
-        yield Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, refilled(tensor, random)]))
-      }
-    },
-  }
-}
+): CalibrationBatches =>
+  runsFrom(
+    Array.from({ length: count }, (_, i) => seed + 1 + i),
+    feeds,
+  )
+
+/** One run per seed. */
+const runsFrom = (seeds: readonly number[], feeds: Readonly<Record<string, RunTensor>>): CalibrationBatches => ({
+  samples: seeds.length,
+  length: seeds.length,
+  async *[Symbol.asyncIterator]() {
+    for (const seed of seeds) {
+      const random = randomSource(seed)
+      yield Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, refilled(tensor, random)]))
+    }
+  },
+  only: (indices) =>
+    runsFrom(
+      indices.map((index) => seeds[index]!),
+      feeds,
+    ),
+})
 
 const refilled = (tensor: RunTensor, random: () => number): RunTensor => ({
   ...tensor,

@@ -4,7 +4,7 @@ import type { Metrics } from '../../contract/report.ts'
 import { fromFloat16 } from '../ir/float16.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
 
-type Fidelity = NonNullable<Metrics['fidelity']>
+type Fidelity = Omit<NonNullable<Metrics['fidelity']>, 'measured_on'>
 
 /** Reported instead of infinity when two outputs are identical. */
 const IDENTICAL_DB = 200

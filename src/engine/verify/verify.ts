@@ -1,7 +1,7 @@
 /** Stage `verify`: loads the artifact, runs it beside the float model on held-out samples and measures what changed. */
 import { isDeepStrictEqual } from 'node:util'
 import type { MetricName } from '../../contract/recipe.ts'
-import type { Metrics, Warning } from '../../contract/report.ts'
+import type { MeasuredOn, Metrics, Warning } from '../../contract/report.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import { toFloat16 } from '../ir/float16.ts'
@@ -23,8 +23,10 @@ export interface VerifyInput {
   batches: AsyncIterable<Batch> | null
   /** feeds of one sample for latency, and of everything when there is no data */
   probe: (session: Session) => Promise<Record<string, RunTensor> | null>
+  /** what the samples are */
+  measuredOn: MeasuredOn
   metric: MetricName
-  measuredOn: string
+  machine: string
   now: () => number
   progress: (phase: 'verifying' | 'measuring', done: number) => void
 }
@@ -60,8 +62,9 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   if (crashesOptimizer(decodeModel(input.quantizedPath).model)) warnings.push(CRASHES_OPTIMIZER)
   if (latency && (float.time || quantized.time)) warnings.push(MEASURED_IN_PARTS)
   await Promise.all([float.release(), quantized.release()])
+  const found = fidelity.result()
   return {
-    fidelity: fidelity.result(),
+    fidelity: found && { ...found, measured_on: input.measuredOn },
     accuracy: accuracy?.result() ?? null,
     latency_ms: latency,
     kernels: countKernels(quantized.saved ?? [optimized]),
@@ -190,7 +193,7 @@ function isAllFinite({ data, dtype }: RunTensor): boolean {
 
 function latencyOf(input: VerifyInput, float: Session, quantized: Session, feeds: Record<string, RunTensor>) {
   const quantizedFeeds = feedsFor(quantized, feeds)
-  const { runtime, measuredOn, now } = input
+  const { runtime, machine, now } = input
   return measureLatency({
     float,
     quantized,
@@ -198,7 +201,7 @@ function latencyOf(input: VerifyInput, float: Session, quantized: Session, feeds
     quantizedFeeds,
     threads: runtime.threads,
     batch: 1,
-    measuredOn,
+    measuredOn: machine,
     now,
   })
 }

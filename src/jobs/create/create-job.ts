@@ -88,7 +88,7 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
     input_values: request.input_values,
     calibration: calibration
       ? {
-          samples: Math.min(request.calibration?.samples ?? DEFAULT_SAMPLES, calibration.samples),
+          samples: Math.min(request.calibration?.samples ?? usualSamples(request), calibration.samples),
         }
       : undefined,
     training: request.training && training ? trainingOf(request.training, training) : undefined,
@@ -101,6 +101,10 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
     seed: request.seed,
   })
 }
+
+/** onnxruntime.quantization calibrates with all that it is given. */
+const usualSamples = ({ method }: JobRequest): number =>
+  method.type === 'static' && method.compat ? Number.POSITIVE_INFINITY : DEFAULT_SAMPLES
 
 function trainingOf(request: NonNullable<JobRequest['training']>, { samples }: DatasetRecord): Training {
   const { dataset_id: _, ...training } = request

@@ -29,14 +29,28 @@ export const JobRequest = z.strictObject({
   target: Target,
   method: Method,
   calibration: z
-    .strictObject({ dataset_id: z.string(), samples: z.number().int().positive().max(100_000).optional() })
+    .strictObject({
+      dataset_id: z.string(),
+      samples: z
+        .number()
+        .int()
+        .positive()
+        .max(100_000)
+        .optional()
+        .describe('at most so many, drawn over the whole data set; by default 128, and all of them with compat'),
+    })
     .optional(),
   training: Training.extend({ dataset_id: z.string() }).optional().describe('for the method qat'),
   evaluation: z
     .strictObject({
       dataset_id: z.string(),
       metric: z.enum(METRIC_NAMES).optional(),
-      samples: z.number().int().positive().optional(),
+      samples: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe('so many, drawn over the whole data set; all of them by default'),
     })
     .optional(),
   goals: z

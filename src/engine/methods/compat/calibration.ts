@@ -21,11 +21,12 @@ import type { CalibrationBatches, MethodInput } from '../method.ts'
 
 type Feeds = Record<string, RunTensor>
 type Batches = AsyncIterable<Feeds> | Iterable<Feeds>
+type Runs = Omit<CalibrationBatches, 'only'>
 
 /** Ranges by value. Throws calibration_failed where the float model computes NaN or infinity. */
 export async function compatRanges(
   input: MethodInput,
-  batches: CalibrationBatches,
+  batches: Runs,
   name: OrtCalibratorName,
   wishes: CompatCalibration,
 ): Promise<Map<string, Range>> {
@@ -112,7 +113,7 @@ function probeElements(model: Model, names: readonly string[]): Probe {
 }
 
 /** All batches, or groups of so many; each can be read twice. */
-async function* stridesOf(batches: CalibrationBatches, stride = batches.length): AsyncGenerator<Batches> {
+async function* stridesOf(batches: Runs, stride = batches.length): AsyncGenerator<Batches> {
   if (stride >= batches.length) {
     yield batches
     return

@@ -23,6 +23,8 @@ export interface Bases {
   equalized(base: Base): Promise<Base | null>
   /** nothing when no features stand out that could be moved */
   smoothed(base: Base, strengths: readonly number[]): Promise<{ alpha: number; base: Base }[]>
+  /** the same with what is measured on more samples */
+  extended(base: Base, more: CalibrationBatches): Promise<Base>
 }
 
 /** SmoothQuant's usual strength */
@@ -65,6 +67,12 @@ export function openBases(
       if (!hasOutliers(largest)) return bases
       for (const alpha of strengths) bases.push({ alpha, base: await measured(smoothedBy(base, largest, alpha)) })
       return bases
+    },
+    extended: async (base, more) => {
+      const before = { ...base, batches: calibration.length }
+      const { statistics, means, samples } = await measureBase(input, base.unrounded ?? base, more, wanted, before)
+      const measured = { statistics, means, samples }
+      return { ...base, ...measured, ...(base.unrounded && { unrounded: { ...base.unrounded, ...measured } }) }
     },
   }
 }

@@ -1,6 +1,6 @@
 /** Runs a float model over calibration data and keeps what observers and bias correction need of it. */
 
-import { addInputMeans, measureExtremes } from '../../calibrate/calibrate.ts'
+import { addInputMeans, type Measured, measureExtremes } from '../../calibrate/calibrate.ts'
 import { addElements } from '../../calibrate/elements.ts'
 import { addExtremes } from '../../calibrate/extremes.ts'
 import { onlyProbes } from '../../calibrate/probes.ts'
@@ -18,25 +18,27 @@ export interface MeasureOptions {
   means: boolean
 }
 
-/** Measures every value whose range the plan wants, in one pass. */
+/** Measures every value whose range the plan wants, in one pass; `before` was measured of the same model on other samples, and these are added. */
 export async function measureBase(
   { runtime, workspace, progress }: Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>,
-  rewritten: Omit<Base, 'statistics' | 'means'>,
+  rewritten: Omit<Base, 'statistics' | 'means' | 'samples'>,
   batches: CalibrationBatches,
   { plan, ...wanted }: MeasureOptions,
+  before?: Measured & { batches: number; samples: number },
 ): Promise<Base> {
   const names = [...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : []))
+  const samples = batches.samples + (before?.samples ?? 0)
   let done = 0
   progress('calibrating', 0, batches.length)
   const probe = cloneModel(rewritten.model)
   const known = new Set(probe.graph.nodes)
   const outputs = addExtremes(probe, names, { knowBounds: true })
-  const elements = wanted.histograms ? addElements(probe, names, batches.samples) : new Map<string, string>()
+  const elements = wanted.histograms ? addElements(probe, names, samples) : new Map<string, string>()
   const means = addInputMeans(probe, wanted.means ? correctable(plan) : new Set())
   onlyProbes(probe, known)
   const session = await runtime.load(workspace.save('calibration.onnx', probe), { optimization: 'all' })
   const onBatch = () => progress('calibrating', ++done, batches.length)
-  const measured = await measureExtremes({ session, outputs, elements, means, batches, onBatch })
+  const measured = await measureExtremes({ session, outputs, elements, means, batches, onBatch, before })
   await session.release()
-  return { ...rewritten, ...measured }
+  return { ...rewritten, ...measured, samples }
 }

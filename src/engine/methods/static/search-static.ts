@@ -5,16 +5,16 @@ import type { LayerSensitivity, Warning } from '../../../contract/report.ts'
 import { observersFor } from '../../calibrate/observers/index.ts'
 import type { Observer } from '../../calibrate/observers/observer.ts'
 import { smoothable } from '../../correct/smooth.ts'
+import { drawBatches, holdOutOfBatches, JUDGING } from '../../data/split.ts'
 import { readConstants } from '../../ir/clone.ts'
 import type { Model } from '../../ir/graph.ts'
 import { opOf } from '../../ops/index.ts'
 import { type Plan, planGraph, quantizedIn } from '../../plan/plan.ts'
 import type { RunTensor } from '../../runtime/runtime.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
-import type { CalibrationBatches, MethodInput, MethodOutput } from '../method.ts'
+import { type CalibrationBatches, feedsOf, type MethodInput, type MethodOutput } from '../method.ts'
 import { nothingToQuantize } from '../nothing-to-quantize.ts'
 import { type Bases, openBases } from './bases.ts'
-import { holdOut } from './hold-out.ts'
 import { mixPrecision } from './mixed-precision.ts'
 import { chooseByValue } from './observers-by-value.ts'
 import { roundWeights } from './round-weights.ts'
@@ -58,9 +58,9 @@ export async function searchStatic(
   const { excludes } = input
   const plan = planGraph(model.graph, target, { perChannel, excludes, atRunTime: atRunTime({ recurrent }) })
   if (quantizedIn(plan).length === 0) throw nothingToQuantize(refusalOf(plan), model.graph)
-  const { calibration, judging } = searches(options, plan, model)
-    ? await holdOut(batches)
-    : { calibration: batches, judging: [] }
+  const { calibration, judging, more } = searches(options, plan, model)
+    ? await judgedApart(batches, input.recipe.seed)
+    : { calibration: batches, judging: [], more: null }
   readConstants(model, MOST_RESIDENT)
   const common: VariantInput = { target, perChannel, domain: quantizeDomain, excludes, recurrent }
   const search = await openSearch(input, common, input.prepared.floatPath, judging)
@@ -69,7 +69,7 @@ export async function searchStatic(
   const base = await bases.first()
   const seconds = (input.now() - started) / 1000
   input.progress('quantizing', 0, 1)
-  const climbed = await climb({ options, bases, search, common, plan, input, calibration, judging }, base)
+  const climbed = await climb({ options, bases, search, common, plan, input, calibration, judging, more }, base)
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
   const goal = options.min_sqnr_db ?? (await rescueGoal(target, climbed, search))
   const { variant, layers } =
@@ -83,12 +83,18 @@ export async function searchStatic(
     steps: search.steps,
     warnings: search.wasCutShort() ? [STOPPED] : [],
     calibration: {
-      samples: calibration.samples,
+      samples: variant.base.samples,
       observer: variant.observer.name,
       samples_per_second: calibration.samples / Math.max(seconds, 1e-6),
       values: base.statistics.size,
     },
   }
+}
+
+/** What calibrates, and the runs that judge what is tried. */
+async function judgedApart(batches: CalibrationBatches, seed: number) {
+  const { calibration, judging } = holdOutOfBatches(batches, JUDGING, seed)
+  return { calibration, judging: await feedsOf(judging), more: calibration === batches ? null : judging }
 }
 
 const STOPPED: Warning = {
@@ -106,9 +112,9 @@ async function tryRounding({ options, search, common, input, calibration }: Clim
   const { adaround = false } = options
   if (adaround === false || (adaround === 'auto' && !(search.canJudge && (await search.scoreOf(best)) < POOR_DB)))
     return best
-  const batches: Record<string, RunTensor>[] = []
-  for await (const feeds of calibration) if (batches.push(feeds) === ROUNDING_BATCHES) break
-  const base = await roundWeights(input, common, best, batches)
+  const count = ROUNDING_BATCHES * Math.ceil(calibration.samples / calibration.length)
+  const drawn = await feedsOf(drawBatches(calibration, count, input.recipe.seed))
+  const base = await roundWeights(input, common, best, drawn)
   if (!base) return best
   const rounded = { ...best, base }
   return adaround === true ? rounded : search.improve(best, [['adaptive rounding', rounded]])
@@ -145,6 +151,8 @@ interface Climb {
   input: MethodInput
   calibration: CalibrationBatches
   judging: readonly Record<string, RunTensor>[]
+  /** the samples that judge, where they did not calibrate */
+  more: CalibrationBatches | null
 }
 
 /** One step after the other, each kept only when the score says so. */
@@ -174,6 +182,7 @@ const STEPS: readonly Step[] = [
   tryRounding,
   tryFloatRecurrence,
   trySkippingSlow,
+  measureAllSamples,
 ]
 
 function tryObserversByValue({ options, search, common }: Climb, best: Variant): Promise<Variant> {
@@ -217,6 +226,16 @@ async function tryFloatRecurrence({ search, plan }: Climb, best: Variant): Promi
   if (layers.length === 0 || !search.canJudge || (await search.scoreOf(best)) >= POOR_DB) return best
   const float = { ...best, float: new Map([...best.float, ...layers]) }
   return search.improve(best, [['recurrent layers float', float]], WORTH_FLOAT_DB)
+}
+
+/** dB that ranges of more samples may cost the samples that judge: what they gain shows on others */
+const TOLERATED_DB = 0.1
+
+/** When all is decided, the samples that judged calibrate too. */
+async function measureAllSamples({ bases, search, more }: Climb, best: Variant): Promise<Variant> {
+  if (!more) return best
+  const base = await bases.extended(best.base, more)
+  return search.improve(best, [['ranges of the samples that judge, too', { ...best, base }]], -TOLERATED_DB)
 }
 
 function trySkippingSlow({ options, input, common, search, judging }: Climb, best: Variant): Promise<Variant> {

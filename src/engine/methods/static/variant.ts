@@ -26,6 +26,8 @@ export interface Base {
   unrounded?: Base
   statistics: ReadonlyMap<string, Statistics>
   means: InputMeans
+  /** on which both were measured */
+  samples: number
 }
 
 /** What all variants have in common. */

@@ -3,12 +3,12 @@
 import { WeightOnlyMethod } from '../../../contract/recipe.ts'
 import { FewbitError } from '../../../shared/errors.ts'
 import { raiseTo21 } from '../../compat/opset21.ts'
+import { drawBatches } from '../../data/split.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
-import type { RunTensor } from '../../runtime/runtime.ts'
-import type { Method, MethodInput } from '../method.ts'
+import { feedsOf, type Method, type MethodInput } from '../method.ts'
 import { openJudge } from '../static/judge.ts'
 import { product } from './product.ts'
 import { recurrent } from './recurrent.ts'
@@ -41,14 +41,13 @@ export const weightOnlyMethod: Method = async (input) => {
 }
 
 /** samples that choose between the two, at most */
-const JUDGING_BATCHES = 8
+const JUDGING_SAMPLES = 32
 
 /** A smaller error of the weights is not always one of the outputs; with data, the outputs decide. */
 async function chooseSearch(input: MethodInput, options: WeightOnlyMethod) {
   if (options.search !== 'auto' || !input.batches) return { search: options.search !== false, steps: [] }
-  const batches: Record<string, RunTensor>[] = []
-  for await (const feeds of input.batches) if (batches.length < JUDGING_BATCHES) batches.push(feeds)
-  const { runtime, workspace, prepared } = input
+  const { runtime, workspace, prepared, recipe } = input
+  const batches = await feedsOf(drawBatches(input.batches, JUDGING_SAMPLES, recipe.seed))
   const floatPath = workspace.save('prepared.onnx', prepared.model)
   const judge = await openJudge({ runtime, workspace, floatPath, batches })
   const scoreOf = (search: boolean) => judge.score(build(input, { ...options, search }).model)

@@ -32,12 +32,12 @@ function model(): Uint8Array {
   return m.bytes()
 }
 
-/** Uniform numbers; every twentieth sample has one that stands out. */
+/** Uniform numbers; every twelfth sample has one that stands out. */
 function data(): Buffer {
   const array = (name: keyof typeof OUTLIERS, seed: number) => {
     const random = randomSource(seed)
     const values = Float32Array.from({ length: SAMPLES * WIDTH }, () => 2 * random() - 1)
-    for (let sample = 0; sample < SAMPLES; sample += 20) values[sample * WIDTH + FEATURE] = OUTLIERS[name]
+    for (let sample = 0; sample < SAMPLES; sample += 12) values[sample * WIDTH + FEATURE] = OUTLIERS[name]
     return { dtype: 'float32' as const, shape: [SAMPLES, WIDTH], data: values }
   }
   return encodeNpz({ idle: array('idle', 1), busy: array('busy', 2) })
