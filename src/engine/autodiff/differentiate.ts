@@ -1,9 +1,10 @@
 /** Reverse-mode differentiation: appends to a graph the standard ONNX nodes that compute gradients. */
 import { FewbitError } from '../../shared/errors.ts'
 import { capturedValues, type Graph, type Node, sortedNodes, type Value } from '../ir/graph.ts'
-import { type GradientRule, type Named, nameAt } from '../ops/gradients/define.ts'
+import type { OpDef } from '../ops/define.ts'
+import { type GradientRule, nameAt } from '../ops/gradients/define.ts'
 import { Emitter, isFloat } from '../ops/gradients/emitter.ts'
-import { GRADIENTS } from '../ops/gradients/index.ts'
+import { opOf } from '../ops/index.ts'
 import { unbroadcast } from './unbroadcast.ts'
 
 export type { GradientRule } from '../ops/gradients/define.ts'
@@ -79,13 +80,17 @@ const readValues = (node: Node): Value[] => [
   ...(node.subgraphs.length > 0 ? capturedValues(node) : []),
 ]
 
-const ruleOf = ({ domain, opType }: Node, custom: CustomRules): GradientRule | undefined =>
-  custom.get(`${domain}:${opType}`) ?? GRADIENTS.get(`${domain === 'ai.onnx' ? '' : domain}:${opType}`)
+const isRule = (def: OpDef | undefined): def is OpDef & GradientRule => def?.gradient !== undefined
+
+function ruleOf(node: Node, custom: CustomRules): GradientRule | undefined {
+  const def = opOf(node)
+  return custom.get(`${node.domain}:${node.opType}`) ?? (isRule(def) ? def : undefined)
+}
 
 function reasonAgainst(node: Node, custom: CustomRules): string | null {
   if (node.subgraphs.length > 0) return 'gradients do not go through subgraphs'
   const rule = ruleOf(node, custom)
-  return rule ? (rule.refuses?.(node) ?? null) : 'the operator has no gradient rule'
+  return rule ? (rule.refusesGradient?.(node) ?? null) : 'the operator has no gradient rule'
 }
 
 function refuse({ nodes }: Path, custom: CustomRules): void {
@@ -138,12 +143,12 @@ function visit(
   g: Emitter,
   node: Node,
   rule: GradientRule,
-  upstream: Named,
+  upstream: Readonly<Record<string, Value>>,
   varying: ReadonlySet<Value>,
   arrived: Map<Value, Value[]>,
 ): void {
   const itself = (value: Value) => value
-  const made = rule.gradients(
+  const made = rule.gradient(
     g,
     named(node.inputs, rule.inputs, itself),
     upstream,

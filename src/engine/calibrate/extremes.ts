@@ -1,8 +1,9 @@
 /** The smallest and largest element of values as outputs of a model; what follows from other extremes is not computed twice. */
 import { addNode, int } from '../ir/build.ts'
 import { freshName, type Model, Value } from '../ir/graph.ts'
+import type { Monotone } from '../ops/define.ts'
 import { opOf } from '../ops/index.ts'
-import { type Monotone, monotoneOf } from '../plan/monotone.ts'
+import { monotoneOf } from '../plan/monotone.ts'
 import { valueNamed, valuesByName } from '../plan/named-values.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
 import type { Range } from './observers/observer.ts'
@@ -84,15 +85,9 @@ function addOwnExtremes(model: Model, value: Value, signs: Signs | null): Extrem
 
 /** What a concatenation joins; null for anything else. */
 function partsOf({ producer }: Value): Value[] | null {
-  if (producer?.opType !== 'Concat' || producer.domain !== '') return null
+  if (!producer || !opOf(producer)?.joins) return null
   return producer.inputs.filter((input) => input !== null)
 }
-
-/** Operators that never make the smallest number smaller, beside those that only move numbers. */
-const KEEP_SIGN = new Set(['Concat', 'AveragePool', 'GlobalAveragePool', 'ReduceMean', 'ReduceSum'])
-
-/** Operators that may write numbers beyond those that they read. */
-const OVERSHOOT = new Set(['Resize', 'Upsample'])
 
 /** What is known already of values: whether they cannot be negative. */
 type Signs = Map<Value, boolean>
@@ -106,10 +101,10 @@ function cannotBeNegative(value: Value, signs: Signs): boolean {
 
 function signOf({ producer }: Value, signs: Signs): boolean {
   const def = producer && opOf(producer)
-  if (!producer || !def || OVERSHOOT.has(producer.opType)) return false
+  if (!producer || !def) return false
   const low = def.class === 'clamp' ? def.bounds?.(producer)?.[0] : undefined
   if (low !== undefined && low >= 0) return true
-  const sources = KEEP_SIGN.has(producer.opType) || def.class === 'movement' ? producer.inputs : []
+  const sources = def.keepsSign ? producer.inputs : []
   const numbers = sources.filter((input): input is Value => input?.dtype === 'float32')
   return numbers.length > 0 && numbers.every((input) => cannotBeNegative(input, signs))
 }

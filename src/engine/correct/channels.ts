@@ -76,11 +76,6 @@ export const channelAxis = ({ node }: Layer, rank: number): number => {
   return axis < 0 ? axis + rank : axis
 }
 
-/** Operators f with f(s·x) = s·f(x) for every s > 0, channel by channel. */
-const HOMOGENEOUS = new Set(['Relu', 'LeakyRelu', 'PRelu', 'Identity', 'Dropout'])
-/** The same for those that work on the places of a channel, which lies along axis 1. */
-const SPATIAL = new Set(['MaxPool', 'AveragePool', 'GlobalAveragePool', 'GlobalMaxPool'])
-
 /** Follows a value to the layers that read it; null when something else reads its channels. `axis` is where they lie. */
 export function courseOf(graph: Graph, value: Value, axis: number, layers: ReadonlyMap<Node, Layer>): Course | null {
   const course: Course = { readers: [], addends: [] }
@@ -90,7 +85,8 @@ export function courseOf(graph: Graph, value: Value, axis: number, layers: Reado
 /** The value behind the clamp or slope that follows a layer at once: the one whose range matters. */
 export function settled(graph: Graph, value: Value): Value {
   const [reader, ...others] = value.consumers.keys()
-  const passes = reader && others.length === 0 && HOMOGENEOUS.has(reader.opType) && reader.inputs[0] === value
+  const def = reader && opOf(reader)
+  const passes = def?.homogeneous && !def.spatial && others.length === 0 && reader?.inputs[0] === value
   const output = passes && !graph.outputs.includes(value) ? reader.outputs[0] : null
   return output?.shape ? settled(graph, output) : value
 }
@@ -114,15 +110,16 @@ function step(walk: Walk, node: Node, value: Value, axis: number, offset: number
     return node.inputs[0] === value && channelAxis(layer, rank) === axis
   }
   const [output] = node.outputs
-  if (!output || node.domain !== '' || node.outputs.length > 1) return false
-  if (node.opType === 'Concat') {
+  const def = opOf(node)
+  if (!output || !def || node.outputs.length > 1) return false
+  if (def.joins) {
     const place = concatOffset(node, value, axis, rank)
     return place !== null && follow(walk, output, axis, offset + place)
   }
-  if (node.opType === 'Add') return addend(walk, node, value, axis) && follow(walk, output, axis, offset)
-  if (node.opType === 'Flatten') return axis === 1 && isFlat(value) && follow(walk, output, axis, offset)
-  const passes = HOMOGENEOUS.has(node.opType) || (axis === 1 && SPATIAL.has(node.opType))
-  return passes && node.inputs[0] === value && follow(walk, output, axis, offset)
+  if (def.sums) return addend(walk, node, value, axis) && follow(walk, output, axis, offset)
+  if (def.flattens) return axis === 1 && isFlat(value) && follow(walk, output, axis, offset)
+  const passes = def.homogeneous && (axis === 1 || !def.spatial)
+  return passes === true && node.inputs[0] === value && follow(walk, output, axis, offset)
 }
 
 /** Channels in front of this value's in a concatenation of channels. */

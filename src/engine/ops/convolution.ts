@@ -1,23 +1,41 @@
 /** Convolutions. */
 import type { Node } from '../ir/graph.ts'
-import { activation, bias, defineOp, sizeOf, weight } from './define.ts'
+import { activation, bias, integerOp, type OpTable, sizeOf, weight } from './define.ts'
+import {
+  biasGradient,
+  type Convolution,
+  convolutionOf,
+  inputGradient,
+  refusesUnless,
+  transposedInputGradient,
+  transposedOf,
+  weightGradient,
+} from './gradients/convolution.ts'
+import { firstOf, needsRank } from './gradients/define.ts'
 
-const constantWeight = (index: number) => (node: { inputs: readonly ({ isConstant: boolean } | null)[] }) =>
-  node.inputs[index]?.isConstant ? null : 'its weight is not a constant'
+const refuses = ({ inputs }: Node) => (inputs[1]?.isConstant ? null : 'its weight is not a constant')
 
-export const CONVOLUTION = [
-  defineOp({
-    name: 'Conv',
+export const CONVOLUTION = {
+  Conv: integerOp({
     class: 'multiply',
     inputs: ['X', 'W', 'B?'],
     outputs: ['Y'],
     quant: { X: activation, W: weight(() => 0), B: bias('X', 'W'), Y: activation },
-    refuses: constantWeight(1),
+    refuses,
     inputChannels: { axis: 1, of: channelOfConv },
     macs: (node) => sizeOf(node.outputs[0]?.shape) * sizeOf(node.inputs[1]?.tensor?.shape.slice(1)),
+    gradient: (g, { X, W }, { Y: dY }, _outputs, node) => {
+      const c = convolutionOf(node) as Convolution
+      return {
+        X: () => inputGradient(g, c, dY, W, X),
+        W: () => weightGradient(g, c, X, dY),
+        B: () => biasGradient(g, dY),
+      }
+    },
+    refusesGradient: firstOf(needsRank, refusesUnless(convolutionOf)),
+    example: 'Y = Conv(X[2,3,5,6], W[4,3,3,3], B[4], pads=[1,1,1,1])',
   }),
-  defineOp({
-    name: 'ConvTranspose',
+  ConvTranspose: integerOp({
     class: 'multiply',
     inputs: ['X', 'W', 'B?'],
     outputs: ['Y'],
@@ -28,11 +46,21 @@ export const CONVOLUTION = [
       B: bias('X', 'W'),
       Y: activation,
     },
-    refuses: constantWeight(1),
+    refuses,
     inputChannels: { axis: 1, of: () => (outer) => outer },
     macs: (node) => sizeOf(node.inputs[0]?.shape) * sizeOf(node.inputs[1]?.tensor?.shape.slice(1)),
+    gradient: (g, { X, W }, { Y: dY }, _outputs, node) => {
+      const c = transposedOf(node) as Convolution
+      return {
+        X: () => transposedInputGradient(g, c, dY, W, X),
+        W: () => weightGradient(g, c, dY, X),
+        B: () => biasGradient(g, dY),
+      }
+    },
+    refusesGradient: firstOf(needsRank, refusesUnless(transposedOf)),
+    example: 'Y = ConvTranspose(X[2,3,3,4], W[3,2,3,3], B[2], strides=[2,2])',
   }),
-]
+} as const satisfies OpTable
 
 /** Weight [M, C ÷ group, k…]: each group of outputs sees its own group of inputs. */
 function channelOfConv(node: Node, [outputs, perGroup, ...kernel]: readonly number[]) {

@@ -1,35 +1,48 @@
 /** Matrix products. */
 import type { Node, Value } from '../ir/graph.ts'
-import { activation, bias, defineOp, sizeOf, weight } from './define.ts'
+import { activation, bias, floatOp, integerOp, type OpTable, sizeOf, weight } from './define.ts'
+import { einsumGradients, refusesEinsum } from './gradients/einsum.ts'
+import { gemmGradients, matMulGradients, operandsHaveRank } from './gradients/linear.ts'
 
-export const LINEAR = [
-  defineOp({
-    name: 'Gemm',
+export const LINEAR = {
+  Gemm: integerOp({
     class: 'multiply',
     inputs: ['A', 'B', 'C?'],
     outputs: ['Y'],
     quant: { A: activation, B: weight((node) => (node.int('transB', 0) ? 0 : 1)), C: bias('A', 'B'), Y: activation },
     refuses: refuseGemm,
-    inputChannels: {
-      axis: 1,
-      of: (node) => (outer, _, inner) => (node.int('transB', 0) ? inner : outer),
-    },
+    inputChannels: { axis: 1, of: (node) => (outer, _, inner) => (node.int('transB', 0) ? inner : outer) },
     macs: (node) => sizeOf(node.outputs[0]?.shape) * depthOfGemm(node),
+    gradient: (g, { A, B }, { Y: dY }, _outputs, node) => ({
+      ...gemmGradients(g, A, B, dY, node),
+      C: () => g.scale(dY, node.float('beta', 1)),
+    }),
+    refusesGradient: operandsHaveRank,
+    broadcasts: true,
+    example: 'Y = Gemm(A[4,8], B[8,3], C[3])',
   }),
-  defineOp({
-    name: 'MatMul',
+  MatMul: integerOp({
     class: 'multiply',
     inputs: ['A', 'B'],
     outputs: ['Y'],
     quant: { A: activation, B: weight((_, rank) => (rank === 2 ? 1 : null)), Y: activation },
-    refuses: (node) =>
-      node.inputs.some((value) => rankOf(value) === 1) ? 'a vector operand has no integer kernel' : null,
+    refuses: ({ inputs }) =>
+      inputs.some((value) => value?.shape?.length === 1) ? 'a vector operand has no integer kernel' : null,
     inputChannels: { axis: -1, of: () => (outer) => outer },
     macs: (node) => sizeOf(node.outputs[0]?.shape) * depthOfMatMul(node),
+    gradient: (g, { A, B }, { Y: dY }) => matMulGradients(g, A, B, dY),
+    refusesGradient: operandsHaveRank,
+    broadcasts: true,
+    example: 'Y = MatMul(A[2,4,8], B[8,3])',
   }),
-]
-
-const rankOf = (value: Value | null): number | undefined => value?.shape?.length
+  Einsum: floatOp({
+    inputs: ['Inputs*'],
+    outputs: ['Output'],
+    gradient: (g, inputs, { Output: dY }, _outputs, node) => einsumGradients(g, inputs, dY, node),
+    refusesGradient: refusesEinsum,
+    example: "Output = Einsum(Inputs0[2,3], Inputs1[3,4], equation='ij,jk->ik')",
+  }),
+} as const satisfies OpTable
 
 function refuseGemm(node: Node): string | null {
   if (!node.inputs[1]?.isConstant) return 'its weight is not a constant'

@@ -2,7 +2,7 @@
 import type { Node, Value } from '../ir/graph.ts'
 import type { OpDef, Role } from '../ops/define.ts'
 import { inputIndex, inputRole, outputRole } from '../ops/define.ts'
-import { opOf } from '../ops/index.ts'
+import { integerOpOf, opOf } from '../ops/index.ts'
 import type { QuantSpec } from '../quant/math.ts'
 import { activationSpec, specOf } from '../quant/spec.ts'
 import type { IntegerTarget, OperatorSupport } from '../targets/target.ts'
@@ -25,7 +25,7 @@ interface Site {
 
 /** Adds the values, constants and bias of a node to the plan. */
 export function planNode(node: Node, plan: Plan, target: IntegerTarget, options: PlanOptions): void {
-  const def = opOf(node)
+  const def = integerOpOf(node)
   const support = supportOf(target, node)
   if (!def || !support) return
   const isWide = target.wide_activation !== undefined && options.wide?.(node) === true

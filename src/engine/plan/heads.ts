@@ -59,22 +59,23 @@ const producersOf = (node: Node): Node[] => node.inputs.flatMap((value) => value
 
 /** Why the operands do not fit into one scale, or null. */
 function mixedRanges(node: Node, statistics: ReadonlyMap<string, Range>): string | null {
-  if (node.domain !== '' || !(node.opType in OPERANDS)) return null
+  const counts = operandsOf(node)
+  if (!counts) return null
   const operands = node.inputs.flatMap((value) => {
     const range = value && rangeOf(value, statistics)
     return range ? [{ value, size: Math.max(Math.abs(range.min), Math.abs(range.max)) }] : []
   })
-  const small = operands.filter(({ value }) => OPERANDS[node.opType]?.(value)).toSorted((a, b) => a.size - b.size)[0]
+  const small = operands.filter(({ value }) => counts(value)).toSorted((a, b) => a.size - b.size)[0]
   const large = operands.toSorted((a, b) => b.size - a.size)[0]
   if (!small || !large || small.size === 0 || large.size <= MOST_RATIO * small.size) return null
   return `it joins numbers up to ${large.size.toPrecision(3)} ("${large.value.name}") with numbers up to ${small.size.toPrecision(3)} ("${small.value.name}")`
 }
 
-/** The operands that must not vanish beside others: a small constant in a sum may. */
-const OPERANDS: Record<string, (value: Value) => boolean> = {
-  Concat: () => true,
-  Add: (value) => !value.isConstant,
-  Sub: (value) => !value.isConstant,
+/** The operands that must not vanish beside others: a small constant in a sum may. Null where operands do not meet in one scale. */
+function operandsOf(node: Node): ((value: Value) => boolean) | null {
+  const def = opOf(node)
+  if (def?.joins) return () => true
+  return def?.sums ? (value) => !value.isConstant : null
 }
 
 /** What is known of a value: measured, constant, guaranteed by its operator, or that of what it moves. */

@@ -3,7 +3,7 @@ import type { Node, Value } from '../ir/graph.ts'
 import { elementCount, view } from '../ir/tensor.ts'
 import type { OpDef } from '../ops/define.ts'
 import { inputRole, outputRole } from '../ops/define.ts'
-import { opOf } from '../ops/index.ts'
+import { integerOpOf, opOf } from '../ops/index.ts'
 import { scaleProblem } from '../quant/math.ts'
 import type { IntegerTarget } from '../targets/target.ts'
 import type { PlanOptions } from './plan.ts'
@@ -46,8 +46,8 @@ export const PLACEMENTS = { regions: inRegions, all: everywhere, inputs: everywh
 >
 
 function refusal(node: Node, target: IntegerTarget, options: PlanOptions): string | null {
-  const def = opOf(node)
-  if (!def || node.domain !== '') return `${target.id} has no integer form of ${node.opType}`
+  const def = integerOpOf(node)
+  if (!def) return `${target.id} has no integer form of ${node.opType}`
   const lack = lackOf(target, node)
   if (lack) return lack
   const excluded = options.excludes(node)

@@ -3,7 +3,6 @@ import type { Node, Value } from '../../ir/graph.ts'
 import { inputForm, weightForm } from './convolution-forms.ts'
 import { INPUT_FORMS, unreached } from './convolution-input.ts'
 import { WEIGHT_FORMS } from './convolution-weight.ts'
-import { firstOf, gradient, needsRank, type Table } from './define.ts'
 import type { Emitter } from './emitter.ts'
 import { isFixed, range, type Shape } from './shapes.ts'
 import {
@@ -16,10 +15,12 @@ import {
   windowOf,
 } from './window.ts'
 
+export type { Convolution } from './window.ts'
+
 const spatial = (shape: Shape | undefined): Shape => shape?.slice(2) ?? []
 
 /** Gradient of the bias: the sum over batch and places. */
-const biasGradient = (g: Emitter, dY: Value): Value =>
+export const biasGradient = (g: Emitter, dY: Value): Value =>
   g.reduceSum(
     dY,
     range(dY.shape?.length ?? 0).filter((axis) => axis !== 1),
@@ -27,7 +28,7 @@ const biasGradient = (g: Emitter, dY: Value): Value =>
   )
 
 /** Where the image's size is free, more than it may have been filled: the run cuts that off. */
-function inputGradient(g: Emitter, c: Convolution, dY: Value, W: Value, X: Value): Value {
+export function inputGradient(g: Emitter, c: Convolution, dY: Value, W: Value, X: Value): Value {
   const filled = INPUT_FORMS[inputForm(c)].emit(g, c, dY, W)
   if (hasFixedImage(c) || isDense(c)) return filled
   const axes = range(c.kernel.length, 2)
@@ -35,8 +36,14 @@ function inputGradient(g: Emitter, c: Convolution, dY: Value, W: Value, X: Value
   return g.node('Slice', [filled, ...cut], { shape: X.shape })
 }
 
-const weightGradient = (g: Emitter, c: Convolution, X: Value, dY: Value): Value =>
+export const weightGradient = (g: Emitter, c: Convolution, X: Value, dY: Value): Value =>
   WEIGHT_FORMS[weightForm(c)].emit(g, c, X, dY)
+
+/** What a transposed convolution runs backwards, run forwards. */
+export function transposedInputGradient(g: Emitter, c: Convolution, dY: Value, W: Value, X: Value): Value {
+  const trimmed = { ...c, ends: c.ends.map((end, i) => end - (unreached(c)?.[i] ?? 0)) }
+  return g.node('Conv', [dY, W], { shape: X.shape, attributes: convolutionAttributes(trimmed) })
+}
 
 /** The convolution [N, C, …] → [N, M, …] of a kernel [M, C ÷ group, …], once its window is known. */
 function describe(
@@ -61,14 +68,14 @@ function describe(
 
 const kernelOf = (node: Node): readonly number[] => spatial(node.inputs[1]?.shape) as readonly number[]
 
-function convolutionOf(node: Node): Convolution | null {
+export function convolutionOf(node: Node): Convolution | null {
   const [X, W, Y] = [node.inputs[0], node.inputs[1], node.outputs[0]]
   if (!X || !W || !Y) return null
   return describe(node.int('group', 1), X, W, Y, windowOf(node, kernelOf(node), spatial(X.shape)))
 }
 
 /** The convolution from Y to X that a transposed one runs backwards. */
-function transposedOf(node: Node): Convolution | null {
+export function transposedOf(node: Node): Convolution | null {
   const [X, W, Y] = [node.inputs[0], node.inputs[1], node.outputs[0]]
   if (!X || !W || !Y) return null
   return describe(node.int('group', 1), Y, W, X, transposedWindow(node, spatial(X.shape), spatial(Y.shape)))
@@ -93,7 +100,7 @@ function transposedWindow(node: Node, from: Shape, to: Shape): Window | null {
   return { ...window, begins: pads.map(([begin]) => begin), ends: pads.map(([, end]) => end) }
 }
 
-const refusesUnless =
+export const refusesUnless =
   (known: (node: Node) => Convolution | null) =>
   (node: Node): string | null => {
     if (!isFixed(node.inputs[1]?.shape)) return 'the shape of its kernel is not fixed'
@@ -101,33 +108,3 @@ const refusesUnless =
     if (!c) return 'its padding depends on a size that is not fixed'
     return hasFixedImage(c) || c.group === 1 ? null : 'the image size of a grouped convolution is not fixed'
   }
-
-export const CONVOLUTION: Table = {
-  Conv: gradient(
-    ['X', 'W', 'B?'],
-    ['Y'],
-    (g, { X, W }, { Y: dY }, _outputs, node) => {
-      const c = convolutionOf(node) as Convolution
-      return {
-        X: () => inputGradient(g, c, dY, W, X),
-        W: () => weightGradient(g, c, X, dY),
-        B: () => biasGradient(g, dY),
-      }
-    },
-    firstOf(needsRank, refusesUnless(convolutionOf)),
-  ),
-  ConvTranspose: gradient(
-    ['X', 'W', 'B?'],
-    ['Y'],
-    (g, { X, W }, { Y: dY }, _outputs, node) => {
-      const c = transposedOf(node) as Convolution
-      const trimmed = { ...c, ends: c.ends.map((end, i) => end - (unreached(c)?.[i] ?? 0)) }
-      return {
-        X: () => g.node('Conv', [dY, W], { shape: X.shape, attributes: convolutionAttributes(trimmed) }),
-        W: () => weightGradient(g, c, dY, X),
-        B: () => biasGradient(g, dY),
-      }
-    },
-    firstOf(needsRank, refusesUnless(transposedOf)),
-  ),
-}

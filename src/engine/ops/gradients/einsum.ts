@@ -1,6 +1,5 @@
 /** The gradient of Einsum: the same sum with one operand exchanged for the upstream gradient. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { type GradientRule, gradient } from './define.ts'
 import type { Emitter } from './emitter.ts'
 
 interface Equation {
@@ -24,7 +23,7 @@ function implicitResult(left: string): string {
 
 const repeats = (term: string): boolean => new Set(term).size < term.length
 
-function refuses(node: Node): string | null {
+export function refusesEinsum(node: Node): string | null {
   const { terms, result } = parse(node)
   if ([...terms, result].some((term) => term.includes('.'))) return 'an equation with an ellipsis'
   if ([...terms, result].some(repeats)) return 'an equation that takes a diagonal'
@@ -53,13 +52,11 @@ function gradientOf(
   return g.expandLike(g.unsqueeze(sum, lost), X)
 }
 
-export const EINSUM: GradientRule = gradient(
-  ['X*'],
-  ['Y'],
-  (g, inputs, { Y: dY }, _outputs, node) => {
-    const equation = parse(node)
-    const operands = Object.values(inputs)
-    return Object.fromEntries(operands.map((_, i) => [`X${i}`, () => gradientOf(g, equation, i, operands, dY)]))
-  },
-  refuses,
-)
+/** Gradients of all operands by name. */
+export function einsumGradients(g: Emitter, inputs: Readonly<Record<string, Value>>, dY: Value, node: Node) {
+  const equation = parse(node)
+  const operands = Object.values(inputs)
+  return Object.fromEntries(
+    Object.keys(inputs).map((name, i) => [name, () => gradientOf(g, equation, i, operands, dY)]),
+  )
+}

@@ -1,11 +1,10 @@
 /** Gradients of picking by index: each picked element's gradient is added where it came from. */
 import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
-import { firstOf, gradient, needsRank, type Table } from './define.ts'
 import { constantInts, constantOf, type Emitter } from './emitter.ts'
 import { normalAxis, range } from './shapes.ts'
 
-const axisOf = (node: Node): number => normalAxis(node.int('axis', 0), node.inputs[0]?.shape?.length ?? 0)
+export const axisOf = (node: Node): number => normalAxis(node.int('axis', 0), node.inputs[0]?.shape?.length ?? 0)
 
 /** A constant index that is no list: the place of the only element picked. */
 function onlyIndex(node: Node): number | null {
@@ -15,7 +14,7 @@ function onlyIndex(node: Node): number | null {
   return normalAxis(picked[0], size)
 }
 
-function gather(g: Emitter, X: Value, indices: Value, dY: Value, node: Node): Value {
+export function gather(g: Emitter, X: Value, indices: Value, dY: Value, node: Node): Value {
   const axis = axisOf(node)
   const only = onlyIndex(node)
   if (only !== null) return placed(g, X, indices, dY, axis, only)
@@ -59,48 +58,22 @@ function picked(g: Emitter, X: Value, indices: Value, dY: Value, axis: number): 
 }
 
 /** Multi-dimensional indices as places in the flattened input. */
-function gatherNd(g: Emitter, X: Value, indices: Value, dY: Value): Value {
+export function gatherNd(g: Emitter, X: Value, indices: Value, dY: Value): Value {
   return g.node('ScatterND', [g.zerosLike(X), indices, dY], {
     shape: X.shape,
     attributes: { reduction: { kind: 'string', value: 'add' } },
   })
 }
 
-export const GATHER: Table = {
-  Gather: gradient(
-    ['X', 'indices'],
-    ['Y'],
-    (g, { X, indices }, { Y: dY }, _outputs, node) => ({ X: () => gather(g, X, indices, dY, node) }),
-    needsRank,
-  ),
-  GatherElements: gradient(
-    ['X', 'indices'],
-    ['Y'],
-    (g, { X, indices }, { Y: dY }, _outputs, node) => ({ X: () => g.scatterAdd(X, indices, dY, axisOf(node)) }),
-    needsRank,
-  ),
-  GatherND: gradient(
-    ['X', 'indices'],
-    ['Y'],
-    (g, { X, indices }, { Y: dY }) => ({ X: () => gatherNd(g, X, indices, dY) }),
-    (node) => (node.int('batch_dims', 0) === 0 ? null : 'batch dimensions'),
-  ),
-  ScatterElements: gradient(
-    ['X', 'indices', 'updates'],
-    ['Y'],
-    (g, { indices, updates }, { Y: dY }, _outputs, node) => ({
-      X: () =>
-        node.string('reduction', 'none') === 'add'
-          ? dY
-          : g.node('ScatterElements', [dY, indices, g.zerosLike(updates)], {
-              shape: dY.shape,
-              attributes: { axis: int(axisOf(node)) },
-            }),
-      updates: () =>
-        g.node('GatherElements', [dY, indices], { shape: indices.shape, attributes: { axis: int(axisOf(node)) } }),
-    }),
-    firstOf(needsRank, (node) =>
-      ['none', 'add'].includes(node.string('reduction', 'none')) ? null : 'its reduction is neither none nor add',
-    ),
-  ),
+/** Elements that were written over have no gradient. */
+export function scatterGradient(g: Emitter, indices: Value, updates: Value, dY: Value, node: Node): Value {
+  if (node.string('reduction', 'none') === 'add') return dY
+  const attributes = { axis: int(axisOf(node)) }
+  return g.node('ScatterElements', [dY, indices, g.zerosLike(updates)], { shape: dY.shape, attributes })
 }
+
+export const scatterUpdatesGradient = (g: Emitter, indices: Value, dY: Value, node: Node): Value =>
+  g.node('GatherElements', [dY, indices], { shape: indices.shape, attributes: { axis: int(axisOf(node)) } })
+
+export const refusesScatter = (node: Node): string | null =>
+  ['none', 'add'].includes(node.string('reduction', 'none')) ? null : 'its reduction is neither none nor add'

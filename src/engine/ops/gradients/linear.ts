@@ -1,16 +1,14 @@
 /** Gradients of matrix products. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { broadcasting, firstOf, type Table } from './define.ts'
-import { EINSUM } from './einsum.ts'
 import type { Emitter } from './emitter.ts'
 
 const rank = (value: Value): number => value.shape?.length ?? 0
 
-const operandsHaveRank = ({ inputs }: Node): string | null =>
+export const operandsHaveRank = ({ inputs }: Node): string | null =>
   inputs[0]?.shape && inputs[1]?.shape ? null : 'the rank of an operand is unknown'
 
 /** A product of vectors or matrices, with a vector seen as a matrix of one row or column. */
-function matMul(g: Emitter, A: Value, B: Value, dY: Value) {
+export function matMulGradients(g: Emitter, A: Value, B: Value, dY: Value) {
   const [a, b] = [rank(A) === 1 ? g.unsqueeze(A, [0]) : A, rank(B) === 1 ? g.unsqueeze(B, [1]) : B]
   const lost = [...(rank(A) === 1 ? [-2] : []), ...(rank(B) === 1 ? [-1] : [])]
   const full = Math.max(rank(a), rank(b))
@@ -45,22 +43,13 @@ function vectorOf(g: Emitter, gradient: Value, of: Value): Value {
   return g.reshapeLike(batch, of)
 }
 
-export const LINEAR: Table = {
-  MatMul: broadcasting(['A', 'B'], (g, { A, B }, { Y: dY }) => matMul(g, A, B, dY), operandsHaveRank),
-  Gemm: broadcasting(
-    ['A', 'B', 'C?'],
-    (g, { A, B }, { Y: dY }, _outputs, node) => {
-      const [transA, transB] = [node.int('transA', 0), node.int('transB', 0)]
-      const alpha = node.float('alpha', 1)
-      return {
-        A: () =>
-          transA ? g.gemm(B, dY, { transA: transB, transB: 1, alpha }) : g.gemm(dY, B, { transB: 1 - transB, alpha }),
-        B: () =>
-          transB ? g.gemm(dY, A, { transA: 1, transB: transA, alpha }) : g.gemm(A, dY, { transA: 1 - transA, alpha }),
-        C: () => g.scale(dY, node.float('beta', 1)),
-      }
-    },
-    firstOf(operandsHaveRank),
-  ),
-  Einsum: EINSUM,
+export function gemmGradients(g: Emitter, A: Value, B: Value, dY: Value, node: Node) {
+  const [transA, transB] = [node.int('transA', 0), node.int('transB', 0)]
+  const alpha = node.float('alpha', 1)
+  return {
+    A: () =>
+      transA ? g.gemm(B, dY, { transA: transB, transB: 1, alpha }) : g.gemm(dY, B, { transB: 1 - transB, alpha }),
+    B: () =>
+      transB ? g.gemm(dY, A, { transA: 1, transB: transA, alpha }) : g.gemm(A, dY, { transA: 1 - transA, alpha }),
+  }
 }

@@ -1,18 +1,11 @@
 /** Gradients of operators that move, pick or repeat elements. */
 import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
-import { broadcasting, firstOf, gradient, needsRank, type Table } from './define.ts'
 import { constantInts, type Emitter } from './emitter.ts'
-import { GATHER } from './gather.ts'
-import { PAD } from './pad.ts'
 import { isFixed, normalAxis, range } from './shapes.ts'
-import { SLICE } from './slice.ts'
 
-/** The same elements in another shape: the gradient takes the input's. */
-const reshaped = (inputs: readonly string[]) =>
-  gradient(inputs, ['Y'], (g, { [inputs[0]]: X }, { Y: dY }) => ({ [inputs[0]]: () => g.reshapeLike(dY, X) }))
-
-function inverse(perm: readonly number[]): number[] {
+/** The order that undoes another. */
+export function inverse(perm: readonly number[]): number[] {
   const result: number[] = []
   perm.forEach((axis, i) => {
     result[axis] = i
@@ -22,7 +15,7 @@ function inverse(perm: readonly number[]): number[] {
 
 const rankOf = ({ inputs }: Node): number => inputs[0]?.shape?.length ?? 0
 
-const permOf = (node: Node): readonly number[] => node.ints('perm') ?? range(rankOf(node)).reverse()
+export const permOf = (node: Node): readonly number[] => node.ints('perm') ?? range(rankOf(node)).reverse()
 
 /** Parts along the axis, cut at the inputs' sizes; the run knows those that are free. */
 function cut(g: Emitter, parts: readonly Value[], dY: Value, axis: number): Value[] {
@@ -35,7 +28,7 @@ function cut(g: Emitter, parts: readonly Value[], dY: Value, axis: number): Valu
   return g.nodes('Split', [dY, dims], parts, { attributes: { axis: int(axis) } })
 }
 
-function concat(g: Emitter, inputs: Readonly<Record<string, Value>>, dY: Value, node: Node) {
+export function concatGradients(g: Emitter, inputs: Readonly<Record<string, Value>>, dY: Value, node: Node) {
   const axis = normalAxis(node.int('axis', 0), rankOf(node))
   let parts: Value[] | undefined
   const part = (i: number) => {
@@ -46,10 +39,10 @@ function concat(g: Emitter, inputs: Readonly<Record<string, Value>>, dY: Value, 
 }
 
 /** Repeats along each axis, or null when they are computed. */
-const repeatsOf = (node: Node): number[] | null => constantInts(node.inputs[1]) ?? null
+export const repeatsOf = (node: Node): number[] | null => constantInts(node.inputs[1]) ?? null
 
 /** [r · d, …] as [r, d, …], summed over every r */
-function tiled(g: Emitter, X: Value, dY: Value, repeats: readonly number[]): Value {
+export function tiled(g: Emitter, X: Value, dY: Value, repeats: readonly number[]): Value {
   const dims = (X.shape ?? []).flatMap((dim, i) => (repeats[i] === 1 ? [dim] : [repeats[i], dim]))
   const axes = repeats.flatMap((r, i) => (r === 1 ? [] : [i + repeats.slice(0, i).filter((n) => n !== 1).length]))
   return g.reduceSum(g.reshape(dY, dims), axes, false)
@@ -65,65 +58,42 @@ function spaceToDepthCrd(g: Emitter, X: Value, dY: Value, block: number): Value 
   return g.reshape(g.transpose(blocks, [0, 1, 3, 5, 2, 4]), [batch, channels, height, width])
 }
 
-const REARRANGE: Table = {
-  DepthToSpace: gradient(
-    ['X'],
-    ['Y'],
-    (g, { X }, { Y: dY }, _outputs, node) => {
-      const block = node.int('blocksize', 1)
-      if (node.string('mode', 'DCR') === 'CRD') return { X: () => spaceToDepthCrd(g, X, dY, block) }
-      return { X: () => g.node('SpaceToDepth', [dY], { shape: X.shape, attributes: { blocksize: int(block) } }) }
-    },
-    (node) => (node.string('mode', 'DCR') === 'CRD' ? fixedImage(node) : null),
-  ),
-  SpaceToDepth: gradient(['X'], ['Y'], (g, { X }, { Y: dY }, _outputs, node) => ({
-    X: () => g.node('DepthToSpace', [dY], { shape: X.shape, attributes: { blocksize: int(node.int('blocksize', 1)) } }),
-  })),
+/** The inverse of DepthToSpace or SpaceToDepth is the other one. */
+export const expressedIn = (
+  g: Emitter,
+  opType: 'DepthToSpace' | 'SpaceToDepth',
+  X: Value,
+  dY: Value,
+  blocksize: number,
+): Value => g.node(opType, [dY], { shape: X.shape, attributes: { blocksize: int(blocksize) } })
+
+const isCrd = (node: Node): boolean => node.string('mode', 'DCR') === 'CRD'
+
+export function depthToSpaceGradient(g: Emitter, X: Value, dY: Value, node: Node): Value {
+  const block = node.int('blocksize', 1)
+  return isCrd(node) ? spaceToDepthCrd(g, X, dY, block) : expressedIn(g, 'SpaceToDepth', X, dY, block)
 }
 
-export const MOVEMENT: Table = {
-  Reshape: reshaped(['X', 'shape']),
-  Flatten: reshaped(['X']),
-  Squeeze: reshaped(['X', 'axes?']),
-  Unsqueeze: reshaped(['X', 'axes?']),
-  Transpose: gradient(
-    ['X'],
-    ['Y'],
-    (g, _, { Y: dY }, _outputs, node) => ({ X: () => g.transpose(dY, inverse(permOf(node))) }),
-    (node) => (node.ints('perm') ? null : needsRank(node)),
-  ),
-  Concat: gradient(['X*'], ['Y'], (g, inputs, { Y: dY }, _outputs, node) => concat(g, inputs, dY, node), needsRank),
-  Split: gradient(
-    ['X', 'split?'],
-    ['Y*'],
-    (g, { X }, upstream, outputs, node) => ({
-      X: () => {
-        const axis = normalAxis(node.int('axis', 0), rankOf(node))
-        const parts = Object.entries(outputs).map(([name, Y]) => upstream[name] ?? g.zerosLike(Y))
-        const whole = g.concat(parts, axis)
-        whole.shape = X.shape
-        return whole
-      },
-    }),
-    firstOf(needsRank, ({ outputs }) => (outputs.includes(null) ? 'one of its outputs is left out' : null)),
-  ),
-  Expand: broadcasting(['X', 'shape'], (_g, _, { Y: dY }) => ({ X: () => dY })),
-  Tile: gradient(
-    ['X', 'repeats'],
-    ['Y'],
-    (g, { X }, { Y: dY }, _outputs, node) => ({ X: () => tiled(g, X, dY, repeatsOf(node) ?? []) }),
-    firstOf(needsRank, (node) => {
-      const repeats = repeatsOf(node)
-      if (!repeats) return 'its repeats are computed at run time'
-      const free = node.inputs[0]?.shape?.filter((dim) => typeof dim !== 'number').length ?? 0
-      return free > 1 && repeats.some((r) => r !== 1) ? 'the size of its input is not fixed' : null
-    }),
-  ),
-  Trilu: gradient(['X', 'k?'], ['Y'], (g, { X, k }, { Y: dY }, _outputs, node) => ({
-    X: () => g.node('Trilu', k ? [dY, k] : [dY], { shape: X.shape, attributes: { upper: int(node.int('upper', 1)) } }),
-  })),
-  ...REARRANGE,
-  ...GATHER,
-  ...PAD,
-  ...SLICE,
+export const refusesDepthToSpace = (node: Node): string | null => (isCrd(node) ? fixedImage(node) : null)
+
+/** Parts without a gradient are zero. */
+export function splitGradient(
+  g: Emitter,
+  X: Value,
+  upstream: Readonly<Record<string, Value | undefined>>,
+  outputs: Readonly<Record<string, Value>>,
+  node: Node,
+): Value {
+  const axis = normalAxis(node.int('axis', 0), rankOf(node))
+  const parts = Object.entries(outputs).map(([name, Y]) => upstream[name] ?? g.zerosLike(Y))
+  const whole = g.concat(parts, axis)
+  whole.shape = X.shape
+  return whole
+}
+
+export function refusesTile(node: Node): string | null {
+  const repeats = repeatsOf(node)
+  if (!repeats) return 'its repeats are computed at run time'
+  const free = node.inputs[0]?.shape?.filter((dim) => typeof dim !== 'number').length ?? 0
+  return free > 1 && repeats.some((r) => r !== 1) ? 'the size of its input is not fixed' : null
 }

@@ -1,6 +1,5 @@
 /** Gradients of normalizations. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { firstOf, type Gradients, gradient, needsRank, type Table } from './define.ts'
 import type { Emitter } from './emitter.ts'
 import { normalAxis, range } from './shapes.ts'
 
@@ -53,77 +52,65 @@ const layerAxes = (X: Value, node: Node): number[] => {
   return range(rank(X) - axis, axis)
 }
 
-const layer = (centred: boolean) =>
-  gradient(
-    ['X', 'Scale', 'B?'],
-    ['Y', 'Mean?', 'InvStdDev?'],
-    (g, { X, Scale }, { Y: dY }, _outputs, node): Gradients => {
-      const axes = layerAxes(X, node)
-      const normalized = normalize(g, X, axes, node.float('epsilon', 1e-5), centred)
-      return {
-        X: () => backward(g, normalized, g.mul(dY, Scale), axes, centred),
-        Scale: () => g.mul(dY, normalized.hat),
-        B: () => dY,
-      }
-    },
-    firstOf(needsRank, statisticsUnused),
-  )
+/** Gradients of input and scale; RMS normalization is the one that is not centred. */
+export function layerNormalizationGradients(
+  g: Emitter,
+  X: Value,
+  Scale: Value,
+  dY: Value,
+  node: Node,
+  centred: boolean,
+) {
+  const axes = layerAxes(X, node)
+  const normalized = normalize(g, X, axes, node.float('epsilon', 1e-5), centred)
+  return {
+    X: () => backward(g, normalized, g.mul(dY, Scale), axes, centred),
+    Scale: () => g.mul(dY, normalized.hat),
+  }
+}
 
-function statisticsUnused({ outputs }: Node): string | null {
+export function statisticsUnused({ outputs }: Node): string | null {
   return outputs.slice(1).some((value) => value && value.consumers.size > 0) ? 'its statistics are used' : null
 }
 
-const RUNNING = ['X', 'Scale', 'B', 'mean', 'variance']
+interface BatchNormalization {
+  X: Value
+  scale: Value
+  mean: Value
+  variance: Value
+}
 
-export const NORMALIZATION: Table = {
-  LayerNormalization: layer(true),
-  RMSNormalization: layer(false),
-  SimplifiedLayerNormalization: layer(false),
-  BatchNormalization: gradient(
-    RUNNING,
-    ['Y'],
-    (g, { X, Scale, mean, variance }, { Y: dY }, _outputs, node) => {
-      const inverse = inverseDeviation(g, variance, node.float('epsilon', 1e-5))
-      const centred = () => g.sub(X, perChannel(g, mean, X))
-      const sum = () => overChannels(g, dY)
-      const weighted = () => g.mul(overChannels(g, g.mul(dY, centred())), inverse)
-      return {
-        X: () => g.mul(dY, perChannel(g, g.mul(Scale, inverse), X)),
-        Scale: weighted,
-        B: sum,
-        mean: () => g.unary('Neg', g.mul(sum(), g.mul(Scale, inverse))),
-        variance: () => g.scale(g.mul(weighted(), g.mul(Scale, g.square(inverse))), -0.5),
-      }
-    },
-    firstOf(needsRank, (node) => (node.int('training_mode', 0) ? 'its training mode' : null)),
-  ),
-  InstanceNormalization: gradient(
-    ['X', 'Scale', 'B'],
-    ['Y'],
-    (g, { X, Scale }, { Y: dY }, _outputs, node) => {
-      const axes = range(rank(X) - 2, 2)
-      const normalized = normalize(g, X, axes, node.float('epsilon', 1e-5))
-      return {
-        X: () => backward(g, normalized, g.mul(dY, perChannel(g, Scale, X)), axes),
-        Scale: () => overChannels(g, g.mul(dY, normalized.hat)),
-        B: () => overChannels(g, dY),
-      }
-    },
-    needsRank,
-  ),
-  LpNormalization: gradient(
-    ['X'],
-    ['Y'],
-    (g, { X }, { Y: dY }, { Y }, node) => {
-      const axes = [node.int('axis', -1)]
-      return { X: () => lpNormalization(g, X, dY, Y, axes, node.int('p', 2)) }
-    },
-    needsRank,
-  ),
+export function batchNormalizationGradients(
+  g: Emitter,
+  { X, scale, mean, variance }: BatchNormalization,
+  dY: Value,
+  node: Node,
+) {
+  const inverse = inverseDeviation(g, variance, node.float('epsilon', 1e-5))
+  const centred = () => g.sub(X, perChannel(g, mean, X))
+  const sum = () => overChannels(g, dY)
+  const weighted = () => g.mul(overChannels(g, g.mul(dY, centred())), inverse)
+  return {
+    X: () => g.mul(dY, perChannel(g, g.mul(scale, inverse), X)),
+    scale: weighted,
+    B: sum,
+    input_mean: () => g.unary('Neg', g.mul(sum(), g.mul(scale, inverse))),
+    input_var: () => g.scale(g.mul(weighted(), g.mul(scale, g.square(inverse))), -0.5),
+  }
+}
+
+export function instanceNormalizationGradients(g: Emitter, X: Value, scale: Value, dY: Value, node: Node) {
+  const axes = range(rank(X) - 2, 2)
+  const normalized = normalize(g, X, axes, node.float('epsilon', 1e-5))
+  return {
+    input: () => backward(g, normalized, g.mul(dY, perChannel(g, scale, X)), axes),
+    scale: () => overChannels(g, g.mul(dY, normalized.hat)),
+    B: () => overChannels(g, dY),
+  }
 }
 
 /** With n the norm and n′ its slope: (dy − n′ · Σ dy · y) / n */
-function lpNormalization(g: Emitter, X: Value, dY: Value, Y: Value, axes: number[], p: number): Value {
+export function lpNormalizationGradient(g: Emitter, X: Value, dY: Value, Y: Value, axes: number[], p: number): Value {
   const norm = p === 1 ? g.reduceSum(g.unary('Abs', X), axes) : g.unary('Sqrt', g.reduceSum(g.square(X), axes))
   const slope = p === 1 ? g.unary('Sign', X) : Y
   return g.div(g.sub(dY, g.mul(slope, g.reduceSum(g.mul(dY, Y), axes))), norm)

@@ -1,6 +1,5 @@
 /** The gradient of Pad: what lies in the margins is dropped, or added to the elements it repeats. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { firstOf, gradient, needsRank, type Table } from './define.ts'
 import { constantInts, type Emitter } from './emitter.ts'
 import { backThrough, identity } from './linear-map.ts'
 import { normalAxis } from './shapes.ts'
@@ -19,7 +18,7 @@ function padsOf(node: Node): [number, number][] | null {
   return result
 }
 
-function refuses(node: Node): string | null {
+export function refusesPad(node: Node): string | null {
   if (modeOf(node) === 'constant') return null
   const pads = padsOf(node)
   if (!pads) return 'its margins are computed at run time'
@@ -55,14 +54,9 @@ function repeated(g: Emitter, X: Value, dY: Value, node: Node): Value {
   }, dY)
 }
 
-export const PAD: Table = {
-  Pad: gradient(
-    ['X', 'pads', 'value?', 'axes?'],
-    ['Y'],
-    (g, { X }, { Y: dY }, _outputs, node) => ({
-      X: () => (modeOf(node) === 'constant' ? cropped(g, X, dY, node) : repeated(g, X, dY, node)),
-      value: () => g.sub(g.reduceAll(dY), g.reduceAll(cropped(g, X, dY, node))),
-    }),
-    firstOf(needsRank, refuses),
-  ),
-}
+export const padGradient = (g: Emitter, X: Value, dY: Value, node: Node): Value =>
+  modeOf(node) === 'constant' ? cropped(g, X, dY, node) : repeated(g, X, dY, node)
+
+/** The sum of what lies in the margins. */
+export const padValueGradient = (g: Emitter, X: Value, dY: Value, node: Node): Value =>
+  g.sub(g.reduceAll(dY), g.reduceAll(cropped(g, X, dY, node)))

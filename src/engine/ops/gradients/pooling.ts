@@ -3,17 +3,16 @@ import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { inputForm } from './convolution-forms.ts'
 import { INPUT_FORMS } from './convolution-input.ts'
-import { firstOf, gradient, needsRank, type Table } from './define.ts'
 import type { Emitter } from './emitter.ts'
 import { isFixed, product, range } from './shapes.ts'
 import { type Convolution, type Window, windowOf } from './window.ts'
 
-const spatialAxes = (value: Value): number[] => range((value.shape?.length ?? 2) - 2, 2)
+export const spatialAxes = (value: Value): number[] => range((value.shape?.length ?? 2) - 2, 2)
 
 const windowOfPool = (node: Node): Window | null =>
   windowOf(node, node.ints('kernel_shape') ?? [], node.inputs[0]?.shape?.slice(2) ?? [])
 
-const fixedImage = ({ inputs, outputs }: Node): string | null =>
+export const fixedImage = ({ inputs, outputs }: Node): string | null =>
   isFixed(inputs[0]?.shape?.slice(1)) && isFixed(outputs[0]?.shape?.slice(1))
     ? null
     : 'the size of its input is not fixed'
@@ -82,14 +81,14 @@ function spread(g: Emitter, window: Window, share: Value, X: Value): Value {
   return g.reshapeLike(INPUT_FORMS[inputForm(c)].emit(g, c, flat, ones), X)
 }
 
-function averagePool(g: Emitter, X: Value, Y: Value, dY: Value, node: Node): Value {
+export function averagePool(g: Emitter, X: Value, Y: Value, dY: Value, node: Node): Value {
   const window = windowOfPool(node) as Window
   const share = g.mul(dY, weights(g, window, X, Y, node.int('count_include_pad', 0) === 1))
   return tiles(window, X.shape?.slice(2) as number[]) ? repeated(g, window, share, X) : spread(g, window, share, X)
 }
 
 /** The largest elements' places in the flattened input come from the operator's second output. */
-function maxPool(g: Emitter, X: Value, Y: Value, dY: Value, node: Node): Value {
+export function maxPool(g: Emitter, X: Value, Y: Value, dY: Value, node: Node): Value {
   const indices = g.output(node, 1, 'int64', Y.shape)
   const flat = (value: Value) => g.node('Reshape', [value, g.int64s([-1])], { shape: [null] })
   const zeros = g.filled(g.sizeOf(X), [null], 0, X)
@@ -100,37 +99,5 @@ function maxPool(g: Emitter, X: Value, Y: Value, dY: Value, node: Node): Value {
   return g.reshapeLike(scattered, X)
 }
 
-const refusesMaxPool = (node: Node): string | null =>
+export const refusesMaxPool = (node: Node): string | null =>
   node.int('storage_order', 0) === 0 ? null : 'its indices are in column-major order'
-
-export const POOLING: Table = {
-  GlobalAveragePool: gradient(
-    ['X'],
-    ['Y'],
-    (g, { X }, { Y: dY }) => ({ X: () => g.expandLike(g.div(dY, g.count(X, spatialAxes(X))), X) }),
-    needsRank,
-  ),
-  GlobalMaxPool: gradient(
-    ['X'],
-    ['Y'],
-    (g, { X }, { Y: dY }, { Y }) => ({
-      X: () => {
-        const mask = g.castLike(g.compare('Equal', X, Y), X)
-        return g.mul(mask, g.div(dY, g.reduceSum(mask, spatialAxes(X))))
-      },
-    }),
-    needsRank,
-  ),
-  AveragePool: gradient(
-    ['X'],
-    ['Y'],
-    (g, { X }, { Y: dY }, { Y }, node) => ({ X: () => averagePool(g, X, Y, dY, node) }),
-    firstOf(needsRank, fixedImage),
-  ),
-  MaxPool: gradient(
-    ['X'],
-    ['Y', 'indices?'],
-    (g, { X }, { Y: dY }, { Y }, node) => ({ X: () => maxPool(g, X, Y, dY, node) }),
-    firstOf(needsRank, refusesMaxPool),
-  ),
-}

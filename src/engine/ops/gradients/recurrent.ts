@@ -1,13 +1,22 @@
 /** Gradients of recurrent layers: gates of all steps at once, then back through the steps one by one. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { firstOf, type Gradients, gradient, type Named, needsRank, type Table } from './define.ts'
 import type { Emitter } from './emitter.ts'
-import { GRU } from './gru.ts'
-import { LSTM } from './lstm.ts'
 import type { Cell, Direction, DirectionGradients } from './recurrent-cell.ts'
-import { RNN } from './rnn.ts'
 
-const INPUTS = ['X', 'W', 'R', 'B?', 'sequence_lens?', 'initial_h?', 'initial_c?', 'P?']
+interface Inputs {
+  X: Value
+  W: Value
+  R: Value
+  B?: Value
+  initial_h?: Value
+  initial_c?: Value
+}
+
+interface Upstream {
+  Y?: Value
+  Y_h?: Value
+  Y_c?: Value
+}
 
 const directionsOf = (node: Node): readonly boolean[] =>
   ({ forward: [false], reverse: [true] })[node.string('direction', 'forward')] ?? [false, true]
@@ -30,8 +39,8 @@ function steps(g: Emitter, value: Value, d: number, backwards: boolean, count: n
 
 function readDirection(
   g: Emitter,
-  inputs: Named,
-  upstream: Named,
+  inputs: Inputs,
+  upstream: Upstream,
   Y: Value,
   d: number,
   backwards: boolean,
@@ -53,12 +62,13 @@ function readDirection(
   return direction
 }
 
-function outputOf(g: Emitter, node: Node, inputs: Named): Value {
+function outputOf(g: Emitter, node: Node, inputs: Inputs): Value {
   const [steps, batch] = inputs.X.shape ?? []
   return g.output(node, 0, inputs.X.dtype, [steps, directionsOf(node).length, batch, inputs.R.shape?.[2] ?? null])
 }
 
-function gradients(cell: Cell, g: Emitter, inputs: Named, upstream: Named, node: Node): Gradients {
+/** Gradients of all inputs by name; states that the layer does not have are not asked for. */
+export function recurrentGradients(cell: Cell, g: Emitter, inputs: Inputs, upstream: Upstream, node: Node) {
   const directions = directionsOf(node)
   const Y = outputOf(g, node, inputs)
   const results = directions.map((backwards, d): DirectionGradients => {
@@ -89,7 +99,7 @@ function gradients(cell: Cell, g: Emitter, inputs: Named, upstream: Named, node:
 }
 
 /** What the emitted equations assume. */
-function refuses(defaults: readonly string[]) {
+export function refusesUnlessUsual(defaults: readonly string[]) {
   return (node: Node): string | null => {
     const { inputs } = node
     if (typeof inputs[0]?.shape?.[0] !== 'number') return 'the number of its steps is not fixed'
@@ -104,18 +114,4 @@ function refuses(defaults: readonly string[]) {
       ? null
       : 'other activation functions than the usual'
   }
-}
-
-const recurrent = (cell: Cell, outputs: readonly string[], activations: readonly string[]) =>
-  gradient(
-    INPUTS,
-    outputs,
-    (g, inputs, upstream, _outputs, node) => gradients(cell, g, inputs, upstream, node),
-    firstOf(needsRank, refuses(activations)),
-  )
-
-export const RECURRENT: Table = {
-  LSTM: recurrent(LSTM, ['Y?', 'Y_h?', 'Y_c?'], ['sigmoid', 'tanh', 'tanh']),
-  GRU: recurrent(GRU, ['Y?', 'Y_h?'], ['sigmoid', 'tanh']),
-  RNN: recurrent(RNN, ['Y?', 'Y_h?'], ['tanh']),
 }

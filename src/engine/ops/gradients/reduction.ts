@@ -1,7 +1,6 @@
-/** Gradients of reductions and running sums. */
-import { int } from '../../ir/build.ts'
+/** Gradients of reductions. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { type GradientRule, gradient, needsRank, type Table } from './define.ts'
+import { needsRank } from './define.ts'
 import { constantInts, type Emitter } from './emitter.ts'
 import { normalAxis, range, reduceShape } from './shapes.ts'
 
@@ -14,7 +13,7 @@ function axesOf(node: Node): number[] | null {
   return node.int('noop_with_empty_axes', 0) ? [] : range(rank)
 }
 
-const refuses = (node: Node): string | null =>
+export const refusesReduction = (node: Node): string | null =>
   needsRank(node) ?? (axesOf(node) === null ? 'its axes are computed at run time' : null)
 
 interface Reduction {
@@ -25,17 +24,13 @@ interface Reduction {
   Y: Value
 }
 
-function reduction(of: (g: Emitter, reduction: Reduction) => Value): GradientRule {
-  return gradient(
-    ['X', 'axes?'],
-    ['Y'],
-    (g, { X }, { Y: dY }, { Y }, node) => {
-      const axes = axesOf(node) ?? []
-      const kept = (value: Value) => withKeptAxes(g, value, node, axes)
-      return { X: () => g.expandLike(of(g, { axes, X, dY: kept(dY), Y: kept(Y) }), X) }
-    },
-    refuses,
-  )
+/** The gradient before it is spread over the reduced axes. */
+export type ReductionGradient = (g: Emitter, reduction: Reduction) => Value
+
+export function reductionGradient(of: ReductionGradient, g: Emitter, X: Value, dY: Value, Y: Value, node: Node): Value {
+  const axes = axesOf(node) ?? []
+  const kept = (value: Value) => withKeptAxes(g, value, node, axes)
+  return g.expandLike(of(g, { axes, X, dY: kept(dY), Y: kept(Y) }), X)
 }
 
 function withKeptAxes(g: Emitter, value: Value, node: Node, axes: readonly number[]): Value {
@@ -47,27 +42,7 @@ function withKeptAxes(g: Emitter, value: Value, node: Node, axes: readonly numbe
 }
 
 /** Equal elements share the gradient of their extreme. */
-const extreme = reduction((g, { axes, X, dY, Y }) => {
+export const extremeGradient: ReductionGradient = (g, { axes, X, dY, Y }) => {
   const mask = g.castLike(g.compare('Equal', X, Y), X)
   return g.mul(mask, g.div(dY, g.reduceSum(mask, axes)))
-})
-
-export const REDUCTION: Table = {
-  ReduceSum: reduction((_g, { dY }) => dY),
-  ReduceMean: reduction((g, { axes, X, dY }) => g.div(dY, g.count(X, axes))),
-  ReduceMax: extreme,
-  ReduceMin: extreme,
-  ReduceProd: reduction((g, { X, dY, Y }) => g.div(g.mul(dY, Y), X)),
-  ReduceL1: reduction((g, { X, dY }) => g.mul(dY, g.unary('Sign', X))),
-  ReduceL2: reduction((g, { X, dY, Y }) => g.mul(X, g.div(dY, Y))),
-  ReduceSumSquare: reduction((g, { X, dY }) => g.mul(X, g.scale(dY, 2))),
-  ReduceLogSum: reduction((g, { dY, Y }) => g.div(dY, g.unary('Exp', Y))),
-  ReduceLogSumExp: reduction((g, { X, dY, Y }) => g.mul(dY, g.unary('Exp', g.sub(X, Y)))),
-  CumSum: gradient(['X', 'axis'], ['Y'], (g, { X, axis }, { Y: dY }, _outputs, node) => ({
-    X: () =>
-      g.node('CumSum', [dY, axis], {
-        shape: X.shape,
-        attributes: { reverse: int(1 - node.int('reverse', 0)), exclusive: int(node.int('exclusive', 0)) },
-      }),
-  })),
 }

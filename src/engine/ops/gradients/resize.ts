@@ -2,7 +2,6 @@
 import { string } from '../../ir/build.ts'
 import type { Attribute, Node, Value } from '../../ir/graph.ts'
 import { view } from '../../ir/tensor.ts'
-import { firstOf, gradient, needsRank, type Table } from './define.ts'
 import { constantInts, constantOf, type Emitter } from './emitter.ts'
 import { backThrough, identity } from './linear-map.ts'
 import { normalAxis, range } from './shapes.ts'
@@ -38,7 +37,7 @@ function resized(node: Node): { axis: number; input: number; change: Change }[] 
   })
 }
 
-function refuses(node: Node): string | null {
+export function refusesResize(node: Node): string | null {
   const changes = changesOf(node)
   if (!changes) return 'its scales and sizes are computed at run time'
   if (node.string('keep_aspect_ratio_policy', 'stretch') !== 'stretch') return 'a policy that keeps the aspect ratio'
@@ -69,17 +68,6 @@ function mapOf(g: Emitter, node: Node, X: Value, input: number, change: Change):
   return g.node('Resize', [identity(g, input, X), ...sides], { shape: [sizeOf(change, input), input], attributes })
 }
 
-export const RESIZE: Table = {
-  Resize: gradient(
-    ['X', 'roi?', 'scales?', 'sizes?'],
-    ['Y'],
-    (g, { X }, { Y: dY }, _outputs, node) => ({
-      X: () =>
-        resized(node).reduce(
-          (dy, { axis, input, change }) => backThrough(g, dy, axis, mapOf(g, node, X, input, change)),
-          dY,
-        ),
-    }),
-    firstOf(needsRank, refuses),
-  ),
-}
+/** Back through one axis after the other. */
+export const resizeGradient = (g: Emitter, X: Value, dY: Value, node: Node): Value =>
+  resized(node).reduce((dy, { axis, input, change }) => backThrough(g, dy, axis, mapOf(g, node, X, input, change)), dY)

@@ -1,6 +1,5 @@
 /** The gradient of Slice: zeros around and between the elements that were taken. */
 import type { Node, Value } from '../../ir/graph.ts'
-import { gradient, needsRank, type Table } from './define.ts'
 import { constantInts, type Emitter } from './emitter.ts'
 import { normalAxis } from './shapes.ts'
 
@@ -46,7 +45,7 @@ function scattered(g: Emitter, X: Value, dY: Value, node: Node): Value {
   return g.node('Reshape', [scattered, g.shapeOf(X)], { shape: X.shape })
 }
 
-function sliced(g: Emitter, X: Value, dY: Value, node: Node): Value {
+export function sliced(g: Emitter, X: Value, dY: Value, node: Node): Value {
   const cuts = cutsOf(node)
   if (!cuts) return scattered(g, X, dY, node)
   const padded = g.pad(
@@ -56,13 +55,4 @@ function sliced(g: Emitter, X: Value, dY: Value, node: Node): Value {
   )
   if (padded !== dY) padded.shape = X.shape
   return padded
-}
-
-export const SLICE: Table = {
-  Slice: gradient(
-    ['X', 'starts', 'ends', 'axes?', 'steps?'],
-    ['Y'],
-    (g, { X }, { Y: dY }, _outputs, node) => ({ X: () => sliced(g, X, dY, node) }),
-    needsRank,
-  ),
 }

@@ -1,14 +1,14 @@
 /** Which nodes of a written model compute in integers: those between conversions. */
 import type { Node, Value } from '../../ir/graph.ts'
 import { inputRole, type OpDef, outputRole } from '../../ops/define.ts'
-import { opOf } from '../../ops/index.ts'
+import { integerOpOf, opOf } from '../../ops/index.ts'
 import { lackOf, supportOf } from '../../plan/support.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
 import { isQuantize, sourceOf } from './parameters.ts'
 
 /** Why a node computes in float, or null when it computes in integers on this target. */
 export function floatReason(node: Node, target: IntegerTarget): string | null {
-  const def = opOf(node)
+  const def = integerOpOf(node)
   const lack = def ? lackOf(target, node) : `${target.id} has no integer form of ${node.opType}`
   if (!def || lack) return lack
   const foreign = numbersRead(node, def).find((value) => !isDequantized(value, node, target))
