@@ -131,7 +131,7 @@ describe('uploads', () => {
     const { port } = new URL(api.url)
     const socket = connect(Number(port), '127.0.0.1')
     socket.write(
-      'POST /v1/models HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n',
+      'POST /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/octet-stream\r\ncontent-length: 1000000\r\n\r\n',
     )
     socket.write(Buffer.alloc(300_000))
     await until(async () => (await api.storedFiles()).length > before.length, 'nothing arrived')
@@ -237,7 +237,7 @@ test('a client that falls silent in the middle is cut off and leaves nothing', a
   const socket = connect(Number(new URL(api.url).port), '127.0.0.1')
   socket.on('error', () => {})
   socket.write(
-    'POST /v1/models HTTP/1.1\r\nhost: x\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000\r\n\r\nabc',
+    'POST /v1/models HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/octet-stream\r\ncontent-length: 9000\r\n\r\nabc',
   )
   await until(async () => (await api.storedFiles()).length === 1, 'nothing arrived')
   await Promise.all([
