@@ -25,3 +25,6 @@ export const DatasetRecord = z.object({
   metadata: Metadata,
 })
 export type DatasetRecord = z.infer<typeof DatasetRecord>
+
+/** The data set as the outside sees it. */
+export const viewDataset = ({ owner: _, ...visible }: DatasetRecord): Omit<DatasetRecord, 'owner'> => visible

@@ -1,6 +1,6 @@
 /** Lists an owner's data sets, newest first. */
 import type { Deps } from '../deps.ts'
-import { DatasetRecord } from './dataset.ts'
+import type { DatasetRecord } from './dataset.ts'
 import { datasetKey, datasetsKey } from './keys.ts'
 
 export interface DatasetPage {
@@ -21,7 +21,7 @@ export async function listDatasets(
   const texts = page.length ? await deps.redis.mget(page.map((id) => datasetKey(deps, id))) : []
   const has_more = ids.length > limit
   return {
-    data: texts.flatMap((text) => (text === null ? [] : [DatasetRecord.parse(JSON.parse(text))])),
+    data: texts.flatMap((text) => (text === null ? [] : [JSON.parse(text) as DatasetRecord])),
     has_more,
     next_cursor: has_more ? page.at(-1)! : null,
   }

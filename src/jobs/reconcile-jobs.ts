@@ -4,20 +4,26 @@ import { dequeueJob, enqueueAgain, hasLiveEntry } from '../queue/enqueue.ts'
 import { messageOf } from '../shared/errors.ts'
 import { isOverdue, overdue } from './attempt/claim-job.ts'
 import { changeJob } from './record/change-job.ts'
-import type { JobRecord } from './record/job.ts'
 import { openKey } from './record/keys.ts'
-import { loadJobs } from './record/load-job.ts'
+import { loadJobStates } from './record/load-job.ts'
+import type { JobState } from './record/parts.ts'
 import { canceled } from './record/transitions.ts'
+
+const BATCH = 100
 
 /** Looks at every unfinished job once; one that cannot be brought in line does not hold up the others. */
 export async function reconcileJobs(deps: Deps): Promise<void> {
-  const jobs = await loadJobs(deps, await deps.redis.smembers(openKey(deps)))
-  for (const job of jobs) {
-    await reconcile(deps, job).catch((error) => deps.log.warn({ job: job.id, reason: messageOf(error) }, 'reconcile'))
+  const ids = await deps.redis.smembers(openKey(deps))
+  for (let from = 0; from < ids.length; from += BATCH) {
+    for (const job of await loadJobStates(deps, ids.slice(from, from + BATCH))) {
+      await reconcile(deps, job).catch((error) => deps.log.warn({ job: job.id, reason: messageOf(error) }, 'reconcile'))
+    }
   }
 }
 
-async function reconcile(deps: Deps, job: JobRecord): Promise<void> {
+type Job = JobState & { id: string }
+
+async function reconcile(deps: Deps, job: Job): Promise<void> {
   if (isOverdue(job)) return expire(deps, job.id)
   if (await hasLiveEntry(deps, job.id)) return
   if (job.status === 'canceling') await closeCanceling(deps, job.id)

@@ -1,6 +1,6 @@
 /** Deletes a model that no unfinished job needs. */
 import type { Deps } from '../deps.ts'
-import { refuseInUse } from '../jobs/refuse-in-use.ts'
+import { deleteUnneeded } from '../jobs/delete-unneeded.ts'
 import { release } from '../storage/refs.ts'
 import { getModel } from './get-model.ts'
 import { identitiesKey, identityOf, modelKey, modelRef, modelsKey } from './keys.ts'
@@ -8,12 +8,12 @@ import { identitiesKey, identityOf, modelKey, modelRef, modelsKey } from './keys
 /** Throws not_found, or in_use while a job is queued or runs on it. */
 export async function deleteModel(deps: Deps, owner: string, id: string): Promise<void> {
   const model = await getModel(deps, owner, id)
-  await refuseInUse(deps, owner, { model_id: id })
-  await deps.redis
-    .multi()
-    .del(modelKey(deps, id))
-    .zrem(modelsKey(deps, owner), id)
-    .hdel(identitiesKey(deps, owner), identityOf(model.files))
-    .exec()
+  await deleteUnneeded(deps, {
+    id,
+    record: modelKey(deps, id),
+    list: modelsKey(deps, owner),
+    identities: identitiesKey(deps, owner),
+    identity: identityOf(model.files),
+  })
   for (const { sha256 } of model.files) await release(deps, sha256, modelRef(id))
 }

@@ -1,7 +1,7 @@
 /** Lists an owner's models, newest first. */
 import type { Deps } from '../deps.ts'
 import { modelKey, modelsKey } from './keys.ts'
-import { ModelRecord } from './model.ts'
+import type { ModelRecord } from './model.ts'
 
 export interface ModelPage {
   data: ModelRecord[]
@@ -21,7 +21,7 @@ export async function listModels(
   const texts = page.length ? await deps.redis.mget(page.map((id) => modelKey(deps, id))) : []
   const has_more = ids.length > limit
   return {
-    data: texts.flatMap((text) => (text === null ? [] : [ModelRecord.parse(JSON.parse(text))])),
+    data: texts.flatMap((text) => (text === null ? [] : [JSON.parse(text) as ModelRecord])),
     has_more,
     next_cursor: has_more ? page.at(-1)! : null,
   }

@@ -46,5 +46,10 @@ export const Model = z.object({
   metadata: Metadata,
 })
 
+export type Model = z.infer<typeof Model>
+
 export const ModelRecord = Model.extend({ owner: z.string() })
 export type ModelRecord = z.infer<typeof ModelRecord>
+
+/** The model as the outside sees it. */
+export const viewModel = ({ owner: _, ...visible }: ModelRecord): Model => visible

@@ -1,5 +1,5 @@
 /** Ids of everything the service keeps: a prefix that names the kind, then a ULID, so that ids sort by time. */
-import { ulid } from 'ulid'
+import { decodeTime, encodeTime, ulid } from 'ulid'
 
 export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art'
 
@@ -7,6 +7,12 @@ export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art'
 const ULID = '[0-7][0-9a-hjkmnp-tv-z]{25}'
 
 export const newId = (prefix: IdPrefix): string => `${prefix}_${ulid().toLowerCase()}`
+
+export const timeOfId = (id: string): Date => new Date(decodeTime(id.slice(id.indexOf('_') + 1).toUpperCase()))
+
+/** Greater than every id of this kind that was made until `ms`, and smaller than all later ones. */
+export const lastIdUntil = (prefix: IdPrefix, ms: number): string =>
+  `${prefix}_${encodeTime(ms).toLowerCase()}${'z'.repeat(16)}`
 
 /** The only form in which an id may become part of a key in Redis. */
 export const isId = (prefix: IdPrefix, text: string): boolean => PATTERNS[prefix].test(text)

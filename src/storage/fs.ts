@@ -27,12 +27,12 @@ export async function openFileStore(root: string, options: FileStoreOptions = {}
   await mkdir(incoming, { recursive: true, mode: 0o700 })
   await removeLeftovers(incoming, leftoverMs)
   return {
-    async put(source, limits) {
+    async put(source, limits, around = (_, publish) => publish()) {
       const path = join(incoming, ulid().toLowerCase())
       try {
         await requireSpace(root, reserveBytes)
         const object = await write(source, path, limits)
-        await publish(path, pathOf(root, object.sha256))
+        await around(object, () => publish(path, pathOf(root, object.sha256)))
         return object
       } catch (error) {
         source.destroy()

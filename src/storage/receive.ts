@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream'
 import { ulid } from 'ulid'
 import type { Deps } from '../deps.ts'
-import { claim, release } from './refs.ts'
+import { putAs, release } from './refs.ts'
 import type { StoredObject } from './store.ts'
 
 export interface Received extends StoredObject {
@@ -16,10 +16,8 @@ export async function receive(
   stream: Readable,
   limits: { maxBytes: number; signal?: AbortSignal },
 ): Promise<Received> {
-  const object = await deps.store.put(stream, limits)
   const ref = `upload:${ulid().toLowerCase()}`
-  await claim(deps, object.sha256, ref)
-  return { ...object, ref }
+  return { ...(await putAs(deps, stream, limits, ref)), ref }
 }
 
 /** Ends the uploads: what no record has claimed meanwhile is deleted. */

@@ -1,8 +1,10 @@
 /** Who still needs an object: a set of references per digest in Redis; the object goes when the last reference goes. */
+import type { Readable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { ulid } from 'ulid'
 import type { Deps } from '../deps.ts'
 import { FewbitError } from '../shared/errors.ts'
+import type { StoredObject } from './store.ts'
 
 type RefDeps = Pick<Deps, 'config' | 'redis' | 'store'>
 
@@ -11,6 +13,21 @@ const UNLOCK = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call(
 
 export const refsKey = (deps: Pick<Deps, 'config'>, sha256: string): string =>
   `${deps.config.REDIS_PREFIX}:refs:${sha256}`
+
+/** Stores a stream under a reference that is there before the bytes are: a release of the same digest cannot come between. */
+export async function putAs(
+  deps: RefDeps,
+  source: Readable,
+  limits: { maxBytes: number; signal?: AbortSignal },
+  ref: string,
+): Promise<StoredObject> {
+  return deps.store.put(source, limits, ({ sha256 }, publish) =>
+    withDigest(deps, sha256, async () => {
+      await deps.redis.sadd(refsKey(deps, sha256), ref)
+      await publish()
+    }),
+  )
+}
 
 /** Adds `ref` (`model:mdl_…`, `dataset:ds_…`, `artifact:art_…`, `upload:…`) to a stored object. */
 export async function claim(deps: RefDeps, sha256: string, ref: string): Promise<void> {

@@ -14,9 +14,12 @@ export interface ByteRange {
   end: number
 }
 
+/** Called when the digest is known and the object is not there yet; calls `publish`, which puts it there. */
+export type Around = (object: StoredObject, publish: () => Promise<void>) => Promise<void>
+
 export interface Store {
   /** Streams bytes in while hashing; atomic: after a failure or an abort nothing is left. Throws payload_too_large past `maxBytes`. */
-  put(source: Readable, limits: { maxBytes: number; signal?: AbortSignal }): Promise<StoredObject>
+  put(source: Readable, limits: { maxBytes: number; signal?: AbortSignal }, around?: Around): Promise<StoredObject>
   /** Throws not_found. */
   get(sha256: string, range?: ByteRange): Promise<Readable>
   head(sha256: string): Promise<{ size: number } | null>

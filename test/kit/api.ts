@@ -6,6 +6,7 @@ import { buildApp, type Patience } from '../../src/http/app.ts'
 import { closeDeps, openDeps } from '../../src/open-deps.ts'
 import { readConfig } from '../../src/shared/config.ts'
 import { createLogger } from '../../src/shared/log.ts'
+import { requireSchemas } from './answers.ts'
 import { startRedis, type TestRedis } from './redis.ts'
 
 export interface Api {
@@ -23,6 +24,7 @@ export async function startApi(env: Record<string, string> = {}, options: Partia
   const config = readConfig({ DATA_DIR: directory, REDIS_URL: redis.url, LOG_LEVEL: 'silent', ...env })
   const deps = await openDeps(config, createLogger(config.LOG_LEVEL, 'api'))
   const app = buildApp(deps, options)
+  requireSchemas(app)
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   return {
     url,

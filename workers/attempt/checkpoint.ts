@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { Deps } from '../../src/deps.ts'
 import type { Claim } from '../../src/jobs/attempt/claim-job.ts'
 import { checkpointRef, keepCheckpoint } from '../../src/jobs/attempt/keep-checkpoint.ts'
-import { claim as claimObject } from '../../src/storage/refs.ts'
+import { putAs } from '../../src/storage/refs.ts'
 import { CHECKPOINT } from './inputs.ts'
 
 const OWN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
@@ -19,8 +19,7 @@ export async function storeCheckpoint(deps: Deps, claim: Claim, directory: strin
     await file?.close()
     return
   }
-  const { sha256, size } = await deps.store.put(file.createReadStream(), { maxBytes })
-  await claimObject(deps, sha256, checkpointRef(claim.jobId))
+  const { sha256, size } = await putAs(deps, file.createReadStream(), { maxBytes }, checkpointRef(claim.jobId))
   await keepCheckpoint(deps, claim, {
     object: 'checkpoint',
     job_id: claim.jobId,

@@ -8,7 +8,7 @@ import type { Deps } from '../../src/deps.ts'
 import type { ArtifactSummary } from '../../src/jobs/record/job.ts'
 import { FewbitError, messageOf } from '../../src/shared/errors.ts'
 import { newId } from '../../src/shared/ids.ts'
-import { claim, release } from '../../src/storage/refs.ts'
+import { putAs, release } from '../../src/storage/refs.ts'
 import { type Limits, tooMuchOutput } from '../process/limits.ts'
 
 interface Output {
@@ -87,9 +87,8 @@ async function storeFile(
     await file.close()
     throw tooMuchOutput(limits)
   }
-  const { sha256 } = await deps.store.put(file.createReadStream(), { maxBytes: Math.max(room, 1) })
   const id = newId('art')
-  await claim(deps, sha256, `artifact:${id}`)
+  const { sha256 } = await putAs(deps, file.createReadStream(), { maxBytes: Math.max(room, 1) }, `artifact:${id}`)
   const created_at = new Date().toISOString()
   return { id, object: 'artifact' as const, job_id: jobId, name, content_type, size_bytes, sha256, created_at }
 }

@@ -19,7 +19,10 @@ export const get = endpoint(
     response: { 200: answer('The artifact', ArtifactSummary) },
     'x-errors': ['not_found'],
   },
-  ({ deps, owner, params }) => getArtifact(deps, owner, params.id),
+  async ({ deps, owner, params }) => {
+    const { owner: _, ...artifact } = await getArtifact(deps, owner, params.id)
+    return artifact
+  },
 )
 
 export const content = endpoint(

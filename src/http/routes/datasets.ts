@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { DatasetSpec } from '../../contract/recipe.ts'
 import { createDataset } from '../../datasets/create-dataset.ts'
-import { DatasetRecord } from '../../datasets/dataset.ts'
+import { DatasetRecord, viewDataset } from '../../datasets/dataset.ts'
 import { deleteDataset } from '../../datasets/delete-dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
 import { listDatasets } from '../../datasets/list-datasets.ts'
@@ -57,7 +57,7 @@ export const create = endpoint(
     return reply
       .code(created ? 201 : 200)
       .header('location', `/v1/datasets/${dataset.id}`)
-      .send(dataset)
+      .send(viewDataset(dataset))
   },
 )
 
@@ -83,7 +83,10 @@ export const list = endpoint(
     querystring: pageOf(idPattern('ds')),
     response: { 200: answer('A page of data sets', DatasetList) },
   },
-  async ({ deps, owner, query }) => ({ object: 'list', ...(await listDatasets(deps, owner, query)) }),
+  async ({ deps, owner, query }) => {
+    const page = await listDatasets(deps, owner, query)
+    return { object: 'list', ...page, data: page.data.map(viewDataset) }
+  },
 )
 
 export const get = endpoint(
@@ -99,7 +102,7 @@ export const get = endpoint(
     'x-document': CONDITIONAL,
   },
   async ({ deps, owner, params, headers, reply }) =>
-    sendUnlessKnown(reply, headers, etagOf(params.id), await getDataset(deps, owner, params.id)),
+    sendUnlessKnown(reply, headers, etagOf(params.id), viewDataset(await getDataset(deps, owner, params.id))),
 )
 
 export const remove = endpoint(

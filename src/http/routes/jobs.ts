@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { METHOD_NAMES, Recipe } from '../../contract/recipe.ts'
 import { cancelJob } from '../../jobs/cancel-job.ts'
 import { createJob } from '../../jobs/create/create-job.ts'
-import { getJob } from '../../jobs/get-job.ts'
+import { getJob, getJobText } from '../../jobs/get-job.ts'
 import { JOB_CURSOR, listJobs } from '../../jobs/list-jobs.ts'
 import { ArtifactSummary, Checkpoint, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/record/job.ts'
 import { viewJob } from '../../jobs/record/view-job.ts'
@@ -15,6 +15,7 @@ import { matchesEtag, requireMatch } from '../etag.ts'
 import { followPreference, parseWait } from '../prefer.ts'
 import { findReport } from '../report.ts'
 import { sendContent } from '../send-content.ts'
+import { sendText } from '../send-text.ts'
 import { answer, idOf, listOf, pageOf } from '../shapes.ts'
 
 const Id = idOf('job', 'job')
@@ -49,7 +50,7 @@ export const DryRun = z.object({
   violations: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })),
 })
 
-const etagOf = ({ version }: JobRecord): string => `W/"${version}"`
+const etagOf = ({ version }: { version: number }): string => `W/"${version}"`
 
 export const create = endpoint(
   {
@@ -96,9 +97,9 @@ export const list = endpoint(
     }),
     response: { 200: answer('A page of jobs', JobList) },
   },
-  async ({ deps, owner, query }) => {
-    const page = await listJobs(deps, owner, query)
-    return { object: 'list', ...page, data: page.data.map(viewJob) }
+  async ({ deps, owner, query, reply }) => {
+    const { data, ...page } = await listJobs(deps, owner, query)
+    return sendText(reply, `{"object":"list","data":[${data.join(',')}],${JSON.stringify(page).slice(1)}`)
   },
 )
 
@@ -120,14 +121,16 @@ export const get = endpoint(
   async ({ deps, owner, params, headers, request, reply }) => {
     const wait = parseWait(headers.prefer)
     const known = headers['if-none-match']
-    const isNews = (job: JobRecord) => !matchesEtag(known, etagOf(job))
-    const waiting = { wait, signal: request.gone, isNews: known === undefined ? undefined : isNews }
-    const first = await getJob(deps, owner, params.id)
-    requireMatch(headers['if-match'], etagOf(first))
-    const job = await followPreference(deps, owner, first, waiting)
+    const isNews = (job: { version: number }) => !matchesEtag(known, etagOf(job))
+    if (wait !== undefined) {
+      const waiting = { wait, signal: request.gone, isNews: known === undefined ? undefined : isNews }
+      await followPreference(deps, owner, await getJob(deps, owner, params.id), waiting)
+      reply.header('preference-applied', `wait=${wait}`)
+    }
+    const job = await getJobText(deps, owner, params.id)
+    requireMatch(headers['if-match'], etagOf(job))
     reply.headers({ etag: etagOf(job), 'cache-control': 'private, no-cache', vary: 'Prefer' })
-    if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
-    return isNews(job) ? viewJob(job) : reply.code(304).send()
+    return isNews(job) ? sendText(reply, job.text) : reply.code(304).send()
   },
 )
 

@@ -5,7 +5,7 @@ import { createModel } from '../../models/create-model.ts'
 import { deleteModel } from '../../models/delete-model.ts'
 import { getModel } from '../../models/get-model.ts'
 import { listModels } from '../../models/list-models.ts'
-import { Model, type ModelFile } from '../../models/model.ts'
+import { Model, type ModelFile, viewModel } from '../../models/model.ts'
 import { openModelContent } from '../../models/open-model-content.ts'
 import { idPattern } from '../../shared/ids.ts'
 import { Conditions, sendUnlessKnown } from '../conditions.ts'
@@ -60,7 +60,7 @@ export const create = endpoint(
     return reply
       .code(created ? 201 : 200)
       .header('location', `/v1/models/${model.id}`)
-      .send(model)
+      .send(viewModel(model))
   },
 )
 
@@ -73,7 +73,10 @@ export const list = endpoint(
     querystring: pageOf(idPattern('mdl')),
     response: { 200: answer('A page of models', ModelList) },
   },
-  async ({ deps, owner, query }) => ({ object: 'list', ...(await listModels(deps, owner, query)) }),
+  async ({ deps, owner, query }) => {
+    const page = await listModels(deps, owner, query)
+    return { object: 'list', ...page, data: page.data.map(viewModel) }
+  },
 )
 
 export const get = endpoint(
@@ -89,7 +92,7 @@ export const get = endpoint(
     'x-document': CONDITIONAL,
   },
   async ({ deps, owner, params, headers, reply }) =>
-    sendUnlessKnown(reply, headers, etagOf(params.id), await getModel(deps, owner, params.id)),
+    sendUnlessKnown(reply, headers, etagOf(params.id), viewModel(await getModel(deps, owner, params.id))),
 )
 
 export const content = endpoint(

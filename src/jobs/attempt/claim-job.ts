@@ -35,7 +35,7 @@ export async function claimJob(deps: Deps, jobId: string, sandbox: string): Prom
   return job.status === 'running' ? { jobId, attempt: job.attempt, job } : null
 }
 
-export function isOverdue({ status, queued_at, limits }: JobRecord): boolean {
+export function isOverdue({ status, queued_at, limits }: Pick<JobRecord, 'status' | 'queued_at' | 'limits'>): boolean {
   return status === 'queued' && Date.now() > Date.parse(queued_at) + limits.max_queue_seconds * 1000
 }
 

@@ -8,8 +8,7 @@ import { targetOf } from '../../engine/targets/index.ts'
 import { getModel } from '../../models/get-model.ts'
 import type { ModelRecord } from '../../models/model.ts'
 import { type ErrorCode, errorRow, FewbitError } from '../../shared/errors.ts'
-import { newId } from '../../shared/ids.ts'
-import { countUnfinishedJobs } from '../count-unfinished-jobs.ts'
+import { newId, timeOfId } from '../../shared/ids.ts'
 import type { JobRecord, JobRequest } from '../record/job.ts'
 import { insertJob } from './insert-job.ts'
 import { defaultMetric } from './metric.ts'
@@ -43,14 +42,7 @@ export async function createJob(
     return { object: 'dry_run', valid, options: valid ? optionsOf(subject) : null, violations }
   }
   if (violations.length > 0 || !subject.model) throw refusal(violations)
-  await refuseTooMany(deps, owner)
   return insertJob(deps, recordOf(owner, subject, subject.model))
-}
-
-async function refuseTooMany(deps: Deps, owner: string): Promise<void> {
-  const { MAX_QUEUED_JOBS } = deps.config
-  if ((await countUnfinishedJobs(deps, owner)) < MAX_QUEUED_JOBS) return
-  throw new FewbitError('too_many_jobs', `at most ${MAX_QUEUED_JOBS} jobs may be unfinished`)
 }
 
 async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {
@@ -121,9 +113,11 @@ function limitsOf({ method, limits }: JobRequest): JobRecord['limits'] {
 
 function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecord {
   const { request, calibration, training, evaluation } = subject
-  const now = new Date().toISOString()
+  const id = newId('job')
+  // the same instant as in the id, by which lists are sorted and searched
+  const now = timeOfId(id).toISOString()
   return {
-    id: newId('job'),
+    id,
     object: 'job',
     owner,
     status: 'queued',

@@ -1,21 +1,35 @@
 /** Accepts a job: the record and its first event are written, then its id goes on the queue. */
+import { datasetKey } from '../../datasets/keys.ts'
 import type { Deps } from '../../deps.ts'
+import { modelKey } from '../../models/keys.ts'
 import { enqueueJob } from '../../queue/enqueue.ts'
 import { FewbitError, messageOf } from '../../shared/errors.ts'
+import { isId } from '../../shared/ids.ts'
+import { needsOf } from '../record/indexes.ts'
 import type { JobRecord } from '../record/job.ts'
-import { writeJob } from '../record/write-job.ts'
+import { writeNewJob } from '../record/write-job.ts'
 
-/** Throws unavailable when the record could not be written. A queue that fails does not matter: the reconciler repeats it. */
+/**
+ * Throws unavailable when the record could not be written, too_many_jobs, and invalid_request when what the job needs was deleted a moment
+ * ago: both are looked at in the write itself. A queue that fails does not matter: the reconciler repeats it.
+ */
 export async function insertJob(deps: Deps, job: JobRecord): Promise<JobRecord> {
-  const record = { ...job, version: Math.max(job.version, 1) }
-  const written = await writeJob(deps, {
-    record,
-    expected: 0,
-    event: { type: 'job.queued', data: { status: 'queued' } },
-  })
-  if (!written) throw new FewbitError('internal', `job ${job.id} exists already`)
+  const needs = needsOf(job.request)
+  const required = needs.map(({ id }) => (isId('mdl', id) ? modelKey(deps, id) : datasetKey(deps, id)))
+  const admission = { required, maxUnfinished: deps.config.MAX_QUEUED_JOBS }
+  const write = { record: job, before: null, event: { type: 'job.queued', data: { status: 'queued' } } } as const
+  const admitted = await writeNewJob(deps, write, admission)
+  if (!admitted.written) throw refusalOf(deps, needs[required.indexOf(admitted.missing ?? '')])
   await enqueueJob(deps, job.id).catch((error) =>
     deps.log.warn({ job: job.id, reason: messageOf(error) }, 'accepted, to be queued by the reconciler'),
   )
-  return record
+  return job
+}
+
+function refusalOf({ config }: Deps, gone: { id: string; pointer: string } | undefined): FewbitError {
+  if (!gone) return new FewbitError('too_many_jobs', `at most ${config.MAX_QUEUED_JOBS} jobs may be unfinished`)
+  const detail = `${gone.id} was deleted at the same moment`
+  return new FewbitError('invalid_request', detail, {
+    errors: [{ pointer: gone.pointer, code: 'not_found', detail }],
+  })
 }

@@ -2,7 +2,7 @@
 import type { Deps } from '../../deps.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import { getJob } from '../get-job.ts'
-import { JobEvent } from '../record/job.ts'
+import type { JobEvent } from '../record/job.ts'
 import { eventsKey } from '../record/keys.ts'
 
 export interface EventQuery {
@@ -37,5 +37,5 @@ function streamIdOf(eventId: string): string {
 }
 
 function parse(jobId: string, streamId: string, [, json]: string[]): JobEvent {
-  return JobEvent.parse({ id: eventIdOf(streamId), object: 'event', job_id: jobId, ...JSON.parse(json!) })
+  return { id: eventIdOf(streamId), object: 'event', job_id: jobId, ...JSON.parse(json!) }
 }

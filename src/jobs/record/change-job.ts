@@ -5,7 +5,7 @@ import type { JobRecord } from './job.ts'
 import { loadJob, type StoredJob } from './load-job.ts'
 import { type JobWrite, writeJob } from './write-job.ts'
 
-export interface JobChange extends Omit<JobWrite, 'record' | 'expected'> {
+export interface JobChange extends Omit<JobWrite, 'record' | 'before'> {
   patch: Partial<JobRecord>
 }
 
@@ -26,7 +26,7 @@ export async function changeJob(
     if (!change) return job.record
     const { patch, ...rest } = change
     const record = { ...job.record, ...patch, version: job.record.version + 1 }
-    if (await writeJob(deps, { ...rest, record, expected: job.record.version })) return record
+    if (await writeJob(deps, { ...rest, record, before: job.record })) return record
   }
   throw new FewbitError('unavailable', `job ${id} is being changed too often`)
 }

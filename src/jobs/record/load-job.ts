@@ -1,8 +1,10 @@
 /** Reads job records, whoever owns them. */
 import type { Deps } from '../../deps.ts'
 import { isId } from '../../shared/ids.ts'
-import { JobRecord } from './job.ts'
+import type { JobRecord } from './job.ts'
 import { jobKey } from './keys.ts'
+import { type JobState, RECORD_FIELDS, recordFrom, VIEW_FIELDS, viewTextFrom } from './parts.ts'
+import { linksOf } from './view-job.ts'
 
 export interface StoredJob {
   record: JobRecord
@@ -10,16 +12,40 @@ export interface StoredJob {
   lostAttempts: number
 }
 
+/** A job as JSON for the outside, and what must be known of it besides. */
+export interface JobText {
+  owner: string
+  version: number
+  text: string
+}
+
 type LoadDeps = Pick<Deps, 'config' | 'redis'>
 
 export async function loadJob(deps: LoadDeps, id: string): Promise<StoredJob | null> {
   if (!isId('job', id)) return null
-  const [json, lost] = await deps.redis.hmget(jobKey(deps, id), 'json', 'lost_attempts')
-  return json ? { record: JobRecord.parse(JSON.parse(json)), lostAttempts: Number(lost ?? 0) } : null
+  const [lost, ...fields] = await deps.redis.hmget(jobKey(deps, id), 'lost_attempts', ...RECORD_FIELDS)
+  const record = recordFrom(fields)
+  return record && { record, lostAttempts: Number(lost ?? 0) }
+}
+
+export async function loadJobText(deps: LoadDeps, id: string): Promise<JobText | null> {
+  if (!isId('job', id)) return null
+  const [owner, version, ...parts] = await deps.redis.hmget(jobKey(deps, id), 'owner', 'version', ...VIEW_FIELDS)
+  const text = viewTextFrom(parts, linksOf(id))
+  return owner && text ? { owner, version: Number(version), text } : null
 }
 
 /** In the order of the ids; ids without a record are left out. */
-export async function loadJobs(deps: LoadDeps, ids: readonly string[]): Promise<JobRecord[]> {
-  const jobs = await Promise.all(ids.map((id) => loadJob(deps, id)))
-  return jobs.flatMap((job) => (job ? [job.record] : []))
+export async function loadJobTexts(deps: LoadDeps, ids: readonly string[]): Promise<{ id: string; text: string }[]> {
+  const parts = await Promise.all(ids.map((id) => deps.redis.hmget(jobKey(deps, id), ...VIEW_FIELDS)))
+  return ids.flatMap((id, i) => {
+    const text = viewTextFrom(parts[i]!, linksOf(id))
+    return text ? [{ id, text }] : []
+  })
+}
+
+/** Status, times and limits only; ids without a record are left out. */
+export async function loadJobStates(deps: LoadDeps, ids: readonly string[]): Promise<(JobState & { id: string })[]> {
+  const texts = await Promise.all(ids.map((id) => deps.redis.hget(jobKey(deps, id), 'state')))
+  return ids.flatMap((id, i) => (texts[i] ? [{ id, ...(JSON.parse(texts[i]) as JobState) }] : []))
 }

@@ -1,14 +1,26 @@
 /** The one write of a job: record, indexes, event, artifacts and webhook intent together, only if nobody was faster. */
 import type { Deps } from '../../deps.ts'
 import { changesChannel } from '../../queue/queues.ts'
+import { indexCommands, needsOf } from './indexes.ts'
 import { type ArtifactSummary, isTerminal, type JobEvent, type JobRecord } from './job.ts'
-import { artifactKey, eventCounterKey, eventsKey, jobKey, openKey, outboxKey, ownedKey, unfinishedKey } from './keys.ts'
+import {
+  artifactKey,
+  eventCounterKey,
+  eventsKey,
+  jobKey,
+  neededKey,
+  openKey,
+  outboxKey,
+  ownedKey,
+  unfinishedKey,
+} from './keys.ts'
+import { fieldsOf } from './parts.ts'
 import { viewJob } from './view-job.ts'
 
 export interface JobWrite {
   record: JobRecord
-  /** version that the record must still have; 0: it must not exist */
-  expected: number
+  /** the record as it must still be; null: it must not exist */
+  before: JobRecord | null
   event?: { type: JobEvent['type']; data: Record<string, unknown> }
   artifacts?: ArtifactSummary[]
   /** this write ends an attempt whose worker died */
@@ -22,11 +34,13 @@ const MAX_EVENTS = 1000
 const EVENT_ID = '$event'
 
 /**
- * Runs the commands if the job has the expected version. Event ids are `<milliseconds>-<count over all jobs>`: they grow within a
+ * Runs the commands if the job has the expected version and the admission, if there is one, allows it. Event ids are `<milliseconds>-<count over all jobs>`: they grow within a
  * stream even when the clock steps back, and no two jobs share one, so that they can name webhooks.
  */
 const WRITE = `
 if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
+for i = 5, #KEYS do if redis.call('EXISTS', KEYS[i]) == 0 then return -i end end
+if tonumber(ARGV[3]) >= 0 and redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[3]) then return 0 end
 local time = redis.call('TIME')
 local ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
@@ -38,34 +52,67 @@ for _, command in ipairs(cjson.decode(ARGV[2])) do
 end
 return 1`
 
-/** False: the version was another one and nothing was written. */
+/** False: the record was another one by then and nothing was written. */
 export async function writeJob(deps: WriteDeps, write: JobWrite): Promise<boolean> {
-  const { id } = write.record
-  const keys = [jobKey(deps, id), eventsKey(deps, id), eventCounterKey(deps)]
-  const commands = JSON.stringify(commandsOf(deps, write))
-  return (await deps.redis.eval(WRITE, keys.length, ...keys, String(write.expected), commands)) === 1
+  return (await send(deps, write)) === WRITTEN
+}
+
+/** What else must hold when a job is accepted: keys that must exist, and how many unfinished jobs its owner may have. */
+export interface Admission {
+  required: readonly string[]
+  maxUnfinished: number
+}
+
+export type Admitted = { written: true } | { written: false; missing: string | null }
+
+/** `missing`: a required key that does not exist; null: there is no room for another job. */
+export async function writeNewJob(deps: WriteDeps, write: JobWrite, admission: Admission): Promise<Admitted> {
+  const answer = await send(deps, write, admission)
+  if (answer === WRITTEN) return { written: true }
+  return { written: false, missing: admission.required[-answer - 1 - OWN_KEYS] ?? null }
+}
+
+const WRITTEN = 1
+/** keys of every write; those of an admission follow */
+const OWN_KEYS = 4
+const NO_LIMIT = -1
+
+async function send(deps: WriteDeps, write: JobWrite, admission?: Admission): Promise<number> {
+  const { id, owner } = write.record
+  const own = [jobKey(deps, id), eventsKey(deps, id), eventCounterKey(deps), unfinishedKey(deps, owner)]
+  const keys = [...own, ...(admission?.required ?? [])]
+  const expected = String(write.before?.version ?? 0)
+  const max = String(admission?.maxUnfinished ?? NO_LIMIT)
+  return Number(
+    await deps.redis.eval(WRITE, keys.length, ...keys, expected, JSON.stringify(commandsOf(deps, write)), max),
+  )
 }
 
 function commandsOf(deps: WriteDeps, write: JobWrite): Command[] {
-  const { record, artifacts = [], lostAttempt } = write
+  const { record, before, artifacts = [], lostAttempt } = write
   const key = jobKey(deps, record.id)
   return [
-    ['HSET', key, 'version', record.version, 'json', JSON.stringify(record)],
+    ['HSET', key, ...fieldsOf(record, before ? changesOf(record, before) : undefined)],
     ...(lostAttempt ? [['HINCRBY', key, 'lost_attempts', 1]] : []),
-    ...indexCommands(deps, record),
+    ...indexCommands(deps, record, before),
+    ...openCommands(deps, record, before),
     ...artifacts.map((one) => ['SET', artifactKey(deps, one.id), JSON.stringify({ ...one, owner: record.owner })]),
     ...eventCommands(deps, write),
     ['PUBLISH', changesChannel(deps.config), record.id],
   ]
 }
 
-function indexCommands(deps: WriteDeps, { id, owner, status }: JobRecord): Command[] {
-  const change = isTerminal(status) ? 'SREM' : 'SADD'
-  return [
-    ['ZADD', ownedKey(deps, owner), 0, id],
-    [change, openKey(deps), id],
-    [change, unfinishedKey(deps, owner), id],
-  ]
+/** Names of the properties that are others: whoever changes one makes it new. */
+const changesOf = (record: JobRecord, before: JobRecord): string[] =>
+  Object.entries(record).flatMap(([name, value]) => (before[name as keyof JobRecord] === value ? [] : [name]))
+
+/** What is unfinished is listed as such, and as needing its model and data. */
+function openCommands(deps: WriteDeps, { id, owner, status, request }: JobRecord, before: JobRecord | null): Command[] {
+  const ended = isTerminal(status)
+  if (before && isTerminal(before.status) === ended) return []
+  const change = ended ? 'SREM' : 'SADD'
+  const keys = [openKey(deps), unfinishedKey(deps, owner), ...needsOf(request).map((need) => neededKey(deps, need.id))]
+  return [...(before ? [] : [['ZADD', ownedKey(deps, owner), 0, id]]), ...keys.map((key) => [change, key, id])]
 }
 
 function eventCommands(deps: WriteDeps, { record, event }: JobWrite): Command[] {
