@@ -23,6 +23,7 @@ import { shareInitializers } from './passes/share-initializers.ts'
 import { PREPARE_COMPAT, type Prepared, preparation, prepare } from './prepare/index.ts'
 import { excludesOf, rewritesFor } from './prepare/rewrites.ts'
 import { createProgressMeter, type ProgressMeter } from './progress.ts'
+import { littleQuantized, weightBytesOf } from './report/little-quantized.ts'
 import { renderReport } from './report/page/index.ts'
 import { openRuntime } from './runtime/ort.ts'
 import type { RunTensor, Runtime, Session } from './runtime/runtime.ts'
@@ -101,8 +102,11 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   for (const warning of [...split.warnings, ...prepared.warnings]) warn(run, warning)
   const batches = await calibrationData(run, prepared, split)
   const floats = floatNames(prepared.model)
+  const weights = weightBytesOf(prepared.model.graph)
   const output = await METHODS[spec.recipe.method.type](methodInput(run, prepared, batches, split.training))
   for (const warning of output.warnings ?? []) warn(run, warning)
+  if (run.target.kind !== 'float')
+    for (const warning of littleQuantized(output.plan, weights, output.macsInteger)) warn(run, warning)
   if (!output.keepAsIs) runPasses(output.model, [...packingFor(run.target), ...FINISH])
   const path = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, path)

@@ -17,12 +17,19 @@ interface Gain {
   /** the layer and the clamps that it absorbs */
   nodes: readonly string[]
   db: number
+  /** SQNR of the outputs in dB with this layer as the only one in integers, where that was tried */
+  alone?: number
 }
 
 export interface Mixed {
   variant: Variant
   /** with the gain of every layer that was tried */
   layers: LayerSensitivity[]
+  /** of the outputs, in dB */
+  before: number
+  reached: number
+  /** layers that left the 8-bit integers */
+  count: number
 }
 
 /** Lets one layer at a time leave the integers, measures what the outputs win, and finds the fewest that reach `goal` dB. */
@@ -34,7 +41,7 @@ export async function mixPrecision(
   layers: readonly LayerSensitivity[],
 ): Promise<Mixed> {
   const before = await search.scoreOf(start)
-  const unchanged = { variant: start, layers: [...layers] }
+  const unchanged = { variant: start, layers: [...layers], before, reached: before, count: 0 }
   if (!search.canJudge || before >= goal) return unchanged
   const refuge = target.wide_activation ? WIDE : FLOAT
   const gains: Gain[] = []
@@ -45,15 +52,28 @@ export async function mixPrecision(
   const ordered = gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db)
   const first = await fewest(goal, start, ordered, refuge, search)
   const reached = (await search.scoreOf(first.best)) >= goal
-  const { best, count } = reached ? first : await byLoneliness(goal, start, layers, refuge, search, first)
+  const few = reached ? first : await byLoneliness(goal, start, layers, refuge, search, first)
+  const { best, count } = refuge === WIDE ? await everywhereWide(goal, start, search, few) : few
   const gainOf = new Map(gains.flatMap(({ layer, db }) => (Number.isFinite(db) ? [[layer.node, db] as const] : [])))
   const won = (await search.scoreOf(best)) - before
   const kept = count > 0 && won >= LEAST_GAIN_DB
   if (count > 0) search.steps.push({ step: `${count} ${refuge.name}`, sqnr_db: before + won, kept })
   return {
     variant: kept ? best : start,
+    before,
+    reached: kept ? before + won : before,
+    count: kept ? count : 0,
     layers: layers.map((layer) => ({ ...layer, gain_db: gainOf.get(layer.node) ?? null })),
   }
+}
+
+/** Wide activations in every layer, where a few of them do not reach the goal. */
+async function everywhereWide(goal: number, start: Variant, search: Search, few: Fewest): Promise<Fewest> {
+  const reached = await search.scoreOf(few.best)
+  if (reached >= goal) return few
+  const names = [...start.base.model.graph.nodes].map(({ name }) => name)
+  const all = { best: { ...start, wide: new Set(names) }, count: names.length }
+  return (await search.scoreOf(all.best)) > reached ? all : few
 }
 
 /** layers that are tried as the only ones in 8-bit integers */
@@ -89,7 +109,7 @@ async function byLoneliness(
   const found = await fewest(
     goal,
     start,
-    worst.map(({ gain }) => gain),
+    worst.map(({ gain, score }) => ({ ...gain, alone: score })),
     refuge,
     search,
   )
@@ -123,9 +143,9 @@ const WIDE: Refuge = {
   take: (variant, gains) => ({ ...variant, wide: new Set([...variant.wide, ...gains.flatMap(({ nodes }) => nodes)]) }),
 }
 
-const reasonFor = ({ layer, db }: Gain): string =>
+const reasonFor = ({ layer, db, alone }: Gain): string =>
   Number.isNaN(db)
-    ? `"${layer.node}" is tried in float`
+    ? `as the only layer in integers it leaves the outputs at ${alone?.toFixed(1) ?? '?'} dB`
     : `its integers cost the outputs ${db.toFixed(1)} dB ("${layer.value}" keeps ${layer.sqnr_db.toFixed(1)} dB)`
 
 /** Doubles the number of layers until the goal is reached, then looks for the smallest number; without reaching it, the best that was seen. */

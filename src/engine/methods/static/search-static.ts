@@ -16,6 +16,7 @@ import { type CalibrationBatches, feedsOf, type MethodInput, type MethodOutput }
 import { nothingToQuantize } from '../nothing-to-quantize.ts'
 import { type Bases, openBases } from './bases.ts'
 import { mixPrecision } from './mixed-precision.ts'
+import { mixedWarnings } from './mixed-warnings.ts'
 import { chooseByValue } from './observers-by-value.ts'
 import { roundWeights } from './round-weights.ts'
 import { openSearch, type Search, type SearchStep } from './search.ts'
@@ -72,16 +73,17 @@ export async function searchStatic(
   const climbed = await climb({ options, bases, search, common, plan, input, calibration, judging, more }, base)
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
   const goal = options.min_sqnr_db ?? (await rescueGoal(target, climbed, search))
-  const { variant, layers } =
-    goal === undefined
-      ? { variant: climbed, layers: measured }
-      : await mixPrecision(goal, climbed, common, search, measured)
+  const mixed = goal === undefined ? null : await mixPrecision(goal, climbed, common, search, measured)
+  const { variant, layers } = mixed ?? { variant: climbed, layers: measured }
   return {
     common,
     variant,
     layers,
     steps: search.steps,
-    warnings: search.wasCutShort() ? [STOPPED] : [],
+    warnings: [
+      ...(search.wasCutShort() ? [STOPPED] : []),
+      ...(mixed ? mixedWarnings(target, options.min_sqnr_db, mixed) : []),
+    ],
     calibration: {
       samples: variant.base.samples,
       observer: variant.observer.name,
