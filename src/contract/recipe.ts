@@ -8,6 +8,7 @@ import {
   QuantizeDynamic,
   QuantizeStatic,
 } from './compat.ts'
+import { isPattern } from './pattern.ts'
 import { IntegerProfile } from './target-profile.ts'
 
 export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
@@ -206,14 +207,18 @@ export const Method = z
 export type Method = z.infer<typeof Method>
 
 /** A pattern that is anchored at both ends and matched against a node's name. */
-const NodePattern = z.string().min(1).max(200).refine(isRegExp, 'not a valid regular expression')
+const NodePattern = z
+  .string()
+  .min(1)
+  .max(200)
+  .refine(isPattern, 'not a regular expression in the syntax of RE2, which has no look-around and no back references')
 
 export const Exclude = z.strictObject({
   nodes: z
     .array(NodePattern)
     .max(100)
     .default([])
-    .describe('regular expressions; a node whose whole name matches stays float'),
+    .describe('regular expressions in the syntax of RE2; a node whose whole name matches stays float'),
   op_types: z.array(z.string().min(1).max(100)).max(100).default([]).describe('operators that stay float'),
 })
 
@@ -330,15 +335,6 @@ export type RunnerMessage =
   | { type: 'checkpoint'; path: string; step: number }
   | { type: 'result'; files: { name: string; content_type: string }[] }
   | { type: 'error'; code: string; stage: string; detail: string; param?: string; hint?: string }
-
-function isRegExp(source: string): boolean {
-  try {
-    new RegExp(source)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /** What is wrong with a target, in the words of the alternative that was meant. */
 function targetProblem({ input, errors }: { input?: unknown; errors?: unknown }): string {

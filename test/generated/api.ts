@@ -835,7 +835,7 @@ export interface components {
             };
             exclude?: {
                 /**
-                 * @description regular expressions; a node whose whole name matches stays float
+                 * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
                  * @default []
                  */
                 nodes?: string[];
@@ -1645,7 +1645,7 @@ export interface components {
             };
             exclude?: {
                 /**
-                 * @description regular expressions; a node whose whole name matches stays float
+                 * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
                  * @default []
                  */
                 nodes: string[];
@@ -2129,7 +2129,7 @@ export interface components {
              */
             exclude: {
                 /**
-                 * @description regular expressions; a node whose whole name matches stays float
+                 * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
                  * @default []
                  */
                 nodes: string[];

@@ -1,5 +1,6 @@
 /** What a recipe says of single operators: which ones stay float, and which ones the target has under another form. */
 
+import { compilePattern } from '../../contract/pattern.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { Node } from '../ir/graph.ts'
 import { foldAffine } from '../passes/affine/index.ts'
@@ -10,10 +11,10 @@ import type { Target } from '../targets/target.ts'
 
 /** Why the user wants a node to stay float, or null. */
 export function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
-  const patterns = exclude.nodes.map((source) => new RegExp(`^(?:${source})$`))
+  const patterns = exclude.nodes.map(compilePattern)
   const types = new Set(exclude.op_types)
   return ({ name, opType }) =>
-    types.has(opType) || patterns.some((pattern) => pattern.test(name)) ? 'excluded by the request' : null
+    types.has(opType) || patterns.some((matches) => matches(name)) ? 'excluded by the request' : null
 }
 
 /** Of what HardSwish is expanded to. */
