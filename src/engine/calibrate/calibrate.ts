@@ -13,7 +13,7 @@ import type { Range, Statistics } from './observers/observer.ts'
 type Batches = AsyncIterable<Record<string, RunTensor>> | Iterable<Record<string, RunTensor>>
 
 /** Adds the mean of every input channel of the nodes that have such, as [node name, output name]. The model is changed. */
-export function addInputMeans(model: Model, names: ReadonlySet<string>): Map<string, string> {
+export function addInputMeans(model: Model, names: ReadonlySet<string>, mayBeEmpty = false): Map<string, string> {
   const outputs = new Map<string, string>()
   for (const node of [...model.graph.nodes]) {
     const axis = opOf(node)?.inputChannels?.axis
@@ -22,7 +22,7 @@ export function addInputMeans(model: Model, names: ReadonlySet<string>): Map<str
     if (!names.has(node.name) || axis === undefined || !input || rank === undefined) continue
     const output = new Value(freshName(model, `${node.name}_means`), 'float32')
     // GlobalAveragePool is several times faster than a reduction over axes that are not neighbours.
-    const pooled = rank > 2 ? addNode(model, model.graph, 'GlobalAveragePool', [input]) : input
+    const pooled = rank > 2 && !mayBeEmpty ? addNode(model, model.graph, 'GlobalAveragePool', [input]) : input
     const channels = axis < 0 ? axis + rank : axis
     const axes = Array.from({ length: rank }, (_, i) => i).filter((i) => i !== channels)
     addReduction(model, 'ReduceMean', pooled, axes, output)
@@ -73,7 +73,10 @@ export async function measureMaxima(
     const results = await session.run(feeds, [...outputs.values()])
     for (const [name, output] of outputs) {
       const found = results[output]?.data as Float32Array
-      maxima.set(name, maxima.get(name)?.map((x, i) => Math.max(x, found[i]!)) ?? found)
+      maxima.set(
+        name,
+        found.map((x, i) => Math.max(x, maxima.get(name)?.[i] ?? 0)),
+      )
     }
   }
   return maxima
@@ -104,20 +107,34 @@ export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
   const statistics = new Map([...(before?.statistics ?? [])].map(([name, found]) => [name, copied(found)]))
   const averages = new Map(before?.means)
   const fetch = [...new Set([...outputsOf(outputs.values()), ...elements.values(), ...means.values()])]
-  let count = before?.batches ?? 0
+  const counts = new Map<string, number>()
+  const countOf = (name: string) => {
+    const count = (counts.get(name) ?? before?.batches ?? 0) + 1
+    counts.set(name, count)
+    return count
+  }
   for await (const feeds of batches) {
     const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
-    count++
     for (const [name, ends] of outputs) {
-      const found = merged(statistics.get(name), finite(name, extremesIn(ends, results)), count)
+      const extremes = extremesIn(ends, results)
+      if (!extremes) continue
+      const found = merged(statistics.get(name), finite(name, extremes), countOf(name))
       const counted = results[elements.get(name) ?? '']?.data
       statistics.set(name, counted instanceof Float32Array ? counting(found, counted) : found)
     }
-    for (const [node, output] of means) averages.set(node, averaged(averages.get(node), results[output], count))
+    for (const [node, output] of means) {
+      const found = results[output]?.data as Float32Array
+      // Nothing has no mean.
+      if (found.every(Number.isFinite)) averages.set(node, averaged(averages.get(node), found, countOf(output)))
+    }
     onBatch?.()
   }
+  for (const name of outputs.keys()) if (!statistics.has(name)) statistics.set(name, NEVER_SEEN)
   return { statistics, means: averages }
 }
+
+/** Of a value that had no elements in any run. */
+const NEVER_SEEN: Statistics = { min: 0, max: 0, averageMin: 0, averageMax: 0, histogram: null }
 
 /** A histogram is counted further in place. */
 const copied = (found: Statistics): Statistics => {
@@ -134,8 +151,7 @@ function counting(found: Statistics, elements: Float32Array): Statistics {
   return { ...found, histogram: wide }
 }
 
-function averaged(before: Float32Array | undefined, found: RunTensor | undefined, count: number): Float32Array {
-  const now = found?.data as Float32Array
+function averaged(before: Float32Array | undefined, now: Float32Array, count: number): Float32Array {
   return before ? before.map((mean, i) => mean + (now[i]! - mean) / count) : now
 }
 

@@ -9,7 +9,13 @@ import type { RunTensor } from '../runtime/runtime.ts'
 import type { Range } from './observers/observer.ts'
 
 /** An output of the model, a bound that is known beforehand, or what becomes of another end. */
-type End = string | number | { of: End; become: (x: number) => number }
+type End = Output | number | { of: End; become: (x: number) => number }
+
+interface Output {
+  output: string
+  /** what comes out of a value without elements */
+  ofNothing: number
+}
 
 /** Where the extremes of a value come out. The least and the largest of several count. */
 export interface ExtremesOutputs {
@@ -17,21 +23,25 @@ export interface ExtremesOutputs {
   high: readonly End[]
 }
 
-/**
- * Adds the smallest and largest element of each named value to the model's outputs. `knowBounds` leaves out what the operators say: what cannot
- * be negative, what is joined of measured values, and what a number does to a measured value. The model is changed.
- */
+export interface ExtremesOptions {
+  /** leaves out what the operators say: what cannot be negative, what is joined of measured values, and what a number does to a measured value */
+  knowBounds?: boolean
+  /** whether values of unknown size may have no elements: pooling, which is faster, refuses these */
+  mayBeEmpty?: boolean
+}
+
+/** Adds the smallest and largest element of each named value to the model's outputs. The model is changed. */
 export function addExtremes(
   model: Model,
   names: readonly string[],
-  { knowBounds = false } = {},
+  { knowBounds = false, mayBeEmpty = false }: ExtremesOptions = {},
 ): Map<string, ExtremesOutputs> {
   const values = valuesByName(model)
   const wanted = new Set(names.map((name) => valueNamed(values, name)))
   const signs: Signs | null = knowBounds ? new Map() : null
   const found = new Map<Value, ExtremesOutputs>()
   const endsOf = (value: Value): ExtremesOutputs => {
-    const known = found.get(value) ?? (signs && followed(value)) ?? addOwnExtremes(model, value, signs)
+    const known = found.get(value) ?? (signs && followed(value)) ?? addOwnExtremes({ model, signs, mayBeEmpty }, value)
     found.set(value, known)
     return known
   }
@@ -46,20 +56,27 @@ export function addExtremes(
 
 /** The model's outputs that have to be fetched. */
 export const outputsOf = (all: Iterable<ExtremesOutputs>): string[] => [
-  ...new Set(
-    [...all].flatMap(({ low, high }) => [...low, ...high].map(sourceOf)).filter((end) => typeof end === 'string'),
-  ),
+  ...new Set([...all].flatMap(({ low, high }) => [...low, ...high].flatMap((end) => measured(end)?.output ?? []))),
 ]
 
-const sourceOf = (end: End): string | number => (typeof end === 'object' ? sourceOf(end.of) : end)
+/** Where an end comes from; null for a bound. */
+const measured = (end: End): Output | null =>
+  typeof end === 'number' ? null : 'output' in end ? end : measured(end.of)
 
-/** The least and the largest of what came out. */
-export function extremesIn({ low, high }: ExtremesOutputs, results: Record<string, RunTensor>): Range {
-  const numberOf = (end: End): number => {
-    if (typeof end === 'object') return end.become(numberOf(end.of))
-    return typeof end === 'number' ? end : Number(results[end]?.data[0])
+/** The least and the largest of what came out; null for a value that had no elements in this run. */
+export function extremesIn({ low, high }: ExtremesOutputs, results: Record<string, RunTensor>): Range | null {
+  const resultOf = ({ output }: Output) => Number(results[output]?.data[0])
+  const isNothing = (end: End): boolean => {
+    const source = measured(end)
+    return source !== null && resultOf(source) === source.ofNothing
   }
-  return { min: Math.min(...low.map(numberOf)), max: Math.max(...high.map(numberOf)) }
+  const numberOf = (end: End): number => {
+    if (typeof end === 'number') return end
+    return 'output' in end ? resultOf(end) : end.become(numberOf(end.of))
+  }
+  if ([...low, ...high].every((end) => isNothing(end) || measured(end) === null)) return null
+  const numbersOf = (ends: readonly End[]) => ends.filter((end) => !isNothing(end)).map(numberOf)
+  return { min: Math.min(...numbersOf(low)), max: Math.max(...numbersOf(high)) }
 }
 
 const unique = <T>(items: readonly T[]): T[] => [...new Set(items)]
@@ -71,16 +88,23 @@ const united = (parts: readonly ExtremesOutputs[]): ExtremesOutputs => ({
 
 /** A bound at 0 that nothing may have reached says nothing of what lies elsewhere than at 0. */
 function transformed({ low, high }: ExtremesOutputs, { become, rises, keepsZero }: Monotone): ExtremesOutputs | null {
-  const isBound = [...low, ...high].some((end) => typeof sourceOf(end) === 'number')
+  const isBound = [...low, ...high].some((end) => measured(end) === null)
   if (isBound && !keepsZero) return null
   const through = (ends: readonly End[]) => ends.map((of) => ({ of, become }))
   return rises ? { low: through(low), high: through(high) } : { low: through(high), high: through(low) }
 }
 
-function addOwnExtremes(model: Model, value: Value, signs: Signs | null): ExtremesOutputs {
+interface Context {
+  model: Model
+  signs: Signs | null
+  mayBeEmpty: boolean
+}
+
+function addOwnExtremes({ model, signs, mayBeEmpty }: Context, value: Value): ExtremesOutputs {
   const isBounded = signs !== null && cannotBeNegative(value, signs)
-  const low = isBounded ? 0 : addExtreme(model, 'ReduceMin', value)
-  return { low: [low], high: [addExtreme(model, 'ReduceMax', value)] }
+  const low = isBounded ? 0 : addExtreme(model, 'ReduceMin', value, value)
+  const pooled = canPool(value, mayBeEmpty) ? addNode(model, model.graph, 'GlobalMaxPool', [value]) : value
+  return { low: [low], high: [addExtreme(model, 'ReduceMax', value, pooled)] }
 }
 
 /** What a concatenation joins; null for anything else. */
@@ -111,12 +135,20 @@ function signOf({ producer }: Value, signs: Signs): boolean {
 
 const IMAGE_RANK = 4
 
-function addExtreme(model: Model, reduce: string, value: Value): string {
-  const output = new Value(freshName(model, `${value.name}_${reduce}`), 'float32', [])
-  // ONNX Runtime keeps images in blocks of channels; this pooling reads them as they lie, a reduction has them reordered first.
-  const pooled = reduce === 'ReduceMax' && value.shape?.length === IMAGE_RANK
-  const source = pooled ? addNode(model, model.graph, 'GlobalMaxPool', [value]) : value
+/**
+ * ONNX Runtime keeps images in blocks of channels; pooling reads them as they lie, a reduction has them reordered first. Pooling refuses images
+ * without elements, of which only a batch without samples is known to be none.
+ */
+export function canPool({ shape }: Value, mayBeEmpty: boolean): boolean {
+  if (shape?.length !== IMAGE_RANK) return false
+  return shape.slice(1).every((dim) => (typeof dim === 'number' ? dim > 0 : !mayBeEmpty))
+}
+
+const OF_NOTHING = { ReduceMin: Number.POSITIVE_INFINITY, ReduceMax: Number.NEGATIVE_INFINITY } as const
+
+function addExtreme(model: Model, reduce: keyof typeof OF_NOTHING, { name }: Value, source: Value): Output {
+  const output = new Value(freshName(model, `${name}_${reduce}`), 'float32', [])
   addNode(model, model.graph, reduce, [source], { outputs: [output], attributes: { keepdims: int(0) } })
   model.graph.outputs.push(output)
-  return output.name
+  return { output: output.name, ofNothing: OF_NOTHING[reduce] }
 }

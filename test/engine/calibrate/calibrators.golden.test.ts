@@ -78,7 +78,7 @@ function rangeOf(row: Row, batches: readonly Float32Array[]) {
   const name = row.options.moving_average ? 'moving_average' : (row.method as OrtCalibratorName)
   const calibrator = createOrtCalibrator(name, optionsOf(row))
   for (const collection of row.collection === 'together' ? [batches] : batches.map((batch) => [batch])) {
-    calibrator.open(collection.map(extremesOf))
+    calibrator.open(collection.flatMap((values) => extremesOf(values) ?? []))
     for (const batch of collection) calibrator.add(batch)
   }
   return calibrator.range()

@@ -53,13 +53,17 @@ export async function compatRanges(
     const extremes = new Map(names.map((value) => [value, [] as Extremes[]]))
     for await (const feeds of stride) {
       const results = await run(feeds)
-      for (const value of names) extremes.get(value)!.push(finite(value, probe.extremes(value, results)))
+      for (const value of names) {
+        const found = probe.extremes(value, results)
+        if (found) extremes.get(value)!.push(finite(value, found))
+      }
     }
-    for (const [value, calibrator] of calibrators) calibrator.open(extremes.get(value)!)
+    const seen = [...calibrators].filter(([value]) => extremes.get(value)!.length > 0)
+    for (const [value, calibrator] of seen) calibrator.open(extremes.get(value)!)
     if (!withElements) continue
     for await (const feeds of stride) {
       const results = await run(feeds)
-      for (const [value, calibrator] of calibrators) calibrator.add(probe.elements(value, results))
+      for (const [value, calibrator] of seen) calibrator.add(probe.elements(value, results))
     }
   }
   await session.release()
@@ -80,15 +84,19 @@ function floatValues({ graph }: Model): string[] {
 /** How the extremes and the elements of a value come out of a run. */
 interface Probe {
   fetch: string[]
-  extremes(value: string, results: Feeds): Extremes
+  /** null for a value without elements, which adds nothing to a range */
+  extremes(value: string, results: Feeds): Extremes | null
   elements(value: string, results: Feeds): Float32Array
 }
 
 function probeExtremes(model: Model, names: readonly string[]): Probe {
-  const outputs = addExtremes(model, names)
+  const outputs = addExtremes(model, names, { mayBeEmpty: true })
   return {
     fetch: outputsOf(outputs.values()),
-    extremes: (value, results) => ({ ...extremesIn(outputs.get(value)!, results), nearest: 0 }),
+    extremes: (value, results) => {
+      const found = extremesIn(outputs.get(value)!, results)
+      return found && { ...found, nearest: 0 }
+    },
     elements: () => new Float32Array(),
   }
 }

@@ -23,9 +23,9 @@ export interface Extremes extends Range {
   nearest: number
 }
 
-/** 0 for a batch without elements. */
-export function extremesOf(values: Float32Array): Extremes {
-  if (values.length === 0) return { min: 0, max: 0, nearest: 0 }
+/** null for a batch without elements. */
+export function extremesOf(values: Float32Array): Extremes | null {
+  if (values.length === 0) return null
   let [min, max, nearest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
   for (const x of values) {
     min = Math.min(min, x)
