@@ -21,6 +21,7 @@ import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { shareInitializers } from './passes/share-initializers.ts'
 import { PREPARE_COMPAT, type Prepared, preparation, prepare } from './prepare/index.ts'
+import { storeIntegers } from './prepare/integer-weights.ts'
 import { excludesOf, rewritesFor } from './prepare/rewrites.ts'
 import { createProgressMeter, type ProgressMeter } from './progress.ts'
 import { littleQuantized, weightBytesOf } from './report/little-quantized.ts'
@@ -35,6 +36,12 @@ import { withoutKnownCrash } from './verify/known-crash.ts'
 import { type Verification, verify } from './verify/verify.ts'
 
 export const FINISH: readonly Pass[] = [removeUnused, shareInitializers, forgetTypes]
+
+/** What is done to every artifact, and what 4-bit weights need besides; a processor of its own takes weights only as its rules say. */
+function finishFor(target: Target): readonly Pass[] {
+  const isForeign = target.kind === 'integer' && target.hardware !== 'cpu'
+  return [removeUnused, ...(isForeign ? [] : [storeIntegers]), ...packingFor(target), ...FINISH]
+}
 
 export interface Host {
   emit(message: RunnerMessage): void
@@ -87,12 +94,15 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   }
   run.progress.report('preparing', 0, 1)
   const { method, input_shapes, input_values } = spec.recipe
+  const isCompat = 'compat' in method && method.compat !== undefined
   const prepared = await prepare(spec.model, run.target.min_opset, run.runtime, run.workspace, {
-    passes: 'compat' in method && method.compat ? PREPARE_COMPAT : preparation(rewritesFor(run.target, spec.recipe)),
+    passes: isCompat ? PREPARE_COMPAT : preparation(rewritesFor(run.target, spec.recipe)),
     shapes: input_shapes,
     values: input_values,
     fixed: run.target.kind === 'integer' && run.target.shapes === 'static',
     single: run.target.kind !== 'float',
+    quantized: isCompat ? 'warn' : 'refuse',
+    dequantize: run.target.kind !== 'float' && !isCompat,
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),
   })
   if (prepared.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
@@ -107,7 +117,7 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   for (const warning of output.warnings ?? []) warn(run, warning)
   if (run.target.kind !== 'float')
     for (const warning of littleQuantized(output.plan, weights, output.macsInteger)) warn(run, warning)
-  if (!output.keepAsIs) runPasses(output.model, [...packingFor(run.target), ...FINISH])
+  if (!output.keepAsIs) runPasses(output.model, finishFor(run.target))
   const path = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, path)
   run.progress.report('packaging', 0, 1)
@@ -124,7 +134,6 @@ const searchEnd = ({ recipe, max_seconds: seconds }: RunnerSpec, host: Host): nu
     ? Number.POSITIVE_INFINITY
     : host.now() + 1000 * SEARCH_SHARE * seconds
 
-/** What 4-bit weights need besides. */
 function packingFor(target: Target): readonly Pass[] {
   if (target.kind !== 'integer') return []
   const { dtype } = target.weight

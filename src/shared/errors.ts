@@ -53,6 +53,7 @@ const TABLE = {
   target_method_mismatch: { status: 422, title: 'The target does not support this method' },
   dataset_required: { status: 422, title: 'This method needs a data set' },
   nothing_to_quantize: { status: 422, title: 'The model has nothing that this method could quantize' },
+  already_quantized: { status: 422, title: 'The model is quantized already' },
   not_differentiable: { status: 422, title: 'The model has nodes through which no gradient flows' },
   // jobs, while they run
   calibration_failed: { status: 422, title: 'The float model failed on the calibration data' },

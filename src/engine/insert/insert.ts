@@ -10,6 +10,7 @@ import { absorbClamps } from '../plan/absorb.ts'
 import { type GroupParameters, groupParameters, rangeOfParameters } from '../plan/parameters.ts'
 import type { BiasPlan, ConstantPlan, Conversion, Plan } from '../plan/plan.ts'
 import { fitShifts } from '../plan/shifts.ts'
+import { scalesOnGrid } from '../quant/grid.ts'
 import {
   clippingRange,
   extremes,
@@ -148,8 +149,9 @@ function quantizeWeight(
 ) {
   const values = view(tensor, 'float32')
   const { qtype } = spec
+  const own = scalesOnGrid(tensor, axis, spec)
   if (axis === null) {
-    const found = tied ?? scaleZeroPointOf(values, qtype, spec)
+    const found = tied ?? (own ? { scale: own[0]!, zeroPoint: 0 } : scaleZeroPointOf(values, qtype, spec))
     const parameters = { ...found, scale: widen?.(0, found.scale) ?? found.scale, spec }
     return {
       integers: quantizeTensor(values, parameters, qtype, clippingRange(qtype, spec)),
@@ -163,7 +165,10 @@ function quantizeWeight(
     axis,
     qtype,
     spec,
-    widen ?? undefined,
+    (channel, computed) => {
+      const scale = own?.[channel] ?? computed
+      return widen?.(channel, scale) ?? scale
+    },
   )
   return { integers: quantized, zeroPoints, parameters: { qtype, spec, scales, zeroPoint: zeroPoints[0] ?? 0, axis } }
 }

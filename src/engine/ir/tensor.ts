@@ -2,12 +2,27 @@
 import { bitsOf, byteLength, type DType } from './dtype.ts'
 import { type FileSlice, readInto } from './file.ts'
 
+/** The integers that a float tensor was made of: number = (integer − zero point) · scale. */
+export interface Grid {
+  /** of the integers */
+  readonly dtype: DType
+  readonly scales: Float32Array
+  /** one for each scale */
+  readonly zeroPoints: ArrayLike<number>
+  /** the axis along which scales differ; null: one scale for all */
+  readonly axis: number | null
+  /** neighbours along the axis that share a scale; with more than one, scales have the shape of the tensor with that axis shortened */
+  readonly blockSize: number
+}
+
 export interface Tensor {
   readonly dtype: DType
   readonly shape: readonly number[]
   /** little-endian, row-major, packed bytes; empty for strings */
   readonly data: Uint8Array | FileSlice
   readonly strings?: readonly Uint8Array[]
+  /** where the numbers are known to lie; gone as soon as anything changes them */
+  readonly grid?: Grid
 }
 
 export const elementCount = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1)

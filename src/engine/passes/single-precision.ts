@@ -56,7 +56,9 @@ function retypeAttributes({ attributes }: Node): void {
   }
 }
 
-function toSingle(tensor: Tensor): Tensor {
+/** The same numbers in float32; a tensor of another type stays as it is. */
+export function toSingle(tensor: Tensor): Tensor {
+  if (!isOther(tensor.dtype)) return tensor
   if (tensor.dtype === 'float16') return float32(tensor.shape, fromFloat16(view(tensor, 'float16')))
   if (tensor.dtype === 'float64') return float32(tensor.shape, Float32Array.from(view(tensor, 'float64')))
   const bits = Uint32Array.from(view(tensor, 'bfloat16'), (half) => half << 16)

@@ -8,6 +8,7 @@ import { runPasses } from '../passes/pass.ts'
 import { hasOtherFloats, singlePrecision } from '../passes/single-precision.ts'
 import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
+import { dequantizeWeights, type Grids, hasIntegerWeights, rememberGrids } from './integer-weights.ts'
 import { applyTypes, inferTypes } from './types.ts'
 
 export interface Folded {
@@ -22,6 +23,8 @@ export interface FoldInput {
   path: string
   /** whether models in other precisions compute in float32 from here on */
   single: boolean
+  /** whether weights that lie behind DequantizeLinear become float constants */
+  dequantize: boolean
   runtime: Runtime
   workspace: Workspace
 }
@@ -29,21 +32,42 @@ export interface FoldInput {
 const FOLDED = 'folded.onnx'
 
 /** Folds a model that ONNX Runtime can hold. Throws model_load_failed or model_operator_unsupported. */
-export async function foldWhole({ path, single, runtime, workspace }: FoldInput): Promise<Folded> {
+export async function foldWhole(input: FoldInput): Promise<Folded> {
+  const { path, single, runtime, workspace } = input
   const foldedPath = workspace.path(FOLDED)
   const ends = await foldFile(path, foldedPath, runtime)
   const { model } = decodeModel(path)
-  if (single && hasOtherFloats(model)) {
-    runPasses(model, [singlePrecision, forgetTypes])
-    await foldFile(workspace.save('single.onnx', model), foldedPath, runtime)
+  const isOther = single && hasOtherFloats(model)
+  const grids = foldIntegers(model, input)
+  if (isOther) runPasses(model, [singlePrecision, forgetTypes])
+  if (isOther || grids.size > 0) await foldFile(workspace.save('rewritten.onnx', model), foldedPath, runtime)
+  const computed = await foldComputedIntegers(foldedPath, input)
+  const load = async () => {
+    const folded = await typed(foldedPath, runtime, workspace)
+    rememberGrids(folded, new Map([...grids, ...computed]))
+    return folded
   }
-  return { ...ends, load: () => typed(foldedPath, runtime, workspace) }
+  return { ...ends, load }
+}
+
+const foldIntegers = (model: Model, { dequantize }: FoldInput): Grids =>
+  dequantize && hasIntegerWeights(model) ? dequantizeWeights(model) : new Map()
+
+/** Integers that were computed from constants are constants only now. */
+async function foldComputedIntegers(foldedPath: string, input: FoldInput): Promise<Grids> {
+  const { runtime, workspace } = input
+  const { model } = decodeModel(foldedPath)
+  const grids = foldIntegers(model, input)
+  if (grids.size > 0) await foldFile(workspace.save('rewritten.onnx', model), foldedPath, runtime)
+  return grids
 }
 
 /** Folds a model whose weights stay in files all the time. Throws model_load_failed or model_operator_unsupported. */
-export async function foldAside({ path, single, runtime, workspace }: FoldInput): Promise<Folded> {
+export async function foldAside(input: FoldInput): Promise<Folded> {
+  const { path, single, runtime, workspace } = input
   const { model } = decodeModel(path)
   model.keep = workspace.keep
+  const grids = foldIntegers(model, input)
   await foldWeights(model, runtime, workspace)
   if (single && hasOtherFloats(model)) runPasses(model, [singlePrecision, forgetTypes])
   const weights = detachWeights(model)
@@ -53,6 +77,7 @@ export async function foldAside({ path, single, runtime, workspace }: FoldInput)
   const load = async () => {
     const folded = await typed(foldedPath, runtime, workspace)
     attachWeights(folded, weights)
+    rememberGrids(folded, grids)
     folded.keep = workspace.keep
     return folded
   }

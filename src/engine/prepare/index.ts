@@ -17,6 +17,7 @@ import { removeUnused } from '../passes/remove-unused.ts'
 import { upgradeOpset } from '../passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
+import { refuseQuantized, warnOfQuantized } from './already-quantized.ts'
 import { decideBranches } from './branches.ts'
 import { foldAside, foldWhole } from './fold.ts'
 
@@ -43,6 +44,10 @@ export interface PrepareOptions {
   fixed?: boolean
   /** whether models in other precisions compute in float32 from here on */
   single?: boolean
+  /** whether weights that lie behind DequantizeLinear become float constants */
+  dequantize?: boolean
+  /** what is done about a model that is quantized already */
+  quantized?: 'refuse' | 'warn'
   /** what the process may use: a model that is large for it is never loaded as a whole */
   memoryBytes?: number
 }
@@ -67,17 +72,21 @@ export async function prepare(
   minOpset: number,
   runtime: Runtime,
   workspace: Workspace,
-  { passes = preparation(), shapes = {}, values = {}, fixed = false, single = true, memoryBytes }: PrepareOptions = {},
+  options: PrepareOptions = {},
 ): Promise<Prepared> {
+  const { passes = preparation(), shapes = {}, values = {}, fixed = false, memoryBytes } = options
+  const { single = true, dequantize = true, quantized = 'warn' } = options
   const original = decodeModel(path)
+  if (quantized === 'refuse') refuseQuantized(original.model)
   const large = isLarge(original.model, memoryBytes)
+  const quantizedBefore = warnOfQuantized(original.model)
   const fixedInputs = fixShapes(original.model, shapes, fixed)
   fixValues(original.model, values)
   if (!large) await decideBranches(original.model, runtime, workspace)
   const floatOpset = original.model.opsets.get('') ?? 0
   if (large) settleWeights(original.model, workspace)
   const floatPath = workspace.save('float.onnx', original.model)
-  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, single, runtime, workspace })
+  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, single, dequantize, runtime, workspace })
   const { model, problems } = await raise(folded.load, minOpset)
   runPasses(model, [originalNames(original.model), ...passes])
   return {
@@ -90,6 +99,7 @@ export async function prepare(
     outputs: folded.outputs,
     warnings: [
       ...original.warnings.map((detail) => ({ code: 'model', detail })),
+      ...quantizedBefore,
       ...problems.map(notRaised),
       ...fixedInputs.map((detail) => ({ code: 'shape_fixed', detail })),
     ],

@@ -84,6 +84,14 @@ function somethingToQuantize({ model, request, target }: Subject): Violation[] {
   const listed = [...Object.keys(target.operators), ...(target.run_time_operators ?? [])]
   if (listed.length === 0 || left.some((op) => listed.includes(op))) return []
   const detail = `no operator is left that ${target.id} computes in integers`
+  if (model.precision === 'quantized')
+    return [
+      {
+        pointer: '/model_id',
+        code: 'already_quantized',
+        detail: 'the model is quantized already: give the float model',
+      },
+    ]
   return [{ pointer: '/model_id', code: 'nothing_to_quantize', detail }]
 }
 

@@ -2,6 +2,7 @@
 import { addInitializer, addNode, int } from '../../ir/build.ts'
 import { freshName, type Graph, Node, Value } from '../../ir/graph.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
+import { scalesOnGrid } from '../../quant/grid.ts'
 import { quantizePerChannel, quantizeTensor, scaleZeroPointOf } from '../../quant/math.ts'
 import { type DynamicContext, floatConstant, type QuantizedWeight, type Rewrite } from './context.ts'
 
@@ -91,19 +92,30 @@ function quantizedWeight(context: DynamicContext, graph: Graph, weight: Value, t
   return made
 }
 
+const INT8 = { qtype: 'int8', symmetric: true } as const
+
 /** int8 along the last axis for matrices; one scale for stacks of matrices, whose kernel knows no other. */
 function addWeight({ model, perChannel }: DynamicContext, graph: Graph, name: string, matrix: Tensor): QuantizedWeight {
   const values = view(matrix, 'float32')
   const add = (suffix: string, tensor: Tensor) => addInitializer(model, graph, `${name}_${suffix}`, tensor)
-  if (perChannel && matrix.shape.length === 2) {
-    const { quantized, scales, zeroPoints } = quantizePerChannel(values, matrix.shape, 1, 'int8', { symmetric: true })
+  const axis = perChannel && matrix.shape.length === 2 ? 1 : null
+  const own = scalesOnGrid(matrix, axis, INT8)
+  if (axis !== null) {
+    const { quantized, scales, zeroPoints } = quantizePerChannel(
+      values,
+      matrix.shape,
+      axis,
+      'int8',
+      INT8,
+      (column, scale) => own?.[column] ?? scale,
+    )
     return {
       integers: add('quantized', tensorOf('int8', matrix.shape, quantized)),
       scale: add('scale', float32([scales.length], scales)),
       zeroPoint: add('zero_point', tensorOf('int8', [scales.length], zeroPoints)),
     }
   }
-  const parameters = scaleZeroPointOf(values, 'int8', { symmetric: true })
+  const parameters = own ? { scale: own[0]!, zeroPoint: 0 } : scaleZeroPointOf(values, 'int8', INT8)
   return {
     integers: add('quantized', tensorOf('int8', matrix.shape, quantizeTensor(values, parameters, 'int8'))),
     scale: add('scale', scalar(parameters.scale)),
@@ -116,5 +128,7 @@ function transpose(tensor: Tensor): Tensor {
   const values = view(tensor, 'float32')
   const out = new Float32Array(values.length)
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c]
-  return float32([columns, rows], out)
+  const { grid } = tensor
+  const turned = grid && grid.blockSize === 1 ? { ...grid, axis: grid.axis === null ? null : 1 - grid.axis } : undefined
+  return { ...float32([columns, rows], out), ...(turned && { grid: turned }) }
 }

@@ -1,7 +1,7 @@
 /** Reads scale and zero point of the conversions in a written model. */
 import type { Node, Value } from '../../ir/graph.ts'
 import { view } from '../../ir/tensor.ts'
-import { QTYPES, type QType } from '../../quant/math.ts'
+import { isQType } from '../../quant/grid.ts'
 import { integersOfTensor } from '../../quant/packed.ts'
 
 export interface Written {
@@ -32,8 +32,6 @@ export function writtenIn(node: Node): Written | null {
 
 const storedType = (node: Node): string =>
   isDequantize(node) ? (node.inputs[0]?.tensor?.dtype ?? node.inputs[0]?.dtype ?? 'unknown') : 'uint8'
-
-const isQType = (dtype: string | undefined): dtype is QType => dtype !== undefined && Object.hasOwn(QTYPES, dtype)
 
 /** The integers of a constant; empty for a type that is none. */
 export function integersOf({ tensor }: Value): readonly number[] {
