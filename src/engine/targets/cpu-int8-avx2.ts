@@ -1,8 +1,8 @@
 /** x86-64 processors without dot-product instructions (AVX2, AVX-512 before VNNI), 8-bit integers. */
 import { cpuInt8 } from './cpu-int8.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
-export const cpuInt8Avx2: IntegerTarget = {
+export const cpuInt8Avx2: ShippedIntegerTarget = {
   ...cpuInt8,
   id: 'cpu-int8-avx2',
   title: 'CPU without VNNI, 8-bit integers',

@@ -1,10 +1,10 @@
 /** x86-64 and ARM64 processors under ONNX Runtime's CPU execution provider, 8-bit integers. */
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
 const required = { output: 'required' } as const
 const optional = { output: 'optional' } as const
 
-export const cpuInt8: IntegerTarget = {
+export const cpuInt8: ShippedIntegerTarget = {
   id: 'cpu-int8',
   object: 'target',
   kind: 'integer',

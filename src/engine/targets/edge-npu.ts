@@ -1,8 +1,8 @@
 /** Neural processors that have integers only, whoever makes them. */
 import { listed } from './list.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
-export const edgeNpu: IntegerTarget = {
+export const edgeNpu: ShippedIntegerTarget = {
   id: 'edge-npu',
   object: 'target',
   kind: 'integer',

@@ -1,7 +1,7 @@
 /** Graphics processors that compute in IEEE half precision. */
-import type { FloatTarget } from './target.ts'
+import type { ShippedFloatTarget } from './target.ts'
 
-export const gpuFloat16: FloatTarget = {
+export const gpuFloat16: ShippedFloatTarget = {
   id: 'gpu-float16',
   object: 'target',
   kind: 'float',

@@ -1,8 +1,8 @@
 /** NVIDIA GPUs under TensorRT, explicit quantization. */
 import { listed } from './list.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
-export const gpuTensorrtInt8: IntegerTarget = {
+export const gpuTensorrtInt8: ShippedIntegerTarget = {
   id: 'gpu-tensorrt-int8',
   object: 'target',
   kind: 'integer',

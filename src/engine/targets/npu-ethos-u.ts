@@ -1,11 +1,11 @@
 /** Arm Ethos-U and other processors that execute the TensorFlow Lite int8 specification. */
 import { listed } from './list.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
 const sameScale = { output: 'required', same_scale: true } as const
 const perTensor = { output: 'required', weight_granularity: 'tensor' } as const
 
-export const npuEthosU: IntegerTarget = {
+export const npuEthosU: ShippedIntegerTarget = {
   id: 'npu-ethos-u',
   object: 'target',
   kind: 'integer',

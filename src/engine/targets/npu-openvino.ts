@@ -1,8 +1,8 @@
 /** Intel neural processors under OpenVINO. */
 import { listed } from './list.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
-export const npuOpenvino: IntegerTarget = {
+export const npuOpenvino: ShippedIntegerTarget = {
   id: 'npu-openvino',
   object: 'target',
   kind: 'integer',

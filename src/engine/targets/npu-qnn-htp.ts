@@ -1,10 +1,10 @@
 /** Qualcomm Hexagon tensor processors under ONNX Runtime's QNN execution provider. */
 import { listed } from './list.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
 const perTensor = { output: 'required', weight_granularity: 'tensor' } as const
 
-export const npuQnnHtp: IntegerTarget = {
+export const npuQnnHtp: ShippedIntegerTarget = {
   id: 'npu-qnn-htp',
   object: 'target',
   kind: 'integer',

@@ -1,8 +1,8 @@
 /** AMD Ryzen AI and Versal processors under the Vitis AI execution provider, XINT8. */
 import { listed } from './list.ts'
-import type { IntegerTarget } from './target.ts'
+import type { ShippedIntegerTarget } from './target.ts'
 
-export const npuVitisAi: IntegerTarget = {
+export const npuVitisAi: ShippedIntegerTarget = {
   id: 'npu-vitis-ai',
   object: 'target',
   kind: 'integer',

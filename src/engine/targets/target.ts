@@ -1,6 +1,9 @@
 /** A hardware target, as data: what it can do, never how we do it. */
 import type { MethodName } from '../../contract/recipe.ts'
-import type { IntegerTarget } from '../../contract/target-profile.ts'
+import type { IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
+import type { StandardOperator } from '../ir/standard-operators.ts'
+import type { Words } from '../ir/words.ts'
+import type { IntegerOpName } from '../ops/index.ts'
 
 interface TargetBase {
   id: string
@@ -14,6 +17,19 @@ interface TargetBase {
   sources: readonly string[]
 }
 
+/** Operators of other domains that half precision knows: ai.onnx.ml, and two of com.microsoft. */
+type ForeignOperator = Words<`
+  ArrayFeatureExtractor Binarizer CastMap CategoryMapper DictVectorizer FeatureVectorizer Imputer LabelEncoder
+  LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler TreeEnsembleClassifier
+  TreeEnsembleRegressor ZipMap GroupNorm SkipGroupNorm`>
+
+type OperatorName = StandardOperator | ForeignOperator
+
+/** An integer target of ours: its operators are entries of the operator table. */
+export interface ShippedIntegerTarget extends Omit<IntegerTarget, 'operators'> {
+  operators: Readonly<{ [Name in IntegerOpName]?: OperatorSupport }>
+}
+
 export interface FloatTarget extends TargetBase {
   kind: 'float'
   float: 'float16'
@@ -23,6 +39,13 @@ export interface FloatTarget extends TargetBase {
   operators?: readonly string[]
   /** inputs that are float32 by the operator's own definition */
   float_inputs: Readonly<Record<string, readonly number[]>>
+}
+
+/** A float target of ours: ONNX, or one of its neighbours, has every operator that it names. */
+export interface ShippedFloatTarget extends FloatTarget {
+  blocked: readonly OperatorName[]
+  operators?: readonly OperatorName[]
+  float_inputs: Readonly<{ [Name in OperatorName]?: readonly number[] }>
 }
 
 export interface WeightOnlyTarget extends TargetBase {
