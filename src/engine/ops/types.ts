@@ -5,7 +5,7 @@ import { floatElementwise, INPUT_OUTPUT } from './elementwise.ts'
 export const TYPES = {
   Cast: floatElementwise(
     (g, X, dY) => g.castLike(dY, X),
-    { example: 'output = Cast(input[2,3,4], to=1)' },
+    { example: 'output = Cast(input[2,3,4], to=11)' },
     INPUT_OUTPUT,
   ),
   CastLike: floatOp({

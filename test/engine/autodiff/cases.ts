@@ -10,8 +10,8 @@ export interface Case {
   /** shapes of the inputs with gradients; 'N' is a free dimension of size 2 */
   inputs: Readonly<Record<string, readonly Dim[]>>
   build: (k: Kit, inputs: Readonly<Record<string, Value>>) => Value | readonly Value[]
-  /** keeps inputs above zero */
-  positive?: true
+  /** keeps inputs above zero, all of them or those that are named */
+  positive?: true | readonly string[]
   /** linear in each input: large steps are exact in float32, too */
   linear?: true
   opset?: number
@@ -85,64 +85,22 @@ const group = (n: number) => ({ group: int(n) })
 const ceil = { ceil_mode: int(1) }
 
 const ELEMENTS: Record<string, Case> = {
-  ...Object.fromEntries(
-    [
-      'Neg',
-      'Abs',
-      'Exp',
-      'Sin',
-      'Cos',
-      'Atan',
-      'Sinh',
-      'Cosh',
-      'Erf',
-      'Identity',
-      'Relu',
-      'LeakyRelu',
-      'Sigmoid',
-      'Tanh',
-      'HardSigmoid',
-      'HardSwish',
-      'Elu',
-      'Selu',
-      'Softplus',
-      'Softsign',
-      'Mish',
-      'Floor',
-      'Sign',
-    ].map((name) => [name, unary(name, {}, { opset: 18 })]),
-  ),
-  ...Object.fromEntries(
-    ['Sqrt', 'Log', 'Reciprocal', 'Tan'].map((name) => [name, unary(name, {}, { positive: true })]),
-  ),
   'LeakyRelu, steep': unary('LeakyRelu', { alpha: float(1.5) }),
-  'Elu with alpha': unary('Elu', { alpha: float(0.7) }),
-  'Celu with alpha': unary('Celu', { alpha: float(0.6) }),
-  'ThresholdedRelu with alpha': unary('ThresholdedRelu', { alpha: float(0.37) }),
   'HardSigmoid with a falling slope': unary('HardSigmoid', { alpha: float(-0.37), beta: float(0.29) }),
-  Gelu: unary('Gelu', {}, { opset: 20 }),
   'Gelu by tanh': unary('Gelu', { approximate: string('tanh') }, { opset: 20 }),
-  'Softmax on the last axis': unary('Softmax'),
   'Softmax on an inner axis': unary('Softmax', { axis: int(1) }),
   'Softmax on a negative axis': unary('Softmax', { axis: int(-2) }),
-  'LogSoftmax on the last axis': unary('LogSoftmax'),
   'LogSoftmax on the first axis': unary('LogSoftmax', { axis: int(0) }),
-  'Clip to both sides': {
-    inputs: { X: ANY },
-    build: (k, { X }) => k.op('Clip', [X, k.floats([-0.51], []), k.floats([0.77], [])]),
-  },
   'Clip from below': { inputs: { X: ANY }, build: (k, { X }) => k.op('Clip', [X, k.floats([-0.51], [])]) },
   'Clip from above': { inputs: { X: ANY }, build: (k, { X }) => k.op('Clip', [X, null, k.floats([0.77], [])]) },
   'Clip to bounds that are trained': {
     inputs: { X: ANY, low: [], high: [] },
     build: (k, { X, low, high }) => k.op('Clip', [X, k.op('Sub', [low, k.floats([3], [])]), high]),
   },
-  'PRelu per channel': { inputs: { X: ANY, slope: [3, 1] }, build: (k, { X, slope }) => k.op('PRelu', [X, slope]) },
   'PRelu with one slope': {
     inputs: { X: ['N', 3], slope: [1] },
     build: (k, { X, slope }) => k.op('PRelu', [X, slope]),
   },
-  Dropout: unary('Dropout'),
 }
 
 const ARITHMETIC: Record<string, Case> = {
@@ -159,20 +117,12 @@ const ARITHMETIC: Record<string, Case> = {
   ),
   'Div, broadcast on both sides': binary('Div', [2, 1, 4], [3, 1], { positive: true }),
   'Div of free dimensions': binary('Div', ['N', 3], ['M', 3], { positive: true }),
-  'Pow with a computed exponent': binary('Pow', [2, 3], [3], { positive: true }),
   'Pow, squared': { inputs: { X: ANY }, build: (k, { X }) => k.op('Pow', [X, k.floats([2], [])]) },
   'Pow, cubed by an integer': { inputs: { X: ANY }, build: (k, { X }) => k.op('Pow', [X, k.ints([3], [])]) },
   'Pow, root': { inputs: { X: ANY }, build: (k, { X }) => k.op('Pow', [X, k.floats([0.5], [])]), positive: true },
   'Pow of a scalar base': { inputs: { X: [], E: [3] }, build: (k, { X, E }) => k.op('Pow', [X, E]), positive: true },
-  'Sum of three': { inputs: { A: ANY, B: [4], C: [3, 1] }, build: (k, { A, B, C }) => k.op('Sum', [A, B, C]) },
-  'Mean of three': { inputs: { A: ANY, B: [4], C: [3, 1] }, build: (k, { A, B, C }) => k.op('Mean', [A, B, C]) },
   'Max of three': { inputs: { A: ANY, B: [4], C: [3, 1] }, build: (k, { A, B, C }) => k.op('Max', [A, B, C]) },
-  'Where, broadcast': {
-    inputs: { A: ANY, B: [4] },
-    build: (k, { A, B }) => k.op('Where', [k.bools([true, false, true], [3, 1]), A, B]),
-  },
   'one value as both operands': { inputs: { A: ANY }, build: (k, { A }) => k.op('Mul', [A, A]) },
-  Expand: { inputs: { X: [3, 1] }, build: (k, { X }) => k.op('Expand', [X, k.ints([2, 1, 4])]), linear: true },
   'Expand of a free dimension': {
     inputs: { X: ['N', 1] },
     build: (k, { X }) => k.op('Expand', [X, k.ints([3, 1, 4])]),
@@ -183,7 +133,6 @@ const ARITHMETIC: Record<string, Case> = {
 const PRODUCTS: Record<string, Case> = {
   'MatMul of matrices': binary('MatMul', [2, 3], [3, 4]),
   'MatMul of stacks': binary('MatMul', [2, 2, 3], [2, 3, 4]),
-  'MatMul of a stack and a matrix': binary('MatMul', [2, 3, 4], [4, 2]),
   'MatMul of a matrix and a stack': binary('MatMul', [3, 4], [2, 4, 2]),
   'MatMul of stacks, broadcast': binary('MatMul', [2, 1, 2, 3], [3, 3, 2]),
   'MatMul of a free batch': binary('MatMul', ['N', 3, 4], [4, 2]),
@@ -209,10 +158,6 @@ const PRODUCTS: Record<string, Case> = {
     inputs: { A: ['N', 3], B: [3, 4], C: [1, 1] },
     build: (k, { A, B, C }) => k.op('Gemm', [A, B, C]),
   },
-  'Einsum of matrices': {
-    inputs: { A: [2, 3], B: [3, 4] },
-    build: (k, { A, B }) => k.op('Einsum', [A, B], { equation: string('ij,jk->ik') }),
-  },
   'Einsum, implicit and summed alone': {
     inputs: { A: [2, 3, 2], B: [3, 4] },
     build: (k, { A, B }) => k.op('Einsum', [A, B], { equation: string('bij, ik -> bk') }),
@@ -225,7 +170,6 @@ const PRODUCTS: Record<string, Case> = {
 
 const CONVOLUTIONS: Record<string, Case> = {
   'Conv 3×3': conv([2, 3, 5, 6], [4, 3, 3, 3]),
-  'Conv 3×3, padded': conv([2, 3, 5, 6], [4, 3, 3, 3], padded(1, 1, 1, 1)),
   'Conv 3×3, padded unevenly': conv([2, 2, 5, 4], [3, 2, 3, 3], padded(0, 2, 1, 0)),
   'Conv 3×3, padded beyond its reach': conv([1, 2, 4, 4], [2, 2, 2, 2], padded(3, 2, 2, 4)),
   'Conv 3×3, strided': conv([2, 3, 7, 6], [4, 3, 3, 3], { ...strided(2, 2), ...padded(1, 1, 1, 1) }),
@@ -315,12 +259,6 @@ const CONVOLUTIONS: Record<string, Case> = {
 }
 
 const POOLS: Record<string, Case> = {
-  GlobalAveragePool: {
-    inputs: { X: ['N', 3, 4, 2] },
-    build: (k, { X }) => k.op('GlobalAveragePool', [X]),
-    linear: true,
-  },
-  GlobalMaxPool: { inputs: { X: ['N', 3, 4, 2] }, build: (k, { X }) => k.op('GlobalMaxPool', [X]) },
   ...Object.fromEntries(
     ['MaxPool', 'AveragePool'].flatMap((name) =>
       Object.entries({
@@ -400,7 +338,6 @@ const REDUCTIONS: Record<string, Case> = {
     inputs: { X: ANY },
     build: (k, { X }) => k.op('ReduceSum', [X], { noop_with_empty_axes: int(1) }),
   },
-  CumSum: { inputs: { X: ANY }, build: (k, { X }) => k.op('CumSum', [X, k.ints([1], [])]), linear: true },
   'CumSum, reversed and exclusive': {
     inputs: { X: ANY },
     build: (k, { X }) => k.op('CumSum', [X, k.ints([-1], [])], { reverse: int(1), exclusive: int(1) }),
@@ -440,15 +377,10 @@ const resize = (
   )
 
 const MOVES: Record<string, Case> = {
-  Reshape: moved((k, { X }) => k.op('Reshape', [X, k.ints([0, -1])])),
   'Reshape with a free batch': moved((k, { X }) => k.op('Reshape', [X, k.ints([0, 6, -1])]), ['N', 3, 4]),
-  Flatten: moved((k, { X }) => k.op('Flatten', [X], { axis: int(2) })),
   'Flatten with a free batch': moved((k, { X }) => k.op('Flatten', [X]), ['N', 3, 4]),
-  Squeeze: moved((k, { X }) => k.op('Squeeze', [X, k.ints([-1, 0])]), [1, 3, 1]),
   'Squeeze of all': moved((k, { X }) => k.op('Squeeze', [X]), [1, 3, 1]),
-  Unsqueeze: moved((k, { X }) => k.op('Unsqueeze', [X, k.ints([0, -1])])),
   'Transpose by default': moved((k, { X }) => k.op('Transpose', [X])),
-  Transpose: moved((k, { X }) => k.op('Transpose', [X], { perm: ints([1, 2, 0]) })),
   Concat: {
     inputs: { A: [2, 1, 3], B: [2, 2, 3] },
     build: (k, { A, B }) => k.op('Concat', [A, B, A], { axis: int(-2) }),
@@ -466,7 +398,6 @@ const MOVES: Record<string, Case> = {
     ['N', 3],
     17,
   ),
-  Slice: moved((k, { X }) => k.op('Slice', [X, k.ints([1, -3]), k.ints([3, 9]), k.ints([1, 2])])),
   'Slice in steps': moved((k, { X }) =>
     k.op('Slice', [X, k.ints([0, 0]), k.ints([9, 9]), k.ints([1, 2]), k.ints([2, 3])]),
   ),
@@ -476,38 +407,22 @@ const MOVES: Record<string, Case> = {
   'Slice at computed places': moved((k, { X }) =>
     k.op('Slice', [X, k.ints([1]), k.op('Slice', [k.op('Shape', [X]), k.ints([1]), k.ints([2])]), k.ints([1])]),
   ),
-  'Gather of rows, repeated': moved((k, { X }) => k.op('Gather', [X, k.ints([0, 2, 2, -1], [2, 2])]), [4, 3]),
   'Gather along an inner axis': moved((k, { X }) => k.op('Gather', [X, k.ints([2, 0, 2])], { axis: int(1) })),
   'Gather of one element': moved((k, { X }) => k.op('Gather', [X, k.ints([-1], [])], { axis: int(1) })),
   'Gather of a list of one': moved((k, { X }) => k.op('Gather', [X, k.ints([1])], { axis: int(2) })),
   'Gather of a table of one': moved((k, { X }) => k.op('Gather', [X, k.ints([1], [1, 1])], { axis: int(1) })),
   'Gather with a free batch': moved((k, { X }) => k.op('Gather', [X, k.ints([1, 1])], { axis: int(1) }), ['N', 4]),
-  GatherElements: moved(
-    (k, { X }) => k.op('GatherElements', [X, k.ints([0, 1, 1, 2, 0, 0], [2, 3])], { axis: int(1) }),
-    [2, 3],
-  ),
-  GatherND: moved((k, { X }) => k.op('GatherND', [X, k.ints([0, 1, 1, 0, 0, 1], [3, 2])]), ANY),
-  ScatterElements: {
-    inputs: { X: [3, 3], U: [2, 3] },
-    build: (k, { X, U }) => k.op('ScatterElements', [X, k.ints([0, 1, 2, 2, 0, 1], [2, 3]), U], { axis: int(0) }),
-    linear: true,
-  },
   'ScatterElements that adds': {
     inputs: { X: [3, 3], U: [2, 3] },
     build: (k, { X, U }) =>
       k.op('ScatterElements', [X, k.ints([0, 1, 2, 0, 0, 1], [2, 3]), U], { axis: int(0), reduction: string('add') }),
     linear: true,
   },
-  Tile: moved((k, { X }) => k.op('Tile', [X, k.ints([2, 1, 3])])),
   'Tile with a free batch': moved((k, { X }) => k.op('Tile', [X, k.ints([2, 3])]), ['N', 3]),
-  Trilu: moved((k, { X }) => k.op('Trilu', [X], { upper: int(0) }), [2, 3, 3]),
-  DepthToSpace: moved((k, { X }) => k.op('DepthToSpace', [X], { blocksize: int(2) }), [1, 8, 2, 3]),
   'DepthToSpace, CRD': moved(
     (k, { X }) => k.op('DepthToSpace', [X], { blocksize: int(2), mode: string('CRD') }),
     ['N', 8, 2, 3],
   ),
-  SpaceToDepth: moved((k, { X }) => k.op('SpaceToDepth', [X], { blocksize: int(2) }), [1, 2, 4, 6]),
-  'Pad with a constant': pad('constant', [0, 1, 2, 1, 0, 1]),
   'Pad that crops': pad('constant', [0, -1, 2, 0, 0, -2]),
   'Pad by reflection': pad('reflect', [0, 2, 0, 0, 1, 3]),
   'Pad by repeating the edge': pad('edge', [1, 0, 2, 0, 1, 1]),
@@ -536,10 +451,6 @@ const MOVES: Record<string, Case> = {
 const PER_CHANNEL = { S: [3], B: [3] }
 
 const NORMALIZATIONS: Record<string, Case> = {
-  'LayerNormalization on the last axis': {
-    inputs: { X: ANY, S: [4], B: [4] },
-    build: (k, { X, S, B }) => k.op('LayerNormalization', [X, S, B]),
-  },
   'LayerNormalization without a shift': {
     inputs: { X: ANY, S: [4] },
     build: (k, { X, S }) => k.op('LayerNormalization', [X, S], { epsilon: float(0.01) }),
@@ -548,19 +459,10 @@ const NORMALIZATIONS: Record<string, Case> = {
     inputs: { X: ['N', 3, 4], S: [3, 4], B: [3, 4] },
     build: (k, { X, S, B }) => k.op('LayerNormalization', [X, S, B], { axis: int(1) }),
   },
-  BatchNormalization: {
-    inputs: { X: ['N', 3, 4, 2], ...PER_CHANNEL, mean: [3], variance: [3] },
-    build: (k, { X, S, B, mean, variance }) => k.op('BatchNormalization', [X, S, B, mean, k.op('Exp', [variance])]),
-  },
   'BatchNormalization of vectors': {
     inputs: { X: ['N', 3], ...PER_CHANNEL },
     build: (k, { X, S, B }) => k.op('BatchNormalization', [X, S, B, k.floats([0.1, 0.2, 0.3]), k.floats([1, 2, 3])]),
   },
-  InstanceNormalization: {
-    inputs: { X: ['N', 3, 4, 2], ...PER_CHANNEL },
-    build: (k, { X, S, B }) => k.op('InstanceNormalization', [X, S, B]),
-  },
-  'LpNormalization, p 2': { inputs: { X: ANY }, build: (k, { X }) => k.op('LpNormalization', [X], { axis: int(1) }) },
   'LpNormalization, p 1': { inputs: { X: ANY }, build: (k, { X }) => k.op('LpNormalization', [X], { p: int(1) }) },
 }
 
