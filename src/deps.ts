@@ -1,6 +1,7 @@
 /** What every verb of the service is given: the process's collaborators, made once at its entry. */
 import type { Redis } from 'ioredis'
 import type { Queues } from './queue/queues.ts'
+import type { Budget } from './shared/budget.ts'
 import type { Config } from './shared/config.ts'
 import type { Logger } from './shared/log.ts'
 import type { Store } from './storage/store.ts'
@@ -12,6 +13,8 @@ export interface Deps {
   redis: Redis
   queues: Queues
   store: Store
+  /** bytes of memory for the reading of uploads */
+  inspections: Budget
 }
 
 /** The owner of everything in local mode. */

@@ -2,9 +2,13 @@
 import type { Deps } from './deps.ts'
 import { connectFailFast, settled } from './queue/connection.ts'
 import { closeQueues, openQueues } from './queue/queues.ts'
+import { openBudget } from './shared/budget.ts'
 import type { Config } from './shared/config.ts'
 import type { Logger } from './shared/log.ts'
 import { openStore } from './storage/open.ts'
+
+/** shorter than a connection may be silent */
+const MAX_WAIT_MS = 120_000
 
 /** A Redis that is away is no reason to fail: commands throw `unavailable` until it is back. */
 export async function openDeps(config: Config, log: Logger): Promise<Deps> {
@@ -13,7 +17,14 @@ export async function openDeps(config: Config, log: Logger): Promise<Deps> {
   const redis = connectFailFast(url)
   redis.on('error', (error) => log.warn({ reason: error.message }, 'redis connection'))
   await settled(redis)
-  return { config, log, redis, queues: openQueues(config, redis, url), store: await openStore(config.STORE_URL) }
+  return {
+    config,
+    log,
+    redis,
+    queues: openQueues(config, redis, url),
+    store: await openStore(config.STORE_URL),
+    inspections: openBudget(config.INSPECTION_MEMORY_BYTES, MAX_WAIT_MS),
+  }
 }
 
 export async function closeDeps(deps: Deps): Promise<void> {

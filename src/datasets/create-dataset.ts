@@ -6,6 +6,7 @@ import type { Deps } from '../deps.ts'
 import type { Metadata } from '../models/model.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
+import { cut, someOf } from '../shared/some.ts'
 import { claim, release, withDigest } from '../storage/refs.ts'
 import type { StoredObject } from '../storage/store.ts'
 import type { DatasetRecord } from './dataset.ts'
@@ -45,8 +46,13 @@ async function findSame(deps: Deps, owner: string, identity: string): Promise<Da
   return id === null ? null : findDataset(deps, id)
 }
 
+/** of memory: data sets are streamed through, whatever their size */
+const COST_BYTES = 128 << 20
+
 async function describe(deps: Deps, owner: string, { name, metadata, spec, file }: NewDataset): Promise<DatasetRecord> {
-  const { samples, arrays, labels } = await deps.store.withFile(file.sha256, inspectDataset)
+  const { samples, arrays, labels } = await deps.inspections.run(COST_BYTES, () =>
+    deps.store.withFile(file.sha256, inspectDataset),
+  )
   requireArrays(
     spec,
     arrays.map((array) => array.name),
@@ -71,7 +77,7 @@ async function describe(deps: Deps, owner: string, { name, metadata, spec, file 
 function requireArrays(spec: DatasetSpec, names: readonly string[]): void {
   const missing = Object.keys(spec.arrays).find((name) => !names.includes(name))
   if (missing === undefined) return
-  throw new FewbitError('invalid_request', `the spec names the array "${missing}"; there are ${names.join(', ')}`, {
+  throw new FewbitError('invalid_request', `the spec names the array "${cut(missing)}"; there are ${someOf(names)}`, {
     param: `/spec/arrays/${missing}`,
   })
 }

@@ -74,7 +74,8 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   const app = fastify({
     loggerInstance: deps.log.child({}, { serializers: logSerializers }) as FastifyBaseLogger,
     genReqId: newRequestId,
-    bodyLimit: 1 << 20,
+    // a record holds the request twice
+    bodyLimit: 128 << 10,
     connectionTimeout: silenceMs,
     forceCloseConnections: 'idle',
     // Node and Fastify would answer these by themselves, and not as problem+json

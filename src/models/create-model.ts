@@ -38,8 +38,13 @@ async function findSame(deps: Deps, owner: string, files: readonly ModelFile[]):
   return id === null ? null : findModel(deps, id)
 }
 
+/** of memory: what a thread takes by itself, and how often it holds the model's file */
+const BASE_BYTES = 64 << 20
+const COPIES = 6
+
 async function describe(deps: Deps, owner: string, { name, metadata, files }: NewModel): Promise<ModelRecord> {
-  const summary = await inspectStored(deps.store, files)
+  const cost = BASE_BYTES + COPIES * files[0].size
+  const summary = await deps.inspections.run(cost, () => inspectStored(deps.store, files))
   return {
     id: newId('mdl'),
     object: 'model',

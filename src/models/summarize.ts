@@ -3,17 +3,33 @@ import type { DType } from '../engine/ir/dtype.ts'
 import { allGraphs, type Graph, type Value } from '../engine/ir/graph.ts'
 import { elementCount, type Tensor } from '../engine/ir/tensor.ts'
 import { decodeModel } from '../engine/onnx/index.ts'
+import { requireFew, requireSmall } from '../shared/record-size.ts'
+import { cut } from '../shared/some.ts'
 import type { ModelSummary } from './inspect.ts'
 import type { Port } from './model.ts'
 
 /** Decodes the file at `path`; `external` maps names in the model to paths. */
 export function summarize(path: string, external: Readonly<Record<string, string>>): ModelSummary {
+  const summary = summaryOf(path, external)
+  requireSmall('model_too_complex', summary)
+  return summary
+}
+
+const MOST_WARNINGS = 20
+const LONGEST_WARNING = 500
+
+function summaryOf(path: string, external: Readonly<Record<string, string>>): ModelSummary {
   const {
     model,
     warnings,
     external: used,
     operators,
   } = decodeModel(path, (name) => (Object.hasOwn(external, name) ? external[name] : null))
+  const names = (values: readonly Value[]) => values.map(({ name }) => name)
+  requireFew('model_too_complex', 'inputs', names(model.graph.inputs))
+  requireFew('model_too_complex', 'outputs', names(model.graph.outputs))
+  requireFew('model_too_complex', 'operators', [...operators.keys()])
+  requireFew('model_too_complex', 'operator sets', [...model.opsets.keys()])
   const graphs = [...allGraphs(model.graph)]
   const tensors = graphs.flatMap(constantsOf)
   const unused = Object.keys(external).filter((name) => !used.includes(name))
@@ -30,7 +46,9 @@ export function summarize(path: string, external: Readonly<Record<string, string
     warnings: [
       ...warnings.map((detail) => ({ code: 'model', detail })),
       ...unused.map((name) => ({ code: 'external_unused', detail: `the model does not refer to the file ${name}` })),
-    ],
+    ]
+      .slice(0, MOST_WARNINGS)
+      .map(({ code, detail }) => ({ code, detail: cut(detail, LONGEST_WARNING) })),
   }
 }
 

@@ -65,6 +65,9 @@ export const Environment = z.object({
     .describe('time that a training has to package the best so far when it is canceled or too late'),
   WORKER_CONCURRENCY: positive.default(1).describe('jobs that one worker process runs at a time'),
   MAX_UPLOAD_BYTES: positive.default(16 * 1024 ** 3).describe('largest model or data set'),
+  INSPECTION_MEMORY_BYTES: positive
+    .default(Math.floor(Math.min(totalmem() / 4, 2 ** 30)))
+    .describe('memory that the API may use for reading uploads, all together; more uploads wait'),
   MAX_QUEUED_JOBS: positive.default(1000).describe('queued and running jobs of one owner'),
   WEBHOOK_ALLOW_PRIVATE: flag
     .default(false)

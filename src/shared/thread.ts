@@ -1,6 +1,7 @@
 /** Runs one function of untrusted bytes in a worker thread with limits on time and memory, so that the caller's event loop stays free. */
 import { parentPort, Worker, workerData } from 'node:worker_threads'
 import { type ErrorCode, FewbitError, messageOf } from './errors.ts'
+import { cut } from './some.ts'
 
 export interface ThreadLimits {
   timeoutMs: number
@@ -39,6 +40,8 @@ export function runThread<T>(entry: URL, input: unknown, limits: ThreadLimits): 
   })
 }
 
+const LONGEST_DETAIL = 2000
+
 /** The thread's side: runs `work` on the input and posts the value or the error. */
 export async function answerThread<I, T>(work: (input: I) => T | Promise<T>): Promise<void> {
   try {
@@ -46,6 +49,7 @@ export async function answerThread<I, T>(work: (input: I) => T | Promise<T>): Pr
   } catch (error) {
     const known = error instanceof FewbitError
     const { cause: _, ...extra } = known ? error.extra : {}
-    parentPort?.postMessage({ ok: false, code: known ? error.code : 'internal', detail: messageOf(error), extra })
+    const detail = cut(messageOf(error), LONGEST_DETAIL)
+    parentPort?.postMessage({ ok: false, code: known ? error.code : 'internal', detail, extra })
   }
 }

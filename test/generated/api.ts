@@ -1229,11 +1229,14 @@ export interface components {
             valid: boolean;
             /** @description every "auto" resolved; null when that is not possible */
             options: components["schemas"]["Recipe"] | null;
+            /** @description the first 20 */
             violations: {
                 pointer: string;
                 code: string;
                 detail: string;
             }[];
+            /** @description how many there are */
+            violation_count: number;
         };
         DynamicMethod: {
             /**

@@ -47,7 +47,8 @@ export const DryRun = z.object({
   object: z.literal('dry_run'),
   valid: z.boolean(),
   options: Recipe.nullable().describe('every "auto" resolved; null when that is not possible'),
-  violations: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })),
+  violations: z.array(z.object({ pointer: z.string(), code: z.string(), detail: z.string() })).describe('the first 20'),
+  violation_count: z.number().int().describe('how many there are'),
 })
 
 const etagOf = ({ version }: { version: number }): string => `W/"${version}"`

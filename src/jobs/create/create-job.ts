@@ -9,6 +9,7 @@ import { getModel } from '../../models/get-model.ts'
 import type { ModelRecord } from '../../models/model.ts'
 import { type ErrorCode, errorRow, FewbitError } from '../../shared/errors.ts'
 import { newId, timeOfId } from '../../shared/ids.ts'
+import { cut } from '../../shared/some.ts'
 import type { JobRecord, JobRequest } from '../record/job.ts'
 import { insertJob } from './insert-job.ts'
 import { defaultMetric } from './metric.ts'
@@ -18,8 +19,14 @@ export interface DryRunResult {
   object: 'dry_run'
   valid: boolean
   options: Recipe | null
+  /** the first of them */
   violations: Violation[]
+  violation_count: number
 }
+
+/** how many problems of a request are told */
+const MOST_VIOLATIONS = 20
+const FEW = 5
 
 const DEFAULT_SAMPLES = 128
 const RUNTIME_SECONDS = 3600
@@ -39,7 +46,13 @@ export async function createJob(
   const violations = violationsOf(subject)
   if (dryRun) {
     const valid = violations.length === 0
-    return { object: 'dry_run', valid, options: valid ? optionsOf(subject) : null, violations }
+    return {
+      object: 'dry_run',
+      valid,
+      options: valid ? optionsOf(subject) : null,
+      violations: violations.slice(0, MOST_VIOLATIONS),
+      violation_count: violations.length,
+    }
   }
   if (violations.length > 0 || !subject.model) throw refusal(violations)
   return insertJob(deps, recordOf(owner, subject, subject.model))
@@ -68,7 +81,14 @@ function refusal(violations: Violation[]): FewbitError {
   const codes = [...new Set(violations.map(({ code }) => code))]
   const [only] = codes
   const code: ErrorCode = codes.length === 1 && only && errorRow(only).status === 422 ? only : 'invalid_request'
-  return new FewbitError(code, violations.map(({ detail }) => detail).join('; '), { errors: violations })
+  return new FewbitError(code, detailOf(violations), {
+    errors: violations.slice(0, MOST_VIOLATIONS),
+  })
+}
+
+function detailOf(violations: Violation[]): string {
+  const shown = violations.slice(0, FEW).map(({ detail }) => cut(detail, 500))
+  return shown.join('; ') + (violations.length > FEW ? `; and ${violations.length - FEW} more` : '')
 }
 
 function optionsOf({ request, calibration, training, evaluation }: Subject): Recipe {

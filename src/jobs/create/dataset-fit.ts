@@ -1,6 +1,7 @@
 /** Whether a data set can feed a model: names, dtypes and shapes, before anything runs. */
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import type { ModelRecord, Port } from '../../models/model.ts'
+import { someOf } from '../../shared/some.ts'
 
 type Stored = DatasetRecord['arrays'][number]
 type Kind = 'float' | 'integer' | 'bool' | 'other'
@@ -23,14 +24,15 @@ const kindOf = (dtype: string): Kind => KINDS.find(([pattern]) => pattern.test(d
 
 /** One sentence for each problem; empty = it fits. */
 export function fitProblems(model: ModelRecord, dataset: DatasetRecord): string[] {
+  const arrays = new Map(dataset.arrays.map((array) => [array.name, array]))
+  const names = someOf([...arrays.keys()])
   const samples = dataset.samples < 1 ? ['the data set has no samples'] : []
-  return [...samples, ...model.inputs.flatMap((input) => inputProblems(input, dataset))]
+  return [...samples, ...model.inputs.flatMap((input) => inputProblems(input, arrays, names))]
 }
 
-function inputProblems(input: Port, dataset: DatasetRecord): string[] {
-  const array = dataset.arrays.find(({ name }) => name === input.name)
-  if (!array)
-    return [`input ${input.name} has no array; there are ${dataset.arrays.map(({ name }) => name).join(', ')}`]
+function inputProblems(input: Port, arrays: ReadonlyMap<string, Stored>, names: string): string[] {
+  const array = arrays.get(input.name)
+  if (!array) return [`input ${input.name} has no array; there are ${names}`]
   return [...dtypeProblems(input, array), ...shapeProblems(input, array)]
 }
 

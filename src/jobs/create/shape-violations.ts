@@ -6,7 +6,8 @@ import type { Subject, Violation } from './violations.ts'
 export function shapesOfTarget({ request, target, model }: Subject): Violation[] {
   if (!model) return []
   const shapes = request.input_shapes ?? {}
-  const strangers = Object.keys(shapes).filter((name) => !model.inputs.some((input) => input.name === name))
+  const names = new Set(model.inputs.map(({ name }) => name))
+  const strangers = Object.keys(shapes).filter((name) => !names.has(name))
   const compiles = target.kind === 'integer' && target.shapes === 'static'
   const known = symbolsOf(model.inputs, shapes)
   return [

@@ -4,8 +4,9 @@ import type { Subject, Violation } from './violations.ts'
 
 export function valuesOfInputs({ request, model }: Subject): Violation[] {
   if (!model) return []
+  const inputs = new Map(model.inputs.map((input) => [input.name, input]))
   return Object.entries(request.input_values ?? {}).flatMap(([name, value]) => {
-    const input = model.inputs.find((candidate) => candidate.name === name)
+    const input = inputs.get(name)
     const detail = input ? misfit(input, [value].flat().length) : `the model has no input ${name}`
     return detail ? [{ pointer: `/input_values/${name}`, code: 'invalid_request', detail }] : []
   })
