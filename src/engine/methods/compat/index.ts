@@ -11,6 +11,7 @@ import { quantizeQdqLikeOrt } from '../../compat/qdq/index.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from '../method.ts'
+import { refuseBrokenWeights } from '../weight-problem.ts'
 import { optionsOf } from './arguments.ts'
 import { compatRanges } from './calibration.ts'
 import { checkOverrides } from './overrides.ts'
@@ -25,6 +26,7 @@ export async function compatStatic(
   const given = QuantizeStatic.parse(quantize_static ?? {})
   const options = optionsOf(given)
   checkOverrides(model.graph, options.overrides ?? {}, options.activationType ?? 'uint8')
+  refuseBrokenWeights(model.graph, input.excludes)
   const started = input.now()
   const observer = wished === 'auto' ? 'minmax' : (wished as OrtCalibratorName)
   const ranges = await compatRanges(input, batches, observer, calibration)
@@ -65,6 +67,7 @@ const selection = (input: MethodInput, { excludedNodes = [] }: Partial<CompatOpt
 
 export function compatDynamic(input: MethodInput, { per_channel, quantize_dynamic }: DynamicMethod): MethodOutput {
   const { model } = input.prepared
+  refuseBrokenWeights(model.graph, input.excludes)
   const options = optionsOf(QuantizeDynamic.parse(quantize_dynamic ?? {}))
   quantizeDynamicLikeOrt(model, { ...options, perChannel: per_channel, ...selection(input, options) })
   return {

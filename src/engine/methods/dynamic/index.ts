@@ -7,6 +7,7 @@ import { describeNode } from '../../plan/describe.ts'
 import { compatDynamic } from '../compat/index.ts'
 import type { Method } from '../method.ts'
 import { shareOfMacs } from '../static/index.ts'
+import { firstReason } from '../weight-problem.ts'
 import { describeRewrite, openRewrites, refusal, rewriteNode } from './rewrites.ts'
 
 export const dynamicMethod: Method = async (input) => {
@@ -17,7 +18,7 @@ export const dynamicMethod: Method = async (input) => {
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
   const judged = nodes.map(({ graph, node }) => ({ graph, node, reason: input.excludes(node) ?? refusal(node) }))
   const chosen = judged.filter(({ reason }) => reason === null)
-  if (chosen.length === 0) throw nothingToQuantize()
+  if (chosen.length === 0) throw nothingToQuantize(firstReason(judged))
   const nodesChosen = new Set(chosen.map(({ node }) => node))
   const macs = shareOfMacs([...model.graph.nodes], (node) => nodesChosen.has(node))
   const plan = judged.map(({ node, reason }) => describeNode(node, reason === null, reason ?? describeRewrite(node)))
@@ -36,10 +37,10 @@ export const dynamicMethod: Method = async (input) => {
   }
 }
 
-const nothingToQuantize = () =>
+const nothingToQuantize = (example: string) =>
   new FewbitError(
     'nothing_to_quantize',
-    'The model has no MatMul, Gemm, Gather, LSTM or large GRU with a float32 constant, so dynamic quantization has nothing to do.',
+    `The model has no MatMul, Gemm, Gather, LSTM or large GRU with a float32 constant that can be quantized, so dynamic quantization has nothing to do.${example}`,
     {
       stage: 'plan',
       hint: 'use the method static for convolutional networks',

@@ -1,6 +1,7 @@
 /** What becomes integers at run time, by operator. */
 import type { Graph, Model, Node } from '../../ir/graph.ts'
 import { elementCount } from '../../ir/tensor.ts'
+import { weightProblem } from '../weight-problem.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
 import { gru } from './gru.ts'
 import { lstm } from './lstm.ts'
@@ -33,5 +34,5 @@ export function refusal(node: Node): string | null {
   const weight = floatConstant(node.inputs[weightIndex])
   if (!weight) return 'its weight is not a float32 constant'
   if (weight.shape.length < smallestRank || elementCount(weight.shape) === 0) return 'its weight is not a matrix'
-  return REWRITES[node.opType].refuses?.(node, weight) ?? null
+  return REWRITES[node.opType].refuses?.(node, weight) ?? weightProblem(node)
 }

@@ -10,6 +10,7 @@ import { allGraphs, type Node, sortedNodes, type Value } from '../../ir/graph.ts
 import { describeNode } from '../../plan/describe.ts'
 import { feedsOf, type Method, type MethodInput } from '../method.ts'
 import { openJudge } from '../static/judge.ts'
+import { firstReason, weightProblem } from '../weight-problem.ts'
 import { product } from './product.ts'
 import { recurrent } from './recurrent.ts'
 import { table } from './table.ts'
@@ -27,8 +28,8 @@ const REWRITES: Readonly<Record<string, Rewrite>> = {
 export const weightOnlyMethod: Method = async (input) => {
   const options = WeightOnlyMethod.parse(input.recipe.method)
   const { search, steps } = await chooseSearch(input, options)
-  const { model, plan, count } = build(input, { ...options, search })
-  if (count === 0) throw nothingToQuantize()
+  const { model, plan, count, example } = build(input, { ...options, search })
+  if (count === 0) throw nothingToQuantize(example)
   return {
     model,
     plan: { target: input.target.id, method: 'weight_only', nodes: plan, values: [] },
@@ -75,18 +76,18 @@ function build(input: MethodInput, options: Decided) {
     REWRITES[site.node.opType]!.apply({ model, known }, site, options)
   }
   if (options.format === 'operators') model.opsets.set(MICROSOFT, 1)
-  return { model, plan, count: chosen.length }
+  return { model, plan, count: chosen.length, example: firstReason(judged) }
 }
 
 /** Why a node keeps its weight, or null. */
 function refusal(node: Node, options: Decided): string | null {
   if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType)) return 'it multiplies by no matrix'
-  return REWRITES[node.opType]!.refuses(node, options)
+  return REWRITES[node.opType]!.refuses(node, options) ?? weightProblem(node)
 }
 
-const nothingToQuantize = () =>
+const nothingToQuantize = (example: string) =>
   new FewbitError(
     'nothing_to_quantize',
-    `The model has no MatMul, Gemm, Gather or recurrent layer with a constant float32 matrix of at least ${SMALLEST} elements.`,
+    `The model has no MatMul, Gemm, Gather or recurrent layer with a constant float32 matrix of at least ${SMALLEST} elements that can be quantized.${example}`,
     { stage: 'plan', hint: 'use the method static for convolutional networks' },
   )
