@@ -1,15 +1,24 @@
 /** Models in half or double precision compute in float32 from here on; their inputs and outputs keep their types. */
 import { addNode, int } from '../ir/build.ts'
-import { codeOf, type DType } from '../ir/dtype.ts'
+import { codeOf, type DType, dtypeOf } from '../ir/dtype.ts'
 import { fromFloat16 } from '../ir/float16.ts'
-import { allGraphs, freshName, type Graph, kept, type Model, type Node, replaceUses, Value } from '../ir/graph.ts'
+import {
+  type Attribute,
+  allGraphs,
+  freshName,
+  type Graph,
+  kept,
+  type Model,
+  type Node,
+  replaceUses,
+  Value,
+} from '../ir/graph.ts'
 import { float32, type Tensor, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
 type Other = 'float16' | 'float64' | 'bfloat16'
 
 const OTHERS: readonly DType[] = ['float16', 'float64', 'bfloat16']
-const CODES = OTHERS.map(codeOf)
 const FLOAT32 = codeOf('float32')
 
 const isOther = (dtype: DType | undefined): dtype is Other => dtype !== undefined && OTHERS.includes(dtype)
@@ -27,32 +36,64 @@ export const singlePrecision: Pass = {
     const { graph } = model
     const inputs = graph.inputs.filter(({ dtype }) => isOther(dtype))
     const outputs = graph.outputs.flatMap((value) => (isOther(value.dtype) ? [[value, value.dtype] as const] : []))
-    for (const inner of allGraphs(graph)) retype(model, inner)
+    for (const inner of allGraphs(graph)) retype(model, inner, isOther)
     for (const value of inputs) castInput(model, value)
     for (const [value, dtype] of outputs) castOutput(model, value, dtype)
   },
 }
 
-function retype(model: Model, graph: Graph): void {
+/** bfloat16 is the upper half of float32: the same numbers, in a type that every processor computes in. Inputs and outputs change with the rest. */
+export const widenBfloat16: Pass = {
+  name: 'widen-bfloat16',
+  run(model: Model) {
+    for (const inner of allGraphs(model.graph)) retype(model, inner, isBfloat16)
+    for (const value of [...model.graph.inputs, ...model.graph.outputs])
+      if (isBfloat16(value.dtype)) value.dtype = 'float32'
+  },
+}
+
+/** Whether anything in the model is known to be bfloat16. */
+export const hasBfloat16 = ({ graph }: Model): boolean =>
+  [...allGraphs(graph)].some(
+    ({ inputs, outputs, initializers, nodes }) =>
+      [...inputs, ...outputs, ...initializers].some(({ dtype }) => isBfloat16(dtype)) ||
+      [...nodes].some(({ attributes }) =>
+        [...attributes].some(([name, attribute]) => isOf(name, attribute, isBfloat16)),
+      ),
+  )
+
+type IsType = (dtype: DType | undefined) => boolean
+
+const isBfloat16: IsType = (dtype) => dtype === 'bfloat16'
+
+function retype(model: Model, graph: Graph, isOld: IsType): void {
   for (const value of graph.initializers) {
-    if (!value.tensor || !isOther(value.tensor.dtype)) continue
+    if (!value.tensor || !isOld(value.tensor.dtype)) continue
     value.tensor = kept(model, toSingle(value.tensor))
     value.dtype = 'float32'
   }
   for (const node of graph.nodes) {
-    retypeAttributes(node)
-    for (const value of node.outputs) if (value && isOther(value.dtype)) value.dtype = 'float32'
+    retypeAttributes(node, isOld)
+    for (const value of node.outputs) if (value && isOld(value.dtype)) value.dtype = 'float32'
   }
   const own = graph === model.graph ? [] : [...graph.inputs, ...graph.outputs]
-  for (const value of own) if (isOther(value.dtype)) value.dtype = 'float32'
+  for (const value of own) if (isOld(value.dtype)) value.dtype = 'float32'
 }
 
-function retypeAttributes({ attributes }: Node): void {
+/** attributes that name an element type */
+const TYPE_NAMES = ['to', 'dtype', 'output_dtype', 'stash_type', 'softmax_precision']
+
+/** Whether an attribute is a tensor of such a type, or names it. */
+function isOf(name: string, attribute: Attribute, isOld: IsType): boolean {
+  if (attribute.kind === 'tensor') return isOld(attribute.value.dtype)
+  return attribute.kind === 'int' && TYPE_NAMES.includes(name) && isOld(dtypeOf(attribute.value))
+}
+
+function retypeAttributes({ attributes }: Node, isOld: IsType): void {
   for (const [name, attribute] of attributes) {
-    if (attribute.kind === 'tensor' && isOther(attribute.value.dtype))
-      attributes.set(name, { kind: 'tensor', value: toSingle(attribute.value) })
-    else if (['to', 'dtype'].includes(name) && attribute.kind === 'int' && CODES.includes(attribute.value))
-      attributes.set(name, int(FLOAT32))
+    if (!isOf(name, attribute, isOld)) continue
+    if (attribute.kind === 'tensor') attributes.set(name, { kind: 'tensor', value: toSingle(attribute.value) })
+    else attributes.set(name, int(FLOAT32))
   }
 }
 

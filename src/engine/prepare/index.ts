@@ -14,6 +14,7 @@ import { originalNames } from '../passes/original-names.ts'
 import { type Pass, runPasses } from '../passes/pass.ts'
 import { plainNames } from '../passes/plain-names.ts'
 import { removeUnused } from '../passes/remove-unused.ts'
+import { hasBfloat16, widenBfloat16 } from '../passes/single-precision.ts'
 import { upgradeOpset } from '../passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
@@ -78,6 +79,7 @@ export async function prepare(
   const { single = true, dequantize = true, quantized = 'warn' } = options
   const original = decodeModel(path)
   if (quantized === 'refuse') refuseQuantized(original.model)
+  const widened = widen(original.model)
   const large = isLarge(original.model, memoryBytes)
   const quantizedBefore = warnOfQuantized(original.model)
   const fixedInputs = fixShapes(original.model, shapes, fixed)
@@ -99,11 +101,21 @@ export async function prepare(
     outputs: folded.outputs,
     warnings: [
       ...original.warnings.map((detail) => ({ code: 'model', detail })),
+      ...widened,
       ...quantizedBefore,
       ...problems.map(notRaised),
       ...fixedInputs.map((detail) => ({ code: 'shape_fixed', detail })),
     ],
   }
+}
+
+/** Takes bfloat16 as float32, and says so: ONNX Runtime has no kernels of it on processors, and cannot be fed with it from here. */
+function widen(model: Model): Prepared['warnings'] {
+  if (!hasBfloat16(model)) return []
+  runPasses(model, [widenBfloat16])
+  const detail =
+    'the model is in bfloat16, for which ONNX Runtime has no kernels on processors: it is taken as float32, which holds the same numbers, and so are its inputs and outputs'
+  return [{ code: 'bfloat16_widened', detail }]
 }
 
 /** ONNX Runtime reports an unknown rank as no dimensions; the file tells it from a scalar. */
