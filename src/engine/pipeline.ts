@@ -20,6 +20,7 @@ import { packWeights } from './passes/pack-weights.ts'
 import { type Pass, runPasses } from './passes/pass.ts'
 import { removeUnused } from './passes/remove-unused.ts'
 import { shareInitializers } from './passes/share-initializers.ts'
+import { shareTransposed } from './passes/share-transposed.ts'
 import { PREPARE_COMPAT, type Prepared, preparation, prepare } from './prepare/index.ts'
 import { storeIntegers } from './prepare/integer-weights.ts'
 import { excludesOf, rewritesFor } from './prepare/rewrites.ts'
@@ -40,7 +41,8 @@ export const FINISH: readonly Pass[] = [removeUnused, shareInitializers, forgetT
 /** What is done to every artifact, and what 4-bit weights need besides; a processor of its own takes weights only as its rules say. */
 function finishFor(target: Target): readonly Pass[] {
   const isForeign = target.kind === 'integer' && target.hardware !== 'cpu'
-  return [removeUnused, ...(isForeign ? [] : [storeIntegers]), ...packingFor(target), ...FINISH]
+  if (isForeign) return [...packingFor(target), ...FINISH]
+  return [removeUnused, storeIntegers, ...packingFor(target), ...FINISH, shareTransposed]
 }
 
 export interface Host {

@@ -50,31 +50,23 @@ const of = (name: string, rows: readonly Omit<Row, 'case'>[], todo?: string): Ro
   rows.map((row) => ({ case: name, ...(todo && { todo }), ...row }))
 
 export const ROWS: readonly Row[] = [
-  ...of(
-    'already-qdq',
-    [
-      { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [QUANTIZED_ALREADY] },
-      {
-        target: 'npu-qnn-htp',
-        method: STATIC,
-        ...onCalibration,
-        right: [QUANTIZED_ALREADY, { least: 60, warns: /already/ }],
-      },
-      { target: 'cpu-int4', method: { type: 'weight_only' }, right: [QUANTIZED_ALREADY] },
-    ],
-    'C.10',
-  ),
-  ...of(
-    'batched-3d-weight-only',
-    [
-      {
-        target: 'cpu-int4',
-        method: { type: 'weight_only' },
-        right: [{ least: 15, largest: 0.5 }, { refused: [/rank 3|3 dimensions|three dimensions/] }],
-      },
-    ],
-    'C.7',
-  ),
+  ...of('already-qdq', [
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [QUANTIZED_ALREADY] },
+    {
+      target: 'npu-qnn-htp',
+      method: STATIC,
+      ...onCalibration,
+      right: [QUANTIZED_ALREADY, { least: 60, warns: /already/ }],
+    },
+    { target: 'cpu-int4', method: { type: 'weight_only' }, right: [QUANTIZED_ALREADY] },
+  ]),
+  ...of('batched-3d-weight-only', [
+    {
+      target: 'cpu-int4',
+      method: { type: 'weight_only' },
+      right: [{ least: 15, largest: 0.5 }, { refused: [/rank 3|3 dimensions|three dimensions/] }],
+    },
+  ]),
   ...of(
     'batchnorm-standalone-npu',
     [
@@ -88,11 +80,9 @@ export const ROWS: readonly Row[] = [
     ],
     'C.8',
   ),
-  ...of(
-    'bf16-input',
-    [{ target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 12, largest: 0.6 }] }],
-    'C.7',
-  ),
+  ...of('bf16-input', [
+    { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 12, largest: 0.6 }] },
+  ]),
   ...of(
     'dim-minus-one-npu',
     [{ target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 38 }] }],
@@ -188,24 +178,16 @@ export const ROWS: readonly Row[] = [
     })),
     'B.4',
   ),
-  ...of(
-    'nan-weight-dynamic',
-    [
-      { target: 'cpu-int8', method: { type: 'dynamic' }, right: [{ refused: [/NaN/] }] },
-      { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ refused: [/NaN/] }] },
-    ],
-    'C.10',
-  ),
-  ...of(
-    'prequantized-weights-dq',
-    [
-      { target: 'cpu-int8', method: { type: 'dynamic' }, right: [{ least: 36, has: ['MatMulInteger'] }] },
-      { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 36 }] },
-      { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 36 }] },
-      { target: 'cpu-int4', method: { type: 'weight_only' }, right: [{ least: 15 }, QUANTIZED_ALREADY] },
-    ],
-    'C.7',
-  ),
+  ...of('nan-weight-dynamic', [
+    { target: 'cpu-int8', method: { type: 'dynamic' }, right: [{ refused: [/NaN/] }] },
+    { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ refused: [/NaN/] }] },
+  ]),
+  ...of('prequantized-weights-dq', [
+    { target: 'cpu-int8', method: { type: 'dynamic' }, right: [{ least: 36, has: ['MatMulInteger'] }] },
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 36 }] },
+    { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 36 }] },
+    { target: 'cpu-int4', method: { type: 'weight_only' }, right: [{ least: 15 }, QUANTIZED_ALREADY] },
+  ]),
   ...of(
     'q4f16-not-reachable',
     [{ target: 'gpu-float16', method: FLOAT16, right: [{ least: 55, lacks: ['Cast'] }] }],
@@ -216,11 +198,9 @@ export const ROWS: readonly Row[] = [
     [{ target: 'npu-qnn-htp', method: { type: 'qat' }, use: 'training', steps: 20, right: [{ least: 31 }] }],
     'B.6',
   ),
-  ...of(
-    'qdq-weight-shared-by-branches',
-    [{ target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 15, largest: 0.4 }] }],
-    'C.7',
-  ),
+  ...of('qdq-weight-shared-by-branches', [
+    { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 15, largest: 0.4 }] },
+  ]),
   ...of(
     'qoperator-to-float16',
     [
@@ -282,11 +262,9 @@ export const ROWS: readonly Row[] = [
     ],
     'C.10',
   ),
-  ...of(
-    'tied-embedding-gemm',
-    [{ target: 'cpu-int4', method: { type: 'weight_only' }, right: [{ least: 15, largest: 0.25 }] }],
-    'C.7',
-  ),
+  ...of('tied-embedding-gemm', [
+    { target: 'cpu-int4', method: { type: 'weight_only' }, right: [{ least: 15, largest: 0.25 }] },
+  ]),
   ...of(
     'parity-and-training',
     [

@@ -1,11 +1,11 @@
 /** Block-wise weights as standard ONNX has them: integers in the shape of the matrix, and a DequantizeLinear with a block size. */
 import type { DType } from '../ir/dtype.ts'
-import { float32, type Tensor, tensorOf } from '../ir/tensor.ts'
+import { elementCount, float32, type Tensor, tensorOf } from '../ir/tensor.ts'
 import { packIntegers, unsignedAt } from '../quant/packed.ts'
 import type { BlockBits, BlockwiseWeight } from './blockwise.ts'
 
 export interface DequantizableWeight {
-  /** [K, N], or [N, K] where blocks lie along the last axis; two 4-bit integers in a byte, the first in the low half */
+  /** [K, N], or [N, K] where blocks lie along the last axis, or a stack of such matrices; two 4-bit integers in a byte, the first in the low half */
   integers: Tensor
   /** float32 [blocks, N], or [N, blocks] */
   scales: Tensor
@@ -27,7 +27,16 @@ export function dequantizable(
     bits,
     blockSize,
     byRow = false,
-  }: { K: number; N: number; bits: BlockBits; blockSize: number; byRow?: boolean },
+    stack = [],
+  }: {
+    K: number
+    N: number
+    bits: BlockBits
+    blockSize: number
+    byRow?: boolean
+    /** axes in front of those of the matrices, whose columns follow one another */
+    stack?: readonly number[]
+  },
 ): DequantizableWeight {
   const types = TYPES[bits]
   if (!types) throw new Error(`DequantizeLinear has no integers of ${bits} bits`)
@@ -36,18 +45,21 @@ export function dequantizable(
   const bytesPerBlock = (blockSize * bits) / 8
   const integerAt = (n: number, k: number) =>
     unsignedAt(packed, (n * blocks + Math.floor(k / blockSize)) * bytesPerBlock, k % blockSize, bits) - middle
-  const zeroPointAt = (n: number, b: number) => unsignedAt(zeroPoints!, (n * zeroPoints!.length) / N, b, bits)
+  const columns = N * elementCount(stack)
+  const zeroPointAt = (n: number, b: number) => unsignedAt(zeroPoints!, (n * zeroPoints!.length) / columns, b, bits)
   const dtype = zeroPoints ? unsigned : signed
   const made = (of: DType, rows: number, at: (n: number, row: number) => number): Tensor => {
-    const shape = byRow ? [N, rows] : [rows, N]
-    const value = (i: number) => (byRow ? at(Math.floor(i / rows), i % rows) : at(i % N, Math.floor(i / N)))
-    return tensorOf(of, shape, packIntegers(rows * N, bits, value))
+    const value = (i: number) => (byRow ? at(Math.floor(i / rows), i % rows) : at(columnOf(i, rows), rowOf(i, rows)))
+    return tensorOf(of, shapeOf(rows), packIntegers(rows * columns, bits, value))
   }
-  const scaleAt = (i: number) => (byRow ? scales[i]! : scales[(i % N) * blocks + Math.floor(i / N)]!)
+  const shapeOf = (rows: number) => [...stack, ...(byRow ? [N, rows] : [rows, N])]
+  const columnOf = (i: number, rows: number) => Math.floor(i / (rows * N)) * N + (i % N)
+  const rowOf = (i: number, rows: number) => Math.floor(i / N) % rows
+  const scaleAt = (i: number) => (byRow ? scales[i]! : scales[columnOf(i, blocks) * blocks + rowOf(i, blocks)]!)
   return {
     integers: made(dtype, K, integerAt),
     scales: float32(
-      byRow ? [N, blocks] : [blocks, N],
+      shapeOf(blocks),
       Float32Array.from({ length: scales.length }, (_, i) => scaleAt(i)),
     ),
     zeroPoints: zeroPoints && made(unsigned, blocks, zeroPointAt),

@@ -2,7 +2,7 @@
 
 import { addNode, int } from '../ir/build.ts'
 import { MICROSOFT } from '../ir/domain.ts'
-import { type Attribute, type Model, type Node, sortedNodes } from '../ir/graph.ts'
+import { type Attribute, allGraphs, type Graph, type Model, type Node, sortedNodes } from '../ir/graph.ts'
 import { int64 } from '../ir/tensor.ts'
 import { QTYPES } from '../quant/math.ts'
 import { opsetOf, requireOpset } from './opset.ts'
@@ -34,27 +34,33 @@ export function raiseTo21(model: Model): void {
   const opset = opsetOf(model)
   if (opset >= TARGET) return
   requireOpset(model, OLDEST)
-  for (const node of sortedNodes(model.graph))
-    for (const step of STEPS) if (opset < step.since && step.operators.includes(node.opType)) step.raise(model, node)
+  for (const graph of allGraphs(model.graph))
+    for (const node of sortedNodes(graph))
+      for (const step of STEPS)
+        if (opset < step.since && node.domain === '' && step.operators.includes(node.opType))
+          step.raise(model, graph, node)
   model.opsets.set('', TARGET)
 }
 
 /** `axes` became an input. */
-function axesToInput(model: Model, node: Node): void {
+function axesToInput(model: Model, graph: Graph, node: Node): void {
   const axes = node.ints('axes')
   node.attributes.delete('axes')
   if (!axes) return
   const value: Attribute = { kind: 'tensor', value: int64([axes.length], axes) }
-  const { graph } = model
   node.setInput(1, addNode(model, graph, 'Constant', [], { output: `${node.name}_axes`, attributes: { value } }))
 }
 
 /** Split says how many parts it makes when their sizes are not given. */
-function countParts(_model: Model, node: Node): void {
+function countParts(_model: Model, _graph: Graph, node: Node): void {
   if (!node.inputs[1]) node.attributes.set('num_outputs', int(node.outputs.length))
 }
 
-const STEPS: readonly { since: number; operators: readonly string[]; raise: (model: Model, node: Node) => void }[] = [
+const STEPS: readonly {
+  since: number
+  operators: readonly string[]
+  raise: (model: Model, graph: Graph, node: Node) => void
+}[] = [
   {
     since: 18,
     operators: [

@@ -1,8 +1,8 @@
 /**
  * Y = alpha·A'·B' + beta·C  becomes  A'·(alpha·B') + (beta·C) where B and C are constants, C is made a vector,
- * and a Gemm whose C is no constant vector becomes MatMul + Add.
+ * a computed A is transposed in front of a constant B, and a Gemm whose C is no constant vector becomes MatMul + Add.
  */
-import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
+import { addInitializer, addNode, ints, replaceNode } from '../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
 import { elementCount, float32, type Tensor, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
@@ -21,6 +21,7 @@ function normalize(model: Model, graph: Graph, node: Node): void {
   foldFactor(model, graph, node, 1, 'alpha')
   foldFactor(model, graph, node, 2, 'beta')
   makeBiasVector(model, graph, node)
+  turnActivation(model, graph, node)
   if (node.inputs[2] && node.inputs[2].tensor?.shape.length !== 1) splitOffBias(model, graph, node)
 }
 
@@ -49,6 +50,20 @@ function makeBiasVector(model: Model, graph: Graph, node: Node): void {
   const values = view(tensor, 'float32')
   const vector = Float32Array.from({ length: width }, (_, i) => values[count === 1 ? 0 : i])
   node.setInput(2, addInitializer(model, graph, `${bias.name}_vector`, float32([width], vector)))
+}
+
+/** Kernels with constant weights take their activation as it is. */
+function turnActivation(model: Model, graph: Graph, node: Node): void {
+  const [input, weight] = node.inputs
+  if (node.int('transA', 0) === 0 || !input || input.isConstant || !weight?.isConstant) return
+  const turned = new Value(freshName(model, `${input.name}_transposed`), input.dtype, input.shape?.toReversed())
+  addNode(model, graph, 'Transpose', [input], {
+    name: `${node.name}_transpose`,
+    outputs: [turned],
+    attributes: { perm: ints([1, 0]) },
+  })
+  node.setInput(0, turned)
+  node.attributes.delete('transA')
 }
 
 /** The product stays a Gemm without C (its transposes are attributes), the addition follows. */

@@ -23,9 +23,13 @@ const constantsOf = ({ graph }: Model): Constant[] =>
   [...allGraphs(graph)].flatMap((inner) =>
     [...inner.initializers]
       .filter(({ tensor }) => tensor && !tensor.strings)
-      .filter((value) => !inner.outputs.includes(value))
+      .filter((value) => !inner.outputs.includes(value) && (inner === graph || !isFused(value)))
       .map((value) => ({ graph: inner, value })),
   )
+
+/** Whether ONNX Runtime fuses what reads the constant of a body, and then looks for it in that body alone (1.30). */
+const isFused = ({ consumers }: Value): boolean =>
+  [...consumers.keys()].some(({ opType, attributes }) => opType === 'DequantizeLinear' && attributes.has('block_size'))
 
 /** Groups of two and more. */
 function groups(constants: readonly Constant[], keyOf: (value: Value) => string): Constant[][] {

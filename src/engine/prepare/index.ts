@@ -5,6 +5,7 @@ import { MICROSOFT } from '../ir/domain.ts'
 import type { Model } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { isLarge, settleWeights } from '../out-of-core/weights.ts'
+import { explicitTransposes } from '../passes/explicit-transposes.ts'
 import { finiteMasks } from '../passes/finite-masks.ts'
 import { fixShapes } from '../passes/fix-shapes.ts'
 import { fixValues } from '../passes/fix-values.ts'
@@ -80,6 +81,7 @@ export async function prepare(
   const original = decodeModel(path)
   if (quantized === 'refuse') refuseQuantized(original.model)
   const widened = widen(original.model)
+  runPasses(original.model, [explicitTransposes])
   const large = isLarge(original.model, memoryBytes)
   const quantizedBefore = warnOfQuantized(original.model)
   const fixedInputs = fixShapes(original.model, shapes, fixed)

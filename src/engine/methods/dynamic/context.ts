@@ -9,6 +9,8 @@ export interface DynamicContext {
   /** activations that are quantized already: [integers, scale, zero point] */
   activations: Map<Value, readonly [Value, Value, Value]>
   weights: Map<string, QuantizedWeight>
+  /** tables that products read too, in either orientation */
+  tied: ReadonlySet<Value>
 }
 
 export interface QuantizedWeight {
@@ -21,6 +23,8 @@ export interface QuantizedWeight {
 export interface Rewrite {
   /** input that must be a float32 constant */
   weightIndex: number
+  /** all inputs that are replaced, where there are more */
+  weights?: readonly number[]
   smallestRank: number
   refuses?: (node: Node, weight: Tensor) => string | null
   /** what the plan says of such a node */

@@ -13,6 +13,7 @@ const DEFAULT_ACTIVATIONS = ['sigmoid', 'tanh']
 
 export const gru: Rewrite = {
   weightIndex: 1,
+  weights: [1, 2],
   smallestRank: 3,
   reason: 'int8 weights, activations quantized at run time, the state at every step',
   refuses: (node, weight) => {

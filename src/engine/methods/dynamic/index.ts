@@ -6,9 +6,10 @@ import { allGraphs, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
 import { compatDynamic } from '../compat/index.ts'
 import type { Method } from '../method.ts'
+import { decideTogether } from '../shared-weights.ts'
 import { shareOfMacs } from '../static/index.ts'
 import { firstReason } from '../weight-problem.ts'
-import { describeRewrite, openRewrites, refusal, rewriteNode } from './rewrites.ts'
+import { describeRewrite, openRewrites, refusal, rewriteNode, weightsOf } from './rewrites.ts'
 
 export const dynamicMethod: Method = async (input) => {
   const options = DynamicMethod.parse(input.recipe.method)
@@ -17,12 +18,13 @@ export const dynamicMethod: Method = async (input) => {
   const { model, quantizeDomain } = input.prepared
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
   const judged = nodes.map(({ graph, node }) => ({ graph, node, reason: input.excludes(node) ?? refusal(node) }))
+  const tied = decideTogether(model, judged, weightsOf)
   const chosen = judged.filter(({ reason }) => reason === null)
   if (chosen.length === 0) throw nothingToQuantize(firstReason(judged))
   const nodesChosen = new Set(chosen.map(({ node }) => node))
   const macs = shareOfMacs([...model.graph.nodes], (node) => nodesChosen.has(node))
   const plan = judged.map(({ node, reason }) => describeNode(node, reason === null, reason ?? describeRewrite(node)))
-  const context = openRewrites(model, per_channel, quantizeDomain)
+  const context = openRewrites(model, per_channel, quantizeDomain, tied)
   for (const [done, { graph, node }] of chosen.entries()) {
     input.progress('quantizing', done, chosen.length)
     rewriteNode(context, graph, node)

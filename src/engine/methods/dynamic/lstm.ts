@@ -11,6 +11,7 @@ const INPUTS = 8
 
 export const lstm: Rewrite = {
   weightIndex: 1,
+  weights: [1, 2],
   smallestRank: 3,
   reason: 'int8 weights, activations quantized at run time',
   refuses: ({ inputs, attributes }) => {

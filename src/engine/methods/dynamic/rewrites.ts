@@ -1,5 +1,5 @@
 /** What becomes integers at run time, by operator. */
-import type { Graph, Model, Node } from '../../ir/graph.ts'
+import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { elementCount } from '../../ir/tensor.ts'
 import { weightProblem } from '../weight-problem.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
@@ -11,13 +11,25 @@ import { gather } from './table.ts'
 const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: matMul, Gemm: gemm, Gather: gather, LSTM: lstm, GRU: gru }
 
 /** What the rewrites of one model share; `domain` is that of DequantizeLinear. */
-export const openRewrites = (model: Model, perChannel: boolean, domain: string): DynamicContext => ({
+export const openRewrites = (
+  model: Model,
+  perChannel: boolean,
+  domain: string,
+  tied: ReadonlySet<Value> = new Set(),
+): DynamicContext => ({
   model,
   perChannel,
   domain,
   activations: new Map(),
   weights: new Map(),
+  tied,
 })
+
+/** Inputs of a node that its rewrite replaces. */
+export function weightsOf({ opType }: Node): readonly number[] {
+  const { weightIndex, weights } = REWRITES[opType] ?? {}
+  return weights ?? (weightIndex === undefined ? [] : [weightIndex])
+}
 
 /** What a plan says of a node that is rewritten. */
 export const describeRewrite = ({ opType }: Node): string => REWRITES[opType]!.reason

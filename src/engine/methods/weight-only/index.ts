@@ -6,13 +6,15 @@ import { raiseTo21 } from '../../compat/opset21.ts'
 import { drawBatches } from '../../data/split.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
-import { allGraphs, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
+import { allGraphs, type Model, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
 import { feedsOf, type Method, type MethodInput } from '../method.ts'
+import { decideTogether } from '../shared-weights.ts'
 import { openJudge } from '../static/judge.ts'
 import { firstReason, weightProblem } from '../weight-problem.ts'
 import { product } from './product.ts'
 import { recurrent } from './recurrent.ts'
+import { isStack } from './stack.ts'
 import { table } from './table.ts'
 import { type Decided, type Rewrite, SMALLEST } from './weight.ts'
 
@@ -63,25 +65,42 @@ async function chooseSearch(input: MethodInput, options: WeightOnlyMethod) {
 
 function build(input: MethodInput, options: Decided) {
   const model = cloneModel(input.prepared.model)
-  if (options.format === 'qdq') raiseTo21(model)
+  if (options.format === 'qdq' || hasStacks(model)) raiseTo21(model)
   const nodes = [...allGraphs(model.graph)].flatMap((graph) => sortedNodes(graph).map((node) => ({ graph, node })))
-  const judged = nodes.map((site) => ({ ...site, reason: input.excludes(site.node) ?? refusal(site.node, options) }))
+  const judged = nodes.map((site) => ({
+    ...site,
+    reason: input.excludes(site.node) ?? refusal(model, site.node, options),
+  }))
+  const tied = decideTogether(model, judged, ({ opType }) => REWRITES[opType]?.weights ?? [])
   const chosen = judged.filter(({ reason }) => reason === null)
   const plan = judged.map(({ node, reason }) =>
     describeNode(node, reason === null, reason ?? REWRITES[node.opType]!.describes(node, options)),
   )
-  const known = new Map<string, Value[]>()
+  const context = { model, tied, known: new Map<string, Value[]>(), restored: new Map<string, Value>() }
   for (const [done, site] of chosen.entries()) {
     input.progress('quantizing', done, chosen.length)
-    REWRITES[site.node.opType]!.apply({ model, known }, site, options)
+    REWRITES[site.node.opType]!.apply(context, site, options)
   }
   if (options.format === 'operators') model.opsets.set(MICROSOFT, 1)
   return { model, plan, count: chosen.length, example: firstReason(judged) }
 }
 
+/** the oldest operator set that can be raised to where DequantizeLinear knows blocks */
+const RAISABLE = 13
+
+const isRaisable = ({ opsets }: Model): boolean => (opsets.get('') ?? 0) >= RAISABLE
+
+const hasStacks = (model: Model): boolean =>
+  isRaisable(model) &&
+  [...allGraphs(model.graph)].some(({ nodes }) =>
+    [...nodes].some(({ opType, inputs }) => opType === 'MatMul' && isStack(inputs[1])),
+  )
+
 /** Why a node keeps its weight, or null. */
-function refusal(node: Node, options: Decided): string | null {
+function refusal(model: Model, node: Node, options: Decided): string | null {
   if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType)) return 'it multiplies by no matrix'
+  if (isStack(node.inputs[1]) && node.opType === 'MatMul' && !isRaisable(model))
+    return 'its weight has rank 3 or more, which needs operator set 21, and the model could not be raised to it'
   return REWRITES[node.opType]!.refuses(node, options) ?? weightProblem(node)
 }
 

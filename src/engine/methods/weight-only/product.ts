@@ -5,12 +5,14 @@ import { addNode, int } from '../../ir/build.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
 import { elementCount, view } from '../../ir/tensor.ts'
+import { dequantizeStack, isStack, refusesStack } from './stack.ts'
 import {
+  blockSizeFor,
   blocksOf,
   type Context,
   type Decided,
+  dequantized,
   forContrib,
-  forDequantize,
   type Rewrite,
   type Site,
   SMALLEST,
@@ -20,28 +22,42 @@ import {
 const INT8_COMPUTE = 4
 
 export const product: Rewrite = {
+  weights: [1],
   refuses,
-  describes: (_, { bits, block_size }) => `${bits}-bit weights in blocks of ${block_size}`,
+  describes: ({ inputs }, { bits, block_size }) =>
+    `${bits}-bit weights in blocks of ${block_size}${isStack(inputs[1]) ? ', expanded in every run' : ''}`,
   apply,
 }
 
-function refuses(node: Node): string | null {
+function refuses(node: Node, options: Decided): string | null {
   const weight = node.inputs[1]?.tensor
-  if (weight?.dtype !== 'float32' || weight.shape.length !== 2) return 'its weight is not a constant float32 matrix'
+  if (weight?.dtype !== 'float32' || weight.shape.length < 2) return 'its weight is not a constant float32 matrix'
   if (elementCount(weight.shape) < SMALLEST) return 'its weight is small'
+  if (weight.shape.length > 2) return refusesStack(options)
   if (node.opType === 'MatMul') return null
   if (node.int('transA', 0) || node.float('alpha', 1) !== 1 || node.float('beta', 1) !== 1)
     return 'it does more than a product and a sum'
   return null
 }
 
-function apply(context: Context, site: Site, options: Decided): void {
+function apply(context: Context, site: Site, wished: Decided): void {
   const [input, weight] = site.node.inputs
   const [output] = site.node.outputs
   if (!input || !weight?.tensor || !output) return
+  if (isStack(weight)) {
+    dequantizeStack(context, site, weight, wished)
+    return
+  }
+  const options = context.tied.has(weight) ? likeTable(matrixOf(weight, site.node).K, wished) : wished
   if (options.format === 'qdq') dequantizeWeight(context, site, weight, options)
   else replaceProduct(context, site, { input, weight, output }, options)
 }
+
+/** A product reads the blocks of the table that its matrix is. */
+const likeTable = (width: number, options: Decided): Decided => ({
+  ...options,
+  block_size: blockSizeFor(width, options) ?? options.block_size,
+})
 
 function matrixOf({ tensor }: Value, node: Node): BlockMatrix {
   const byColumn = node.int('transB', 0) === 1
@@ -51,15 +67,11 @@ function matrixOf({ tensor }: Value, node: Node): BlockMatrix {
 }
 
 /** The product stays; ONNX Runtime makes MatMulNBits of the pair, other runtimes see standard operators. */
-function dequantizeWeight(context: Context, { graph, node }: Site, weight: Value, options: Decided): void {
-  const matrix = matrixOf(weight, node)
+function dequantizeWeight(context: Context, site: Site, weight: Value, options: Decided): void {
+  const matrix = matrixOf(weight, site.node)
   const { K, N, byColumn = false } = matrix
-  const constants = blocksOf(context, graph, weight.name, matrix, options, forDequantize(K, N, options, byColumn))
-  const restored = addNode(context.model, graph, 'DequantizeLinear', constants, {
-    name: `${weight.name}_DequantizeLinear`,
-    attributes: { axis: int(byColumn ? 1 : 0), block_size: int(options.block_size) },
-  })
-  node.setInput(1, restored)
+  const layout = { K, N, axis: byColumn ? 1 : 0, byRow: byColumn }
+  site.node.setInput(1, dequantized(context, site, weight, matrix, options, layout))
 }
 
 function replaceProduct(

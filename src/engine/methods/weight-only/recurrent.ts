@@ -9,6 +9,7 @@ import { type Context, type Rewrite, type Site, SMALLEST } from './weight.ts'
 const WEIGHTS = [1, 2]
 
 export const recurrent: Rewrite = {
+  weights: WEIGHTS,
   refuses: ({ inputs }) => {
     const tensors = WEIGHTS.map((index) => inputs[index]?.tensor)
     if (tensors.some((tensor) => tensor?.dtype !== 'float32' || tensor.shape.length !== 3))

@@ -3,8 +3,8 @@
 import type { WeightOnlyMethod } from '../../../contract/recipe.ts'
 import { type BlockMatrix, type BlockwiseWeight, quantizeBlockwise } from '../../blockwise/blockwise.ts'
 import { dequantizable } from '../../blockwise/blockwise-qdq.ts'
-import { addInitializer } from '../../ir/build.ts'
-import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
+import { addInitializer, addNode, int } from '../../ir/build.ts'
+import { allGraphs, type Graph, type Model, type Node, type Value } from '../../ir/graph.ts'
 import { float32, type Tensor, tensorOf } from '../../ir/tensor.ts'
 
 /** The options of a job with the search decided. */
@@ -19,10 +19,16 @@ export interface Context {
   model: Model
   /** weights of the main graph that lie in blocks already */
   known: Map<string, Value[]>
+  /** tables that products read too, in either orientation: both read the same blocks */
+  tied: ReadonlySet<Value>
+  /** weights that bodies read, behind their DequantizeLinear */
+  restored: Map<string, Value>
 }
 
 /** How one operator takes its weight in blocks. */
 export interface Rewrite {
+  /** inputs that it reads weights from */
+  weights: readonly number[]
   /** why a node keeps its weight, or null */
   refuses(node: Node, options: Decided): string | null
   /** what the plan says of a rewritten node */
@@ -42,7 +48,7 @@ export function blocksOf(
   options: Decided,
   write: (made: BlockwiseWeight, add: AddConstant) => Value[],
 ): Value[] {
-  const key = `${name}\0${matrix.byColumn}`
+  const key = [name, matrix.byColumn, options.block_size].join('\0')
   const found = known.get(key)
   if (found && graph === model.graph) return found
   const { bits, block_size: blockSize, symmetric, search } = options
@@ -53,7 +59,49 @@ export function blocksOf(
   return values
 }
 
-export type AddConstant = (suffix: string, tensor: Tensor) => Value
+type AddConstant = (suffix: string, tensor: Tensor) => Value
+
+export interface Layout {
+  K: number
+  N: number
+  /** the axis along which blocks lie */
+  axis: number
+  byRow?: boolean
+  /** axes in front of those of the matrices */
+  stack?: readonly number[]
+}
+
+/**
+ * The weight behind a DequantizeLinear for the node of a site. Where a body reads a weight from outside, the node lies outside too, once for
+ * all bodies: ONNX Runtime 1.30 fuses such a node with the product and then does not find the integers.
+ */
+export function dequantized(
+  context: Context,
+  site: Site,
+  weight: Value,
+  matrix: BlockMatrix,
+  options: Decided,
+  layout: Layout,
+): Value {
+  const { model, restored } = context
+  const graph = ownerOf(model, site.graph, weight)
+  const key = [weight.name, layout.axis, options.block_size].join('\0')
+  const found = graph === site.graph ? undefined : restored.get(key)
+  if (found) return found
+  const constants = blocksOf(context, graph, weight.name, matrix, options, forDequantize(options, layout))
+  const value = addNode(model, graph, 'DequantizeLinear', constants, {
+    name: `${weight.name}_DequantizeLinear`,
+    attributes: { axis: int(layout.axis), block_size: int(options.block_size) },
+  })
+  if (graph !== site.graph) restored.set(key, value)
+  return value
+}
+
+/** The graph that holds a constant which a node of `graph` reads. */
+function ownerOf({ graph: main }: Model, graph: Graph, weight: Value): Graph {
+  if (graph.initializers.has(weight)) return graph
+  return [...allGraphs(main)].find(({ initializers }) => initializers.has(weight)) ?? graph
+}
 
 /** As the operators of com.microsoft take it; `shape` is that of the packed integers. */
 export const forContrib =
@@ -68,9 +116,19 @@ export const forContrib =
   }
 
 /** As DequantizeLinear takes it. */
-export const forDequantize =
-  (K: number, N: number, { bits, block_size: blockSize }: Decided, byRow = false) =>
+const forDequantize =
+  ({ bits, block_size: blockSize }: Decided, layout: Layout) =>
   (made: BlockwiseWeight, add: AddConstant): Value[] => {
-    const { integers, scales, zeroPoints } = dequantizable(made, { K, N, bits, blockSize, byRow })
+    const { integers, scales, zeroPoints } = dequantizable(made, { bits, blockSize, ...layout })
     return [add(`Q${bits}`, integers), add('scales', scales), ...(zeroPoints ? [add('zero_points', zeroPoints)] : [])]
   }
+
+/** The largest block that rows of a table can be cut into, not larger than that of the job; null when there is none. */
+export function blockSizeFor(width: number, { block_size }: Decided): Decided['block_size'] | null {
+  for (let size = block_size as number; size >= LEAST_BLOCK; size /= 2)
+    if (width % size === 0) return size as Decided['block_size']
+  return null
+}
+
+/** smallest block that the operators take */
+export const LEAST_BLOCK = 16
