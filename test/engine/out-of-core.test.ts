@@ -100,7 +100,7 @@ describe('a model in parts', () => {
     const workspace = openWorkspace(directory)
     const path = workspace.pack('whole.onnx', tower().model)
     const { model } = decodeModel(path)
-    applyTypes(model, await inferTypes(path, runtime, workspace, { aside: true }))
+    applyTypes(model, await inferTypes(model, runtime, workspace, { aside: true }))
     const parts = partition(model, 2 * 4 * WIDTH ** 2)
     assert.equal(parts.length, LAYERS / 2)
     assert.deepEqual(parts[1]!.inputs, parts[0]!.outputs)

@@ -23,7 +23,7 @@ export function inParts(runtime: Runtime, workspace: Workspace, memoryBytes = Nu
     load: async (path, options) => {
       const { model } = decodeModel(path)
       if (weightBytes(model) <= 2 * partBytes) return runtime.load(path, options)
-      const types = await inferTypes(path, runtime, workspace, { aside: true })
+      const types = await inferTypes(model, runtime, workspace, { aside: true })
       applyTypes(model, types)
       return sessionInParts({ model, types, parts: partition(model, partBytes), runtime, workspace, options })
     },

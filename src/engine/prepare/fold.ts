@@ -92,8 +92,7 @@ async function foldFile(from: string, to: string, runtime: Runtime) {
 }
 
 async function typed(path: string, runtime: Runtime, workspace: Workspace): Promise<Model> {
-  const types = await inferTypes(path, runtime, workspace, { aside: false })
   const { model } = decodeModel(path)
-  applyTypes(model, types)
+  applyTypes(model, await inferTypes(model, runtime, workspace, { aside: false }))
   return model
 }

@@ -1,5 +1,7 @@
 /** Stage `prepare`: an uploaded file becomes a folded, typed graph of opset 13 or newer; ONNX Runtime does the folding and the typing. */
 
+import { statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { InputValue } from '../../contract/recipe.ts'
 import { MICROSOFT } from '../ir/domain.ts'
 import type { Model } from '../ir/graph.ts'
@@ -58,6 +60,8 @@ export interface Prepared {
   /** the upload, re-encoded as one file: the float reference of every measurement */
   floatPath: string
   floatOpset: number
+  /** of the upload and of the files beside it that hold its weights */
+  floatBytes: number
   model: Model
   /** whether the weights stay in files: no process loads this model as a whole */
   large: boolean
@@ -79,6 +83,7 @@ export async function prepare(
   const { passes = preparation(), shapes = {}, values = {}, fixed = false, memoryBytes } = options
   const { single = true, dequantize = true, quantized = 'warn' } = options
   const original = decodeModel(path)
+  const floatBytes = sizeOf([path, ...original.external.map((name) => join(dirname(path), name))])
   if (quantized === 'refuse') refuseQuantized(original.model)
   const widened = widen(original.model)
   runPasses(original.model, [explicitTransposes])
@@ -96,6 +101,7 @@ export async function prepare(
   return {
     floatPath,
     floatOpset,
+    floatBytes,
     model,
     large,
     quantizeDomain: problems.length > 0 ? MICROSOFT : '',
@@ -110,6 +116,8 @@ export async function prepare(
     ],
   }
 }
+
+const sizeOf = (paths: readonly string[]): number => paths.reduce((sum, path) => sum + statSync(path).size, 0)
 
 /** Takes bfloat16 as float32, and says so: ONNX Runtime has no kernels of it on processors, and cannot be fed with it from here. */
 function widen(model: Model): Prepared['warnings'] {

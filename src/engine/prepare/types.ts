@@ -1,7 +1,7 @@
 /** The dtype and shape of every value, as ONNX Runtime infers them: each value is made an output and its metadata read. */
 import type { Model, Value } from '../ir/graph.ts'
-import { decodeModel } from '../onnx/index.ts'
-import { detachWeights } from '../out-of-core/weights.ts'
+import type { Tensor } from '../ir/tensor.ts'
+import { attachWeights, detachWeights } from '../out-of-core/weights.ts'
 import type { Runtime, Session, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 
@@ -16,23 +16,32 @@ export interface Types {
   outputs: readonly ValueInfo[]
 }
 
-/** Infers the types of the model at `path`. Throws model_load_failed or model_operator_unsupported. */
+/** Infers the types of a model, which is as it was afterwards. Throws model_load_failed or model_operator_unsupported. */
 export async function inferTypes(
-  path: string,
+  model: Model,
   runtime: Runtime,
   workspace: Workspace,
   { aside }: TypesOptions,
 ): Promise<Types> {
-  const probe = decodeModel(path).model
-  const { inputs, outputs } = probe.graph
+  const { inputs, outputs } = model.graph
   const names = { inputs: inputs.map(({ name }) => name), outputs: outputs.map(({ name }) => name) }
-  const known = new Set(outputs)
-  outputs.push(...producedValues(probe).filter((value) => !known.has(value)))
-  if (aside) detachWeights(probe)
-  const session = await runtime.load(workspace.save('typed.onnx', probe), { optimization: 'disabled' })
+  const path = saveProbe(model, workspace, aside)
+  const session = await runtime.load(path, { optimization: 'disabled' })
   const types = typesOf(session, names)
   await session.release()
   return types
+}
+
+/** Writes the model with every value as an output. */
+function saveProbe(model: Model, workspace: Workspace, aside: boolean): string {
+  const { outputs } = model.graph
+  const [known, count] = [new Set(outputs), outputs.length]
+  outputs.push(...producedValues(model).filter((value) => !known.has(value)))
+  const weights = aside ? detachWeights(model) : new Map<string, Tensor>()
+  const path = workspace.save('typed.onnx', model)
+  outputs.length = count
+  attachWeights(model, weights)
+  return path
 }
 
 function typesOf(session: Session, names: { inputs: string[]; outputs: string[] }): Types {

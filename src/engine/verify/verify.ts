@@ -5,7 +5,7 @@ import type { MeasuredOn, Metrics, Warning } from '../../contract/report.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import { toFloat16 } from '../ir/float16.ts'
-import { decodeModel } from '../onnx/index.ts'
+import type { Model } from '../ir/graph.ts'
 import type { RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
@@ -17,6 +17,8 @@ import { measureLatency } from './latency.ts'
 export interface VerifyInput {
   floatPath: string
   quantizedPath: string
+  /** what was written there */
+  quantizedModel: Model
   runtime: Runtime
   workspace: Workspace
   /** held-out samples; null when there is no data */
@@ -59,7 +61,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   else await compareProbe(float, quantized, feeds, fidelity, warnings)
   input.progress('measuring', 0)
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
-  if (crashesOptimizer(decodeModel(input.quantizedPath).model)) warnings.push(CRASHES_OPTIMIZER)
+  if (crashesOptimizer(input.quantizedModel)) warnings.push(CRASHES_OPTIMIZER)
   if (latency && (float.time || quantized.time)) warnings.push(MEASURED_IN_PARTS)
   await Promise.all([float.release(), quantized.release()])
   const found = fidelity.result()

@@ -53,7 +53,7 @@ describe('calibration like onnxruntime', { skip }, () => {
           const path = join(dirname(golden.file), 'model.onnx')
           const [runtime, workspace] = [openRuntime(1), openWorkspace(folder)]
           const { model } = decodeModel(path)
-          applyTypes(model, await inferTypes(path, runtime, workspace, { aside: false }))
+          applyTypes(model, await inferTypes(model, runtime, workspace, { aside: false }))
           const samples = await samplesOf(join(dirname(golden.file), 'calibration.npz'))
           const batches = {
             samples: samples.length,

@@ -70,9 +70,8 @@ const optionsOf = (given: Arguments): Partial<Float16Options> => ({
 async function typedModel(path: string): Promise<Model> {
   const folder = mkdtempSync(join(tmpdir(), 'fewbit-float16-'))
   try {
-    const types = await inferTypes(path, openRuntime(1), openWorkspace(folder), { aside: false })
     const { model } = decodeModel(path)
-    applyTypes(model, types)
+    applyTypes(model, await inferTypes(model, openRuntime(1), openWorkspace(folder), { aside: false }))
     return model
   } finally {
     rmSync(folder, { recursive: true })

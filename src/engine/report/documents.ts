@@ -1,0 +1,58 @@
+/** The files of a finished quantization. */
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Metrics, Report } from '../../contract/report.ts'
+import { VERSION } from '../../shared/version.ts'
+import { check } from '../ir/check.ts'
+import type { Model } from '../ir/graph.ts'
+import type { MethodOutput } from '../methods/method.ts'
+import { dataFileOf } from '../onnx/index.ts'
+import type { Prepared } from '../prepare/index.ts'
+import { MODEL_FILE, type Run } from '../run.ts'
+import { renderReport } from './page/index.ts'
+
+const FILES = [
+  { name: MODEL_FILE, content_type: 'application/octet-stream' },
+  { name: dataFileOf(MODEL_FILE), content_type: 'application/octet-stream' },
+  { name: 'report.json', content_type: 'application/json' },
+  { name: 'report.html', content_type: 'text/html; charset=utf-8' },
+  { name: 'plan.json', content_type: 'application/json' },
+]
+
+/** What was written so far. */
+export const filesOf = ({ spec, workspace }: Run) =>
+  FILES.filter(({ name }) => existsSync(workspace.path(join(spec.output, name))))
+
+/** Writes the model. */
+export function writeArtifact({ spec, workspace }: Run, model: Model): { path: string; model: Model; bytes: number } {
+  check(model)
+  model.producer = `fewbit ${VERSION}`
+  const path = workspace.pack(join(spec.output, MODEL_FILE), model)
+  const bytes = [path, dataFileOf(path)].map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0)
+  return { path, model, bytes: bytes.reduce((a, b) => a + b) }
+}
+
+/** Writes report and plan, for programs and for people. */
+export function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, metrics: Metrics): void {
+  const { spec, workspace, progress, runtime } = run
+  const report: Report = Report.parse({
+    fewbit: VERSION,
+    onnxruntime: runtime.version,
+    target: run.target.id,
+    method: spec.recipe.method.type,
+    options: { ...spec.recipe, method: output.options },
+    opset: { float: prepared.floatOpset, quantized: output.model.opsets.get('') ?? 0 },
+    calibration: output.calibration,
+    // JSON has no infinity: a variant whose outputs could not be compared has no score
+    search: output.search?.filter(({ sqnr_db }) => Number.isFinite(sqnr_db)) ?? [],
+    training: output.training ?? null,
+    sensitivity: output.sensitivity ?? [],
+    metrics,
+    warnings: run.warnings,
+    stages: progress.stages(),
+  })
+  const write = (name: string, text: string) => writeFileSync(workspace.path(join(spec.output, name)), text)
+  write('report.json', JSON.stringify(report, null, 1))
+  write('report.html', renderReport(report, output.plan))
+  write('plan.json', JSON.stringify(output.plan, null, 1))
+}

@@ -1,0 +1,34 @@
+/** The figures of a finished artifact. */
+import type { Metrics } from '../../contract/report.ts'
+import type { MethodOutput } from '../methods/method.ts'
+import type { Target } from '../targets/target.ts'
+import { violationsOf } from '../verify/conformance/index.ts'
+import type { Verification } from '../verify/verify.ts'
+
+/** What was measured. */
+export interface Measured {
+  verification: Verification
+  /** names of the float values of the prepared model */
+  floats: ReadonlySet<string>
+  /** of all files of each model */
+  bytes: { float: number; quantized: number }
+}
+
+export function metricsOf(target: Target, output: MethodOutput, { verification, floats, bytes }: Measured): Metrics {
+  const { fidelity, accuracy, latency_ms, kernels } = verification
+  const violations = violationsOf(output.model, target, floats)
+  return {
+    size_bytes: { ...bytes, ratio: bytes.quantized / bytes.float },
+    latency_ms,
+    accuracy,
+    fidelity,
+    coverage: {
+      nodes: output.plan.nodes.length,
+      nodes_quantized: output.quantizedNodes,
+      integer_kernels: target.kind === 'integer' && target.hardware === 'cpu' ? kernels.integer : null,
+      conversions: kernels.conversions,
+      macs_integer: output.macsInteger,
+    },
+    target_conformance: { ok: violations.length === 0, violations },
+  }
+}

@@ -1,0 +1,47 @@
+/** What a user must not overlook in the figures. */
+import type { Metrics, Warning } from '../../contract/report.ts'
+import type { Target } from '../targets/target.ts'
+
+/** outputs whose error is larger than this are of little use */
+const LEAST_FIDELITY_DB = 8
+/** a machine measures its own speed no closer than this */
+const NOTICEABLY_SLOWER = 0.95
+
+type Judge = (metrics: Metrics, target: Target) => Warning | null
+
+const JUDGES: readonly Judge[] = [lowFidelity, slowerThanFloat, largerThanFloat, targetViolated]
+
+export const warningsOf = (metrics: Metrics, target: Target): Warning[] =>
+  JUDGES.flatMap((judge) => judge(metrics, target) ?? [])
+
+function lowFidelity({ fidelity }: Metrics): Warning | null {
+  if (!fidelity || fidelity.sqnr_db >= LEAST_FIDELITY_DB) return null
+  return {
+    code: 'low_fidelity',
+    detail: `THE OUTPUTS HARDLY FOLLOW THE FLOAT MODEL: an error of ${fidelity.sqnr_db.toFixed(1)} dB below the signal. Look at the layers in the report, let the worst stay float (min_sqnr_db, exclude) where the target can, or train with the method qat.`,
+  }
+}
+
+function slowerThanFloat({ latency_ms }: Metrics, target: Target): Warning | null {
+  // Other hardware than the processor that was measured says nothing.
+  const isHere = target.kind === 'weight-only' || (target.kind === 'integer' && target.hardware === 'cpu')
+  if (!isHere || !latency_ms || latency_ms.speedup >= NOTICEABLY_SLOWER) return null
+  const { quantized, float } = latency_ms
+  return {
+    code: 'slower_than_float',
+    detail: `on this machine one run takes ${quantized.p50.toFixed(3)} ms, the float model ${float.p50.toFixed(3)} ms`,
+  }
+}
+
+function largerThanFloat({ size_bytes: { float, quantized, ratio } }: Metrics): Warning | null {
+  if (ratio < 1) return null
+  return { code: 'larger_than_float', detail: `the artifact has ${quantized} bytes, the float model ${float}` }
+}
+
+function targetViolated({ target_conformance: { ok, violations } }: Metrics): Warning | null {
+  if (ok) return null
+  return {
+    code: 'target_violated',
+    detail: `${violations.length} rules of the target are broken, see metrics.target_conformance`,
+  }
+}
