@@ -17,5 +17,5 @@ export interface Deps {
   inspections: Budget
 }
 
-/** The owner of everything in local mode. */
+/** Whoever runs the service: the owner of everything that is made without a key, or with the bootstrap key. */
 export const LOCAL_OWNER = 'local'

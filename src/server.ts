@@ -1,5 +1,6 @@
 /** Entry of the API process: config → deps → app → listen → graceful close. */
 import closeWithGrace from 'close-with-grace'
+import { withBootstrapKey } from './api-keys/bootstrap-key.ts'
 import { buildApp } from './http/app.ts'
 import { closeDeps, openDeps } from './open-deps.ts'
 import { refuseOpenBinding } from './shared/binding.ts'
@@ -8,7 +9,7 @@ import { createLogger } from './shared/log.ts'
 
 const CLOSE_MS = 10_000
 
-const config = readConfig(process.env)
+const config = withBootstrapKey(readConfig(process.env))
 refuseOpenBinding(config)
 const log = createLogger(config.LOG_LEVEL, 'api')
 const deps = await openDeps(config, log)

@@ -45,8 +45,10 @@ async function start(): Promise<void> {
     port = new URL(url).port
     if (!again) console.log(`Fewbit is listening on ${url}`)
   }
-  family.start({ name: 'worker', command: () => script('main.js'), env: () => environment })
-  family.start({ name: 'notify', command: () => script('notify.js'), env: () => environment })
+  // the operator's key is for the API alone
+  const keyless = { ...environment, FEWBIT_BOOTSTRAP_KEY: undefined }
+  family.start({ name: 'worker', command: () => script('main.js'), env: () => keyless })
+  family.start({ name: 'notify', command: () => script('notify.js'), env: () => keyless })
   family.start({
     name: 'api',
     command: () => script('..', 'src', 'server.js'),

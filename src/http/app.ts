@@ -9,6 +9,7 @@ import { json } from './plugins/json.ts'
 import { problems, refuse } from './plugins/problems.ts'
 import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
 import { refuseOnSocket, wire } from './plugins/wire.ts'
+import * as apiKeys from './routes/api-keys.ts'
 import * as artifacts from './routes/artifacts.ts'
 import * as datasets from './routes/datasets.ts'
 import * as events from './routes/events.ts'
@@ -51,6 +52,12 @@ const ROUTES: readonly Row[] = [
 
   ['GET', '/v1/artifacts/:id', artifacts.get],
   ['GET', '/v1/artifacts/:id/content', artifacts.content],
+
+  ['POST', '/v1/api-keys', apiKeys.create],
+  ['GET', '/v1/api-keys', apiKeys.list],
+  ['GET', '/v1/api-keys/:id', apiKeys.get],
+  ['POST', '/v1/api-keys/:id/rotate', apiKeys.rotate],
+  ['DELETE', '/v1/api-keys/:id', apiKeys.revoke],
 
   ['GET', '/problems', problemPages.list],
   ['GET', '/problems/:code', problemPages.get],

@@ -1,8 +1,10 @@
 /** One row of the API: a schema and the function that answers, typed by it. */
 import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import type { z } from 'zod'
-import { type Deps, LOCAL_OWNER } from '../deps.ts'
+import type { Caller } from '../api-keys/api-key.ts'
+import type { Deps } from '../deps.ts'
 import type { ErrorCode } from '../shared/errors.ts'
+import { type Access, authorize } from './authorize.ts'
 
 export interface EndpointSchema extends FastifySchema {
   operationId: string
@@ -14,6 +16,8 @@ export interface EndpointSchema extends FastifySchema {
   headers?: z.ZodType
   body?: z.ZodType
   response?: Record<number, unknown>
+  /** what the caller's key must allow; by default read for GET and write for the rest */
+  'x-scope'?: Access
   /** what this endpoint refuses with, besides what all may */
   'x-errors'?: readonly ErrorCode[]
   /** additions to the operation in the OpenAPI document that zod cannot say */
@@ -25,6 +29,7 @@ type Parsed<T> = T extends z.ZodType ? z.output<T> : undefined
 export interface Call<S extends EndpointSchema> {
   deps: Deps
   owner: string
+  caller: Caller
   request: FastifyRequest
   reply: FastifyReply
   params: Parsed<S['params']>
@@ -45,7 +50,8 @@ export function endpoint<const S extends EndpointSchema>(schema: S, answer: (cal
     handler: async (deps, request, reply) =>
       answer({
         deps,
-        owner: LOCAL_OWNER,
+        owner: request.caller.owner,
+        caller: request.caller,
         request,
         reply,
         params: request.params as Parsed<S['params']>,
@@ -63,6 +69,16 @@ export function mount(
   rows: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', url: string, row: Endpoint])[],
 ): void {
   for (const [method, url, row] of rows) {
-    app.route({ method, url, schema: row.schema, handler: (request, reply) => row.handler(deps, request, reply) })
+    const scope = row.schema['x-scope'] ?? (method === 'GET' ? 'read' : 'write')
+    app.route({
+      method,
+      url,
+      schema: { ...row.schema, 'x-scope': scope },
+      // before the body is read
+      onRequest: async (request, reply) => {
+        request.caller = await authorize(deps, request, reply, scope)
+      },
+      handler: (request, reply) => row.handler(deps, request, reply),
+    })
   }
 }

@@ -14,13 +14,29 @@ export function isLoopback(host: string): boolean {
   return /^(.+\.)?localhost\.?$/i.test(host)
 }
 
-/** Throws where everybody on a network could use the service and nobody said that they may. */
-export function refuseOpenBinding({
-  HOST,
-  ALLOW_UNAUTHENTICATED_NETWORK_ACCESS: said,
-}: Pick<Config, 'HOST' | 'ALLOW_UNAUTHENTICATED_NETWORK_ACCESS'>): void {
-  if (isLoopback(HOST) || said) return
+type Access = Pick<
+  Config,
+  | 'HOST'
+  | 'REQUIRE_KEYS'
+  | 'ALLOW_UNAUTHENTICATED_NETWORK_ACCESS'
+  | 'FEWBIT_BOOTSTRAP_KEY'
+  | 'FEWBIT_BOOTSTRAP_KEY_FILE'
+>
+
+/** Whether every call needs an API key. Beyond loopback a bootstrap key says so too. */
+export function requiresKeys(config: Access): boolean {
+  const { HOST, REQUIRE_KEYS: said, ALLOW_UNAUTHENTICATED_NETWORK_ACCESS: isOpen } = config
+  return said ?? (!isLoopback(HOST) && (hasBootstrapKey(config) || !isOpen))
+}
+
+const hasBootstrapKey = ({ FEWBIT_BOOTSTRAP_KEY: key, FEWBIT_BOOTSTRAP_KEY_FILE: file }: Access): boolean =>
+  (key ?? file) !== undefined
+
+/** Throws where everybody on a network could use the service and nobody said that they may, or nobody could. */
+export function refuseOpenBinding(config: Access): void {
+  const { HOST, REQUIRE_KEYS: said, ALLOW_UNAUTHENTICATED_NETWORK_ACCESS: isOpen } = config
+  if (isLoopback(HOST) || isOpen || said || (said === undefined && hasBootstrapKey(config))) return
   throw new Error(
-    `HOST=${HOST} would let everybody on the network use this service without a key: bind 127.0.0.1, or set ALLOW_UNAUTHENTICATED_NETWORK_ACCESS=true`,
+    `HOST=${HOST} would let everybody on the network use this service without a key: set FEWBIT_BOOTSTRAP_KEY, or bind 127.0.0.1, or set ALLOW_UNAUTHENTICATED_NETWORK_ACCESS=true`,
   )
 }

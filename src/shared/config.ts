@@ -11,6 +11,8 @@ const list = z
   .string()
   .transform((text) => text.split(',').map((one) => one.trim()))
   .pipe(z.array(z.string().min(1)))
+/** what an Authorization field can carry (RFC 6750) */
+export const BOOTSTRAP_KEY = /^[\w.~+/-]{16,200}=*$/
 const origin = z.string().refine((text) => URL.canParse(text) && new URL(text).origin === text, 'expected https://host')
 
 export const Environment = z.object({
@@ -28,7 +30,16 @@ export const Environment = z.object({
     .describe('origins of web pages that may call the API, separated by commas; none by default'),
   ALLOW_UNAUTHENTICATED_NETWORK_ACCESS: flag
     .default(false)
-    .describe('serve everybody who can reach HOST, without keys, where HOST is not loopback'),
+    .describe('serve everybody who can reach HOST, without API keys, where HOST is not loopback'),
+  REQUIRE_KEYS: flag
+    .optional()
+    .describe('whether every call needs an API key; by default only where HOST is not loopback'),
+  FEWBIT_BOOTSTRAP_KEY: z
+    .string()
+    .regex(BOOTSTRAP_KEY, 'expected 16 to 200 letters, digits or any of -._~+/')
+    .optional()
+    .describe('API key of the operator, with which the others are made'),
+  FEWBIT_BOOTSTRAP_KEY_FILE: z.string().optional().describe('a file that holds it, instead'),
   DATA_DIR: z
     .string()
     .default('./data')

@@ -10,6 +10,8 @@ const TABLE = {
   // requests
   invalid_request: { status: 422, title: 'The request is not valid' },
   malformed_request: { status: 400, title: 'The request could not be parsed' },
+  unauthenticated: { status: 401, title: 'A valid API key is needed' },
+  insufficient_scope: { status: 403, title: 'The API key may not do this' },
   cross_site_request: { status: 403, title: 'Web pages of other sites may not call this service' },
   not_found: { status: 404, title: 'No such resource' },
   method_not_allowed: { status: 405, title: 'Method not allowed' },
@@ -27,6 +29,7 @@ const TABLE = {
   digest_mismatch: { status: 400, title: 'The bytes do not match the declared digest' },
   insufficient_storage: { status: 507, title: 'The store is full' },
   too_many_jobs: { status: 429, title: 'Too many unfinished jobs', retryable: true },
+  too_many_api_keys: { status: 409, title: 'The owner has as many API keys as are kept' },
   in_use: { status: 409, title: 'The resource is in use' },
   job_already_finished: { status: 409, title: 'The job has already finished' },
   job_not_finished: { status: 409, title: 'The job has not finished yet', retryable: true },

@@ -1,7 +1,7 @@
 /** Ids of everything the service keeps: a prefix that names the kind, then a ULID, so that ids sort by time. */
 import { decodeTime, encodeTime, ulid } from 'ulid'
 
-export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art'
+export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art' | 'key'
 
 /** ULIDs are written in Crockford's base 32 and lower case */
 const ULID = '[0-7][0-9a-hjkmnp-tv-z]{25}'
@@ -24,4 +24,5 @@ const PATTERNS: Record<IdPrefix, RegExp> = {
   ds: new RegExp(`^ds_${ULID}$`),
   job: new RegExp(`^job_${ULID}$`),
   art: new RegExp(`^art_${ULID}$`),
+  key: new RegExp(`^key_${ULID}$`),
 }

@@ -105,6 +105,10 @@ describe('an address', () => {
     for (const HOST of ['0.0.0.0', '::', '192.168.1.5', 'myhost'])
       assert.throws(() => open({ HOST }), /without a key.*ALLOW_UNAUTHENTICATED_NETWORK_ACCESS/)
     open({ HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED_NETWORK_ACCESS: 'true' })
+    open({ HOST: '0.0.0.0', FEWBIT_BOOTSTRAP_KEY: 'the-key-of-the-operator' })
+    open({ HOST: '0.0.0.0', REQUIRE_KEYS: 'true' })
+    const contradiction = { REQUIRE_KEYS: 'false', FEWBIT_BOOTSTRAP_KEY: 'the-key-of-the-operator' }
+    assert.throws(() => open({ HOST: '0.0.0.0', ...contradiction }), /without a key/)
     open({})
     for (const entry of ['src/server.js', 'workers/dev.js']) {
       const env = { PATH: process.env.PATH, HOST: '0.0.0.0', PORT: '0', REDIS_URL: 'unix:/nowhere/redis.sock' }

@@ -1,5 +1,6 @@
 /** Which schemas the OpenAPI document names. */
 import { z } from 'zod'
+import { ApiKey, NewApiKey } from '../../api-keys/api-key.ts'
 import {
   DatasetSpec,
   DynamicMethod,
@@ -15,6 +16,7 @@ import { Metrics, Report, Warning } from '../../contract/report.ts'
 import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/record/job.ts'
 import { Model, Port } from '../../models/model.ts'
 import { Problem } from '../problem.ts'
+import { ApiKeyList } from '../routes/api-keys.ts'
 import { Dataset, DatasetList } from '../routes/datasets.ts'
 import { EventList } from '../routes/events.ts'
 import { Health } from '../routes/health.ts'
@@ -24,6 +26,8 @@ import { ProblemKind, ProblemKindList } from '../routes/problems.ts'
 import { Target, TargetList } from '../routes/targets.ts'
 
 const COMPONENTS: Record<string, z.ZodType> = {
+  ApiKey,
+  ApiKeyList,
   Artifact: ArtifactSummary,
   ArtifactList,
   Checkpoint,
@@ -45,6 +49,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Metrics,
   Model,
   ModelList,
+  NewApiKey,
   Port,
   Problem,
   ProblemKind,

@@ -4,10 +4,13 @@ import type { Json } from './finish.ts'
 import { mapOperations } from './operations.ts'
 
 const ALWAYS: readonly ErrorCode[] = ['internal', 'unavailable']
+const WITH_KEY: readonly ErrorCode[] = ['unauthenticated', 'insufficient_scope']
 const WITH_INPUT: readonly ErrorCode[] = ['invalid_request']
 
 const NAMES: Record<number, string> = {
   400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
   404: 'NotFound',
   406: 'NotAcceptable',
   409: 'Conflict',
@@ -38,7 +41,8 @@ export function describeErrors(document: Json): Json {
 
 function codesOf(operation: Json, own: readonly ErrorCode[]): ErrorCode[] {
   const takesInput = operation.requestBody !== undefined || operation.parameters !== undefined
-  return [...new Set([...own, ...(takesInput ? WITH_INPUT : []), ...ALWAYS])]
+  const needsKey = Array.isArray(operation.security) && operation.security.length > 0
+  return [...new Set([...own, ...(needsKey ? WITH_KEY : []), ...(takesInput ? WITH_INPUT : []), ...ALWAYS])]
 }
 
 function referTo(codes: readonly ErrorCode[]): Json {

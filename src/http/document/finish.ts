@@ -1,7 +1,7 @@
 /** Makes the generated OpenAPI document fit for client generators: the steps, in order. */
 import { discriminateUnions } from './discriminate.ts'
 import { describeErrors } from './errors.ts'
-import { addOperationDetails } from './operations.ts'
+import { addOperationDetails, addSecurity } from './operations.ts'
 import { mergeInputOutput, pruneComponents } from './prune.ts'
 import { stripNoise } from './strip.ts'
 import { WEBHOOKS } from './webhooks.ts'
@@ -14,6 +14,7 @@ const STEPS: readonly Step[] = [
   mergeInputOutput,
   discriminateUnions,
   addOperationDetails,
+  addSecurity,
   describeErrors,
   (document) => ({ ...document, webhooks: WEBHOOKS }),
   pruneComponents,

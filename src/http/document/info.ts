@@ -13,12 +13,23 @@ export const INFO = {
   },
   servers: [{ url: '/', description: 'this server' }],
   security: [],
+  components: {
+    securitySchemes: {
+      apiKey: {
+        type: 'http' as const,
+        scheme: 'bearer',
+        description:
+          'An API key (`fb_…`). A service that is bound to its own machine needs none unless REQUIRE_KEYS is set. The roles of an operation are the scopes that the key must have.',
+      },
+    },
+  },
   tags: [
     { name: 'models', description: 'ONNX models' },
     { name: 'datasets', description: 'Calibration and evaluation data' },
     { name: 'targets', description: 'Hardware profiles' },
     { name: 'jobs', description: 'Quantizations, their progress and reports' },
     { name: 'artifacts', description: 'What jobs made' },
+    { name: 'api-keys', description: 'Who may call the API' },
     { name: 'webhooks', description: 'What the service calls' },
     { name: 'problems', description: 'What the codes of error answers mean' },
     { name: 'health', description: 'For those who run the service' },

@@ -1,6 +1,15 @@
 /** Adds to each operation what its row says beyond zod: bodies of uploads and downloads, headers of answers. */
 import type { Json } from './finish.ts'
 
+/** A key that may do this; what needs none says so too. */
+export function addSecurity(document: Json): Json {
+  const paths = mapOperations(document.paths as Json, ({ 'x-scope': scope, ...operation }) => ({
+    ...operation,
+    security: scope === 'none' ? [] : [{ apiKey: [scope] }],
+  }))
+  return { ...document, paths }
+}
+
 export function addOperationDetails(document: Json): Json {
   const paths = mapOperations(document.paths as Json, ({ 'x-document': extra = {}, ...operation }) => {
     const { responses = {}, ...rest } = extra as Json

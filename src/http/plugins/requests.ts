@@ -1,6 +1,7 @@
 /** What every request gets: an id, log lines without bodies or query, and a signal that fires when nobody listens any more. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { ulid } from 'ulid'
+import type { Caller } from '../../api-keys/api-key.ts'
 import type { Config } from '../../shared/config.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { RoutePattern } from '../allowed-methods.ts'
@@ -14,6 +15,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** aborts when the client goes away or the server closes */
     gone: AbortSignal
+    /** set before a handler of ours runs */
+    caller: Caller
   }
 }
 
@@ -29,6 +32,7 @@ export function requests(app: FastifyInstance, { PUBLIC_URL }: Pick<Config, 'PUB
   app.decorate('closing', new AbortController())
   app.decorate('routePatterns', [])
   app.decorateRequest('gone')
+  app.decorateRequest('caller')
   app.addHook('onRoute', ({ method, url }) => {
     app.routePatterns.push({ methods: [method].flat(), url })
   })

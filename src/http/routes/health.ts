@@ -21,6 +21,7 @@ const CHECKS: Record<string, (deps: Deps) => Promise<unknown>> = {
 export const live = endpoint(
   {
     operationId: 'getLiveness',
+    'x-scope': 'none',
     tags: ['health'],
     summary: 'Is the process alive',
     description: 'Answers without looking at anything else.',
@@ -32,6 +33,7 @@ export const live = endpoint(
 export const ready = endpoint(
   {
     operationId: 'getReadiness',
+    'x-scope': 'none',
     tags: ['health'],
     summary: 'Can the service work',
     description: 'Asks Redis and writes to the store.',

@@ -24,6 +24,7 @@ const HTML = 'text/html; charset=utf-8'
 export const list = endpoint(
   {
     operationId: 'listProblems',
+    'x-scope': 'none',
     tags: ['problems'],
     summary: 'List the kinds of problems',
     description: 'Every code that an error answer, or the error of a job, may carry.',
@@ -42,6 +43,7 @@ export const list = endpoint(
 export const get = endpoint(
   {
     operationId: 'getProblem',
+    'x-scope': 'none',
     tags: ['problems'],
     summary: 'Get a kind of problem',
     description: 'What a code means. The `type` of every error answer is the URL of this page.',
