@@ -344,6 +344,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/api-keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List API keys
+         * @description Newest first, without the keys themselves. The bootstrap key is not among them.
+         */
+        get: operations["listApiKeys"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description The answer shows the key; it is kept only as a hash and never shown again. Models, data sets, jobs and keys belong to the owner of the key that made them, and other owners cannot see them.
+         */
+        post: operations["createApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an API key
+         * @description What it may do and when it was used last, without the key itself.
+         */
+        get: operations["getApiKey"];
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description It stops working at once, and so does the one before its last rotation.
+         */
+        delete: operations["revokeApiKey"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/api-keys/{id}/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rotate an API key
+         * @description Answers with a new key under the same id. The old one goes on working for `grace_seconds`, and one that was still in its grace ends.
+         */
+        post: operations["rotateApiKey"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/problems": {
         parameters: {
             query?: never;
@@ -1137,6 +1205,34 @@ export interface components {
              */
             search?: "auto" | boolean;
         };
+        ApiKey: {
+            /** @description key_… */
+            id: string;
+            /** @constant */
+            object: "api_key";
+            name: string;
+            /** @description whose models, data sets and jobs it reaches */
+            owner: string;
+            /** @description read: look; write: create, cancel, delete; admin: manage keys */
+            scopes: ("read" | "write" | "admin")[];
+            /** @description the beginning of the key, to tell keys apart */
+            starts_with: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description to the minute */
+            last_used_at: string | null;
+            rotated_at: string | null;
+            /** @description until when the key before the last rotation works */
+            previous_expires_at: string | null;
+        };
+        ApiKeyList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["ApiKey"][];
+            has_more: boolean;
+            /** @description pass as `after`; null on the last page */
+            next_cursor: string | null;
+        };
         Artifact: {
             id: string;
             /** @constant */
@@ -1393,7 +1489,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "too_many_api_keys" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -1809,6 +1905,28 @@ export interface components {
             has_more: boolean;
             /** @description pass as `after`; null on the last page */
             next_cursor: string | null;
+        };
+        NewApiKey: {
+            /** @description key_… */
+            id: string;
+            /** @constant */
+            object: "api_key";
+            name: string;
+            /** @description whose models, data sets and jobs it reaches */
+            owner: string;
+            /** @description read: look; write: create, cancel, delete; admin: manage keys */
+            scopes: ("read" | "write" | "admin")[];
+            /** @description the beginning of the key, to tell keys apart */
+            starts_with: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @description to the minute */
+            last_used_at: string | null;
+            rotated_at: string | null;
+            /** @description until when the key before the last rotation works */
+            previous_expires_at: string | null;
+            /** @description shown only now */
+            key: string;
         };
         Port: {
             name: string;
@@ -2520,6 +2638,24 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description `unauthenticated`: A valid API key is needed */
+        Unauthorized: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `insufficient_scope`: The API key may not do this */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description `not_found`: No such resource */
         NotFound: {
             headers: {
@@ -2538,7 +2674,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `in_use`: The resource is in use; `job_already_finished`: The job has already finished; `job_not_finished`: The job has not finished yet */
+        /** @description `in_use`: The resource is in use; `job_already_finished`: The job has already finished; `job_not_finished`: The job has not finished yet; `too_many_api_keys`: The owner has as many API keys as are kept */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2663,6 +2799,8 @@ export interface operations {
                     "application/json": components["schemas"]["ModelList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2712,6 +2850,8 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
@@ -2757,6 +2897,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
@@ -2788,6 +2930,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
@@ -2849,6 +2993,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             416: components["responses"]["RangeNotSatisfiable"];
@@ -2880,6 +3026,8 @@ export interface operations {
                     "application/json": components["schemas"]["DatasetList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -2931,6 +3079,8 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
@@ -2976,6 +3126,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
@@ -3007,6 +3159,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
@@ -3033,6 +3187,8 @@ export interface operations {
                     "application/json": components["schemas"]["TargetList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -3058,6 +3214,8 @@ export interface operations {
                     "application/json": components["schemas"]["Target"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
@@ -3093,6 +3251,8 @@ export interface operations {
                     "application/json": components["schemas"]["JobList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -3137,6 +3297,8 @@ export interface operations {
                 };
             };
             400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
@@ -3184,6 +3346,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
@@ -3226,6 +3390,8 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
@@ -3273,6 +3439,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             422: components["responses"]["UnprocessableContent"];
@@ -3301,6 +3469,8 @@ export interface operations {
                     "application/json": components["schemas"]["ArtifactList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
@@ -3328,6 +3498,8 @@ export interface operations {
                     "application/json": components["schemas"]["CheckpointList"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
@@ -3371,6 +3543,8 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             409: components["responses"]["Conflict"];
@@ -3401,6 +3575,8 @@ export interface operations {
                     "application/json": components["schemas"]["Artifact"];
                 };
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
@@ -3460,9 +3636,166 @@ export interface operations {
                 };
                 content?: never;
             };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             416: components["responses"]["RangeNotSatisfiable"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listApiKeys: {
+        parameters: {
+            query?: {
+                /** @description how many, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                after?: string;
+                /** @description by default the caller's own; only the operator's keys may name another */
+                owner?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of API keys */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    name: string;
+                    scopes: ("read" | "write" | "admin")[];
+                    /** @description by default the caller's own; only the operator's keys may name another */
+                    owner?: string;
+                };
+            };
+        };
+        responses: {
+            /** @description The key */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key_…: id of the API key */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The API key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKey"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    revokeApiKey: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description key_…: id of the API key */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    rotateApiKey: {
+        parameters: {
+            query?: {
+                grace_seconds?: number;
+            };
+            header?: never;
+            path: {
+                /** @description key_…: id of the API key */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new key */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewApiKey"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
