@@ -15,7 +15,7 @@ const door = (library, ...rooms) => ({
 })
 
 const SERVICE = {
-  path: '^src/(http|api-keys|jobs|queue|storage|artifacts|webhooks|models|datasets)/',
+  path: '^src/(http|api-keys|owners|jobs|queue|storage|artifacts|webhooks|models|datasets)/',
   pathNot: '^src/(models|datasets)/(summarize|inspect-thread)\\.ts',
 }
 
@@ -84,7 +84,7 @@ export default {
     wall(
       'resources-know-no-http',
       'verbs serve any caller',
-      '^src/(api-keys|models|datasets|jobs|artifacts|webhooks|queue|storage)/',
+      '^src/(api-keys|owners|models|datasets|jobs|artifacts|webhooks|queue|storage)/',
       { path: '^src/http/' },
     ),
     door('onnxruntime-node', 'src/engine/runtime/ort.ts'),

@@ -4,6 +4,7 @@ import type { Queues } from './queue/queues.ts'
 import type { Budget } from './shared/budget.ts'
 import type { Config } from './shared/config.ts'
 import type { Logger } from './shared/log.ts'
+import type { Tally } from './shared/tally.ts'
 import type { Store } from './storage/store.ts'
 
 export interface Deps {
@@ -15,6 +16,8 @@ export interface Deps {
   store: Store
   /** bytes of memory for the reading of uploads */
   inspections: Budget
+  /** bytes of each owner's uploads that are on their way into this process */
+  arriving: Tally
 }
 
 /** Whoever runs the service: the owner of everything that is made without a key, or with the bootstrap key. */

@@ -5,6 +5,7 @@ import { closeQueues, openQueues } from './queue/queues.ts'
 import { openBudget } from './shared/budget.ts'
 import type { Config } from './shared/config.ts'
 import type { Logger } from './shared/log.ts'
+import { openTally } from './shared/tally.ts'
 import { openStore } from './storage/open.ts'
 
 /** shorter than a connection may be silent */
@@ -23,6 +24,7 @@ export async function openDeps(config: Config, log: Logger): Promise<Deps> {
     redis,
     queues: openQueues(config, redis, url),
     store: await openStore(config.STORE_URL),
+    arriving: openTally(),
     inspections: openBudget(config.INSPECTION_MEMORY_BYTES, MAX_WAIT_MS),
   }
 }

@@ -4,10 +4,12 @@ import type { DatasetSpec } from '../contract/recipe.ts'
 import type { Warning } from '../contract/report.ts'
 import type { Deps } from '../deps.ts'
 import type { Metadata } from '../models/model.ts'
+import { insertUpload } from '../owners/insert-upload.ts'
+import { storedBytesExceeded } from '../owners/reserve-bytes.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { newId } from '../shared/ids.ts'
 import { cut, someOf } from '../shared/some.ts'
-import { claim, release, withDigest } from '../storage/refs.ts'
+import { claim, release } from '../storage/refs.ts'
 import type { StoredObject } from '../storage/store.ts'
 import type { DatasetRecord } from './dataset.ts'
 import { findDataset } from './get-dataset.ts'
@@ -28,7 +30,7 @@ export interface Created {
   created: boolean
 }
 
-/** Throws what inspection throws: dataset_not_npz, dataset_array_invalid, … */
+/** Throws what inspection throws (dataset_not_npz, dataset_array_invalid, …), and stored_bytes_exceeded. */
 export async function createDataset(deps: Deps, owner: string, input: NewDataset): Promise<Created> {
   const identity = identityOf({ sha256: input.file.sha256, spec: input.spec })
   const known = await findSame(deps, owner, identity)
@@ -36,8 +38,9 @@ export async function createDataset(deps: Deps, owner: string, input: NewDataset
   const dataset = await describe(deps, owner, input)
   await claim(deps, dataset.sha256, datasetRef(dataset.id))
   const stored = await insertOnce(deps, dataset, identity)
-  if (stored.id === dataset.id) return { dataset, created: true }
+  if (stored?.id === dataset.id) return { dataset, created: true }
   await release(deps, dataset.sha256, datasetRef(dataset.id))
+  if (!stored) throw storedBytesExceeded(deps.config.MAX_STORED_BYTES)
   return { dataset: stored, created: false }
 }
 
@@ -92,16 +95,11 @@ function warningsOf({ arrays: scaled }: DatasetSpec, arrays: DatasetRecord['arra
 }
 
 /** Writes the record unless a concurrent upload of the same bytes was faster; then that one is the answer. */
-function insertOnce(deps: Deps, dataset: DatasetRecord, identity: string): Promise<DatasetRecord> {
-  return withDigest(deps, identity, async () => {
-    const faster = await findSame(deps, dataset.owner, identity)
-    if (faster) return faster
-    await deps.redis
-      .multi()
-      .set(datasetKey(deps, dataset.id), JSON.stringify(dataset))
-      .zadd(datasetsKey(deps, dataset.owner), 0, dataset.id)
-      .hset(identitiesKey(deps, dataset.owner), identity, dataset.id)
-      .exec()
-    return dataset
+function insertOnce(deps: Deps, dataset: DatasetRecord, identity: string): Promise<DatasetRecord | null> {
+  return insertUpload(deps, dataset, {
+    keyOf: (id) => datasetKey(deps, id),
+    list: datasetsKey(deps, dataset.owner),
+    identities: identitiesKey(deps, dataset.owner),
+    identity,
   })
 }

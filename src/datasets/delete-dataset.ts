@@ -10,6 +10,8 @@ export async function deleteDataset(deps: Deps, owner: string, id: string): Prom
   const dataset = await getDataset(deps, owner, id)
   await deleteUnneeded(deps, {
     id,
+    owner,
+    size_bytes: dataset.size_bytes,
     record: datasetKey(deps, id),
     list: datasetsKey(deps, owner),
     identities: identitiesKey(deps, owner),

@@ -44,6 +44,7 @@ const ROUTES: readonly Row[] = [
   ['POST', '/v1/jobs', jobs.create],
   ['GET', '/v1/jobs', jobs.list],
   ['GET', '/v1/jobs/:id', jobs.get],
+  ['DELETE', '/v1/jobs/:id', jobs.remove],
   ['POST', '/v1/jobs/:id/cancel', jobs.cancel],
   ['GET', '/v1/jobs/:id/events', events.list],
   ['GET', '/v1/jobs/:id/artifacts', jobs.artifacts],

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyRequest } from 'fastify'
 import type { Deps } from '../deps.ts'
+import { reserveBytes, storedBytesExceeded } from '../owners/reserve-bytes.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { type Received, receive, settle } from '../storage/receive.ts'
 import { verifyDigest } from './declared-digest.ts'
@@ -16,6 +17,8 @@ export interface FormFile extends Received {
 export interface Form {
   fields: Record<string, string>
   files: FormFile[]
+  /** of all files together */
+  maxBytes: number
 }
 
 /** Calls `use` with the received form and lets go of the bytes afterwards: what `use` recorded has its own reference. */
@@ -23,14 +26,30 @@ export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (for
   refuseType(request)
   refuseEncoded(request)
   refuseTooLarge(request, deps.config.MAX_UPLOAD_BYTES)
-  await deps.redis.ping()
-  const form: Form = { fields: emptyFields(), files: [] }
+  const reserved = await reserveBytes(deps, request.caller.owner, declaredSize(request))
+  const maxBytes = Math.min(deps.config.MAX_UPLOAD_BYTES, reserved.bytes)
+  const form: Form = { fields: emptyFields(), files: [], maxBytes }
   try {
     await (request.isMultipart() ? readParts : readRaw)(deps, request, form)
     return await use(form)
+  } catch (error) {
+    throw overReserved(deps, reserved.bytes, error)
   } finally {
+    reserved.end()
     await settle(deps, form.files)
   }
+}
+
+/** An upload of undeclared size met the end of its owner's room, not the largest size of uploads. */
+function overReserved({ config }: Deps, reserved: number, error: unknown): unknown {
+  const isFull =
+    error instanceof FewbitError && error.code === 'payload_too_large' && reserved < config.MAX_UPLOAD_BYTES
+  return isFull ? storedBytesExceeded(config.MAX_STORED_BYTES) : error
+}
+
+function declaredSize({ headers }: FastifyRequest): number | undefined {
+  const length = headers['content-length']
+  return length === undefined ? undefined : Number(length)
 }
 
 /** Clients choose the names. */
@@ -47,8 +66,7 @@ function refuseType(request: FastifyRequest): void {
 }
 
 async function readParts(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {
-  const maxBytes = deps.config.MAX_UPLOAD_BYTES
-  const parts = request.parts({ limits: partLimits(maxBytes) })
+  const parts = request.parts({ limits: partLimits(form.maxBytes) })
   try {
     for await (const part of parts) {
       if (part.type === 'file') await readFile(deps, request, form, part)
@@ -61,14 +79,14 @@ async function readParts(deps: Deps, request: FastifyRequest, form: Form): Promi
 
 async function readFile(deps: Deps, request: FastifyRequest, form: Form, part: MultipartFile): Promise<void> {
   const taken = form.files.reduce((sum, file) => sum + file.size, 0)
-  const maxBytes = deps.config.MAX_UPLOAD_BYTES - taken
+  const maxBytes = form.maxBytes - taken
   const received = await receive(deps, part.file, { maxBytes, signal: request.gone })
   form.files.push({ ...received, field: part.fieldname, filename: part.filename })
 }
 
 async function readRaw(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {
   const source = Readable.from(chunksOf(request.raw), { objectMode: false })
-  const limits = { maxBytes: deps.config.MAX_UPLOAD_BYTES, signal: request.gone }
+  const limits = { maxBytes: form.maxBytes, signal: request.gone }
   const received = await receive(deps, source, limits)
   const { name = '', ...fields } = request.query as Record<string, string>
   form.fields = Object.assign(emptyFields(), fields, { name })

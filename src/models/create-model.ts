@@ -1,7 +1,9 @@
 /** Makes a model of received files: inspects them and records them once per owner. */
 import type { Deps } from '../deps.ts'
+import { insertUpload } from '../owners/insert-upload.ts'
+import { storedBytesExceeded } from '../owners/reserve-bytes.ts'
 import { newId } from '../shared/ids.ts'
-import { claim, release, withDigest } from '../storage/refs.ts'
+import { claim, release } from '../storage/refs.ts'
 import type { Store } from '../storage/store.ts'
 import { findModel } from './get-model.ts'
 import { inspectModel } from './inspect.ts'
@@ -21,15 +23,16 @@ export interface Created {
   created: boolean
 }
 
-/** Throws what inspection throws: model_not_onnx, model_external_data, … */
+/** Throws what inspection throws (model_not_onnx, model_external_data, …), and stored_bytes_exceeded. */
 export async function createModel(deps: Deps, owner: string, input: NewModel): Promise<Created> {
   const known = await findSame(deps, owner, input.files)
   if (known) return { model: known, created: false }
   const model = await describe(deps, owner, input)
   for (const { sha256 } of model.files) await claim(deps, sha256, modelRef(model.id))
   const stored = await insertOnce(deps, model)
-  if (stored.id === model.id) return { model, created: true }
+  if (stored?.id === model.id) return { model, created: true }
   for (const { sha256 } of model.files) await release(deps, sha256, modelRef(model.id))
+  if (!stored) throw storedBytesExceeded(deps.config.MAX_STORED_BYTES)
   return { model: stored, created: false }
 }
 
@@ -85,17 +88,11 @@ function withFiles<T>(
 }
 
 /** Writes the record unless a concurrent upload of the same bytes was faster; then that one is the answer. */
-function insertOnce(deps: Deps, model: ModelRecord): Promise<ModelRecord> {
-  const identity = identityOf(model.files)
-  return withDigest(deps, identity, async () => {
-    const faster = await findSame(deps, model.owner, model.files)
-    if (faster) return faster
-    await deps.redis
-      .multi()
-      .set(modelKey(deps, model.id), JSON.stringify(model))
-      .zadd(modelsKey(deps, model.owner), 0, model.id)
-      .hset(identitiesKey(deps, model.owner), identity, model.id)
-      .exec()
-    return model
+function insertOnce(deps: Deps, model: ModelRecord): Promise<ModelRecord | null> {
+  return insertUpload(deps, model, {
+    keyOf: (id) => modelKey(deps, id),
+    list: modelsKey(deps, model.owner),
+    identities: identitiesKey(deps, model.owner),
+    identity: identityOf(model.files),
   })
 }

@@ -10,6 +10,8 @@ export async function deleteModel(deps: Deps, owner: string, id: string): Promis
   const model = await getModel(deps, owner, id)
   await deleteUnneeded(deps, {
     id,
+    owner,
+    size_bytes: model.size_bytes,
     record: modelKey(deps, id),
     list: modelsKey(deps, owner),
     identities: identitiesKey(deps, owner),

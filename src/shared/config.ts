@@ -79,6 +79,7 @@ export const Environment = z.object({
   INSPECTION_MEMORY_BYTES: positive
     .default(Math.floor(Math.min(totalmem() / 4, 2 ** 30)))
     .describe('memory that the API may use for reading uploads, all together; more uploads wait'),
+  MAX_STORED_BYTES: positive.default(1024 ** 4).describe('models, data sets and artifacts of one owner, all together'),
   MAX_QUEUED_JOBS: positive.default(1000).describe('queued and running jobs of one owner'),
   WEBHOOK_ALLOW_PRIVATE: flag
     .default(false)

@@ -28,6 +28,7 @@ const TABLE = {
   range_not_satisfiable: { status: 416, title: 'The range lies outside the content' },
   digest_mismatch: { status: 400, title: 'The bytes do not match the declared digest' },
   insufficient_storage: { status: 507, title: 'The store is full' },
+  stored_bytes_exceeded: { status: 429, title: 'The owner stores as many bytes as it may', retryable: true },
   too_many_jobs: { status: 429, title: 'Too many unfinished jobs', retryable: true },
   too_many_api_keys: { status: 409, title: 'The owner has as many API keys as are kept' },
   in_use: { status: 409, title: 'The resource is in use' },

@@ -25,6 +25,10 @@ const NAMES: Record<number, string> = {
   507: 'InsufficientStorage',
 }
 const WITH_RETRY_AFTER = new Set([429, 503])
+const LIMITS = {
+  'RateLimit-Policy': { description: 'the limits of the owner', schema: { type: 'string' } },
+  RateLimit: { description: 'what is left of them', schema: { type: 'string' } },
+}
 
 const nameOf = (status: number): string => NAMES[status] ?? `Status${status}`
 
@@ -60,7 +64,10 @@ function responseOf(status: number, codes: readonly ErrorCode[]): Json {
   return {
     description: rows.map((code) => `\`${code}\`: ${errorRow(code).title}`).join('; '),
     ...(WITH_RETRY_AFTER.has(status) && {
-      headers: { 'Retry-After': { description: 'seconds to wait', schema: { type: 'integer' } } },
+      headers: {
+        'Retry-After': { description: 'seconds to wait', schema: { type: 'integer' } },
+        ...(status === 429 && LIMITS),
+      },
     }),
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
   }

@@ -15,6 +15,7 @@ import { requireMatch } from '../etag.ts'
 import { type Form, withForm } from '../form.ts'
 import { readJson, readMetadata, readName } from '../form-fields.ts'
 import { refused } from '../problem.ts'
+import { withLimits } from '../rate-limit.ts'
 import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 
 const Id = idOf('ds', 'data set')
@@ -43,6 +44,7 @@ export const create = endpoint(
       'payload_too_large',
       'unsupported_media_type',
       'dataset_not_npz',
+      'stored_bytes_exceeded',
       'insufficient_storage',
     ],
     'x-document': upload({
@@ -53,7 +55,9 @@ export const create = endpoint(
     }),
   },
   async ({ deps, owner, request, reply }) => {
-    const { dataset, created } = await withForm(deps, request, (form) => createFrom(deps, owner, form))
+    const { dataset, created } = await withLimits({ deps, owner, reply }, ['stored-bytes'], () =>
+      withForm(deps, request, (form) => createFrom(deps, owner, form)),
+    )
     return reply
       .code(created ? 201 : 200)
       .header('location', `/v1/datasets/${dataset.id}`)

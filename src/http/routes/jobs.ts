@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { METHOD_NAMES, Recipe } from '../../contract/recipe.ts'
 import { cancelJob } from '../../jobs/cancel-job.ts'
 import { createJob } from '../../jobs/create/create-job.ts'
+import { deleteJob } from '../../jobs/delete-job.ts'
 import { getJob, getJobText } from '../../jobs/get-job.ts'
 import { JOB_CURSOR, listJobs } from '../../jobs/list-jobs.ts'
 import { ArtifactSummary, Checkpoint, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/record/job.ts'
@@ -13,10 +14,11 @@ import { ACCEPTED, CONDITIONAL, REPORT } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { matchesEtag, requireMatch } from '../etag.ts'
 import { followPreference, parseWait } from '../prefer.ts'
+import { withLimits } from '../rate-limit.ts'
 import { findReport } from '../report.ts'
 import { sendContent } from '../send-content.ts'
 import { sendText } from '../send-text.ts'
-import { answer, idOf, listOf, pageOf } from '../shapes.ts'
+import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 
 const Id = idOf('job', 'job')
 const RETRY_AFTER_SECONDS = 1
@@ -69,12 +71,15 @@ export const create = endpoint(
       'unsupported_media_type',
       'invalid_request',
       'too_many_jobs',
+      'stored_bytes_exceeded',
     ],
     'x-document': ACCEPTED,
   },
   async ({ deps, owner, query, body, reply }) => {
     if (query.dry_run) return createJob(deps, owner, body, { dryRun: true })
-    const job = await createJob(deps, owner, body, { dryRun: false })
+    const job = await withLimits({ deps, owner, reply }, ['unfinished-jobs', 'stored-bytes'], () =>
+      createJob(deps, owner, body, { dryRun: false }),
+    )
     const view = viewJob(job)
     return reply
       .code(202)
@@ -151,6 +156,23 @@ export const cancel = endpoint(
     const job = await cancelJob(deps, owner, params.id, check)
     reply.header('etag', etagOf(job))
     return reply.code(job.status === 'canceled' ? 200 : 202).send(viewJob(job))
+  },
+)
+
+export const remove = endpoint(
+  {
+    operationId: 'deleteJob',
+    tags: ['jobs'],
+    summary: 'Delete a job',
+    description: 'With its events and artifacts. Refused while it is not finished.',
+    params: Id,
+    headers: Conditions,
+    response: { 204: NoContent },
+    'x-errors': ['not_found', 'job_not_finished', 'precondition_failed'],
+  },
+  async ({ deps, owner, params, headers, reply }) => {
+    await deleteJob(deps, owner, params.id, (job) => requireMatch(headers['if-match'], etagOf(job)))
+    return reply.code(204).send()
   },
 )
 

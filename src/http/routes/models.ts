@@ -15,6 +15,7 @@ import { requireMatch } from '../etag.ts'
 import { type Form, withForm } from '../form.ts'
 import { readMetadata, readName } from '../form-fields.ts'
 import { refused } from '../problem.ts'
+import { withLimits } from '../rate-limit.ts'
 import { sendContent } from '../send-content.ts'
 import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 
@@ -40,6 +41,7 @@ export const create = endpoint(
       'payload_too_large',
       'unsupported_media_type',
       'model_not_onnx',
+      'stored_bytes_exceeded',
       'insufficient_storage',
     ],
     'x-document': upload({
@@ -50,12 +52,14 @@ export const create = endpoint(
     }),
   },
   async ({ deps, owner, request, reply }) => {
-    const { model, created } = await withForm(deps, request, (form) =>
-      createModel(deps, owner, {
-        name: readName(form) || 'model',
-        metadata: readMetadata(form),
-        files: filesOf(form),
-      }),
+    const { model, created } = await withLimits({ deps, owner, reply }, ['stored-bytes'], () =>
+      withForm(deps, request, (form) =>
+        createModel(deps, owner, {
+          name: readName(form) || 'model',
+          metadata: readMetadata(form),
+          files: filesOf(form),
+        }),
+      ),
     )
     return reply
       .code(created ? 201 : 200)

@@ -2,6 +2,7 @@
 import { datasetKey } from '../../datasets/keys.ts'
 import type { Deps } from '../../deps.ts'
 import { modelKey } from '../../models/keys.ts'
+import { requireRoom } from '../../owners/reserve-bytes.ts'
 import { enqueueJob } from '../../queue/enqueue.ts'
 import { FewbitError, messageOf } from '../../shared/errors.ts'
 import { isId } from '../../shared/ids.ts'
@@ -10,10 +11,11 @@ import type { JobRecord } from '../record/job.ts'
 import { writeNewJob } from '../record/write-job.ts'
 
 /**
- * Throws unavailable when the record could not be written, too_many_jobs, and invalid_request when what the job needs was deleted a moment
+ * Throws unavailable when the record could not be written, too_many_jobs, stored_bytes_exceeded, and invalid_request when what the job needs was deleted a moment
  * ago: both are looked at in the write itself. A queue that fails does not matter: the reconciler repeats it.
  */
 export async function insertJob(deps: Deps, job: JobRecord): Promise<JobRecord> {
+  await requireRoom(deps, job.owner)
   const needs = needsOf(job.request)
   const required = needs.map(({ id }) => (isId('mdl', id) ? modelKey(deps, id) : datasetKey(deps, id)))
   const admission = { required, maxUnfinished: deps.config.MAX_QUEUED_JOBS }

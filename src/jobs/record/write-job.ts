@@ -1,5 +1,6 @@
 /** The one write of a job: record, indexes, event, artifacts and webhook intent together, only if nobody was faster. */
 import type { Deps } from '../../deps.ts'
+import { bytesKey } from '../../owners/keys.ts'
 import { changesChannel } from '../../queue/queues.ts'
 import { indexCommands, needsOf } from './indexes.ts'
 import { type ArtifactSummary, isTerminal, type JobEvent, type JobRecord } from './job.ts'
@@ -97,9 +98,16 @@ function commandsOf(deps: WriteDeps, write: JobWrite): Command[] {
     ...indexCommands(deps, record, before),
     ...openCommands(deps, record, before),
     ...artifacts.map((one) => ['SET', artifactKey(deps, one.id), JSON.stringify({ ...one, owner: record.owner })]),
+    ...bytesCommands(deps, record.owner, artifacts),
     ...eventCommands(deps, write),
     ['PUBLISH', changesChannel(deps.config), record.id],
   ]
+}
+
+/** What a job made counts among the bytes of its owner. */
+function bytesCommands(deps: WriteDeps, owner: string, artifacts: readonly ArtifactSummary[]): Command[] {
+  const bytes = artifacts.reduce((sum, { size_bytes }) => sum + size_bytes, 0)
+  return bytes > 0 ? [['INCRBY', bytesKey(deps, owner), bytes]] : []
 }
 
 /** Names of the properties that are others: whoever changes one makes it new. */

@@ -1,0 +1,19 @@
+/** How much an owner has used of what it may. */
+import type { Deps } from '../deps.ts'
+import { unfinishedKey } from '../jobs/record/keys.ts'
+import { bytesKey } from './keys.ts'
+
+export interface Usage {
+  used: number
+  max: number
+}
+
+/** Bytes of models, data sets and artifacts, and what is on its way into this process. */
+export async function bytesOf(deps: Deps, owner: string): Promise<Usage> {
+  const stored = Number((await deps.redis.get(bytesKey(deps, owner))) ?? 0)
+  return { used: Math.max(0, stored) + deps.arriving.of(owner), max: deps.config.MAX_STORED_BYTES }
+}
+
+export async function unfinishedJobsOf(deps: Deps, owner: string): Promise<Usage> {
+  return { used: await deps.redis.scard(unfinishedKey(deps, owner)), max: deps.config.MAX_QUEUED_JOBS }
+}
