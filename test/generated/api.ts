@@ -198,7 +198,11 @@ export interface paths {
         get: operations["getJob"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete a job
+         * @description With its events and artifacts. Refused while it is not finished.
+         */
+        delete: operations["deleteJob"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1489,7 +1493,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "too_many_jobs" | "too_many_api_keys" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -2674,7 +2678,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `in_use`: The resource is in use; `job_already_finished`: The job has already finished; `job_not_finished`: The job has not finished yet; `too_many_api_keys`: The owner has as many API keys as are kept */
+        /** @description `in_use`: The resource is in use; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_api_keys`: The owner has as many API keys as are kept */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2728,11 +2732,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `too_many_jobs`: Too many unfinished jobs */
+        /** @description `stored_bytes_exceeded`: The owner stores as many bytes as it may; `too_many_jobs`: Too many unfinished jobs */
         TooManyRequests: {
             headers: {
                 /** @description seconds to wait */
                 "Retry-After"?: number;
+                /** @description the limits of the owner */
+                "RateLimit-Policy"?: string;
+                /** @description what is left of them */
+                RateLimit?: string;
                 [name: string]: unknown;
             };
             content: {
@@ -2855,6 +2863,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
             507: components["responses"]["InsufficientStorage"];
@@ -3084,6 +3093,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
             507: components["responses"]["InsufficientStorage"];
@@ -3349,6 +3359,40 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description job_…: id of the job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
