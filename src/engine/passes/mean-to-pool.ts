@@ -1,5 +1,5 @@
 /** A mean over all spatial axes is a GlobalAveragePool, which has an integer kernel. */
-import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
+import { addInitializer, addNode, ints, type NodeOptions, replaceNode } from '../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, type Node, Value } from '../ir/graph.ts'
 import { int64, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
@@ -30,8 +30,18 @@ function rewrite(model: Model, graph: Graph, node: Node): void {
     ...spatial.map(() => 1),
   ])
   replaceNode(model, graph, node, 'GlobalAveragePool', [input], { outputs: [pooled] })
-  const shape = addInitializer(model, graph, `${node.name}_axes`, int64([spatial.length], spatial))
-  addNode(model, graph, 'Squeeze', [pooled, shape], { name: `${node.name}_squeeze`, outputs: [output] })
+  squeeze(model, graph, pooled, spatial, { name: `${node.name}_squeeze`, outputs: [output] })
+}
+
+/** the operator set since which the axes of Squeeze are an input */
+const AXES_AS_INPUT = 13
+
+function squeeze(model: Model, graph: Graph, input: Value, axes: readonly number[], options: NodeOptions): void {
+  const isInput = (model.opsets.get('') ?? AXES_AS_INPUT) >= AXES_AS_INPUT
+  if (isInput) {
+    const constant = addInitializer(model, graph, `${options.name}_axes`, int64([axes.length], axes))
+    addNode(model, graph, 'Squeeze', [input, constant], options)
+  } else addNode(model, graph, 'Squeeze', [input], { ...options, attributes: { axes: ints(axes) } })
 }
 
 /** An attribute until operator set 17, an input from 18 on. */

@@ -66,11 +66,15 @@ function turnActivation(model: Model, graph: Graph, node: Node): void {
   node.attributes.delete('transA')
 }
 
+/** the operator set since which a Gemm may leave out C */
+const OPTIONAL_BIAS = 11
+
 /** The product stays a Gemm without C (its transposes are attributes), the addition follows. */
 function splitOffBias(model: Model, graph: Graph, node: Node): void {
   const bias = node.inputs[2]
   const output = node.outputs[0]
-  if (!bias || !output || node.float('beta', 1) !== 1) return
+  const opset = model.opsets.get('') ?? OPTIONAL_BIAS
+  if (!bias || !output || node.float('beta', 1) !== 1 || opset < OPTIONAL_BIAS) return
   node.truncateInputs(2)
   const attributes = Object.fromEntries([...node.attributes].filter(([name]) => name !== 'beta'))
   const product = new Value(freshName(model, `${output.name}_product`), output.dtype, output.shape)

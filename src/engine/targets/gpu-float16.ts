@@ -47,10 +47,12 @@ export const gpuFloat16: ShippedFloatTarget = {
     'Celu',
     'IsInf',
     'TfIdfVectorizer',
+    'MeanVarianceNormalization',
   ],
   float_inputs: { Resize: [1, 2], GroupNorm: [1, 2], SkipGroupNorm: [1, 2] },
   sources: [
     'onnxruntime.transformers.float16 1.30: DEFAULT_OP_BLOCK_LIST, ALWAYS_FLOAT_INPUTS',
     'type constraints of the ONNX operator sets up to 26: Celu, IsInf, TfIdfVectorizer',
+    'the function body of MeanVarianceNormalization, whose constants are float32',
   ],
 }

@@ -4,11 +4,12 @@ import { describe, test } from 'node:test'
 import { Recipe } from '../../../src/contract/recipe.ts'
 import { float, int, ints } from '../../../src/engine/ir/build.ts'
 import { fromFloat16 } from '../../../src/engine/ir/float16.ts'
+import type { Value } from '../../../src/engine/ir/graph.ts'
 import { float32, int64, view } from '../../../src/engine/ir/tensor.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { randomData } from '../../kit/data.ts'
 import { type EngineResult, runEngine } from '../../kit/engine.ts'
-import { buildModel, convNet, IMAGE } from '../../kit/model.ts'
+import { type Builder, buildModel, convNet, IMAGE } from '../../kit/model.ts'
 
 const HALF = { target: 'gpu-float16', method: { type: 'float16' } }
 const floatNodes = ({ plan }: EngineResult) => plan.nodes.filter(({ quantized }) => !quantized).map(({ node }) => node)
@@ -127,6 +128,28 @@ describe('float16', () => {
     const { report } = await runEngine(m.bytes(), randomData(20, [4, 64]), HALF)
     assert.ok(report.metrics.fidelity!.sqnr_db > 50)
     assert.ok(report.warnings.some(({ code }) => code === 'crashes_cpu_optimizer'))
+  })
+
+  describe('writes the operators that the operator set has', () => {
+    const forms: Record<string, (m: Builder, x: Value) => Value> = {
+      'a mean without its axes': (m, x) =>
+        m.node('ReduceMean', [x], { attributes: { axes: ints([-1, 2]), keepdims: int(0) } }),
+      'a product with a computed bias': (m, x) => {
+        const flat = m.node('Flatten', [x])
+        const bias = m.node('MatMul', [flat, m.weight('v', [32, 4])])
+        return m.node('Gemm', [flat, m.weight('w', [32, 4]), bias])
+      },
+      'a normalization that ONNX writes as a function': (m, x) => m.node('MeanVarianceNormalization', [x]),
+    }
+    for (const [name, form] of Object.entries(forms))
+      for (const opset of [9, 10, 11, 12, 13])
+        test(`${name}, operator set ${opset}`, async () => {
+          const m = buildModel(opset)
+          const filter = [m.input('x', ['N', 2, 4, 4]), m.weight('filter', [2, 2, 1, 1])]
+          m.output(form(m, m.node('Conv', filter)), 'y')
+          const { report } = await runEngine(m.bytes(), randomData(20, [2, 4, 4]), HALF)
+          assert.ok(report.metrics.fidelity!.sqnr_db > 50, `${report.metrics.fidelity!.sqnr_db} dB`)
+        })
   })
 
   test('without anything in float32 there is nothing to do', async () => {
