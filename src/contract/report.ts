@@ -58,7 +58,12 @@ export const Metrics = z.object({
     conversions: nonNegative
       .nullable()
       .describe('QuantizeLinear and DequantizeLinear (or Cast) nodes left after optimization'),
-    macs_integer: z.number().nullable().describe('share of multiply-accumulates in integers'),
+    macs_integer: z
+      .number()
+      .nullable()
+      .describe(
+        'share of multiply-accumulates in integers: in the kernels of one run on this CPU where it is the target, as planned elsewhere',
+      ),
   }),
   target_conformance: z.object({
     ok: z.boolean(),

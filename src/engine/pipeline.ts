@@ -14,6 +14,7 @@ import { prepareFor } from './prepare/stage.ts'
 import { targetFor } from './prepare/target.ts'
 import { createProgressMeter } from './progress.ts'
 import { filesOf, writeArtifact, writeDocuments } from './report/documents.ts'
+import { executedInFloat } from './report/executed-in-float.ts'
 import { littleQuantized, weightBytesOf } from './report/little-quantized.ts'
 import { metricsOf } from './report/metrics.ts'
 import { warningsOf } from './report/warnings.ts'
@@ -46,7 +47,11 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   progress.report('packaging', 0, 1)
   const bytes = { float: prepared.floatBytes, quantized: artifact.bytes }
   const metrics = metricsOf(target, output, { verification, floats, bytes })
-  warn(run, [...verification.warnings, ...warningsOf(metrics, target)])
+  warn(run, [
+    ...verification.warnings,
+    ...executedInFloat(output.macsInteger, verification.macs),
+    ...warningsOf(metrics, target),
+  ])
   writeDocuments(run, prepared, output, metrics)
   progress.report('packaging', 1, 1)
   host.emit({ type: 'result', files: filesOf(run) })

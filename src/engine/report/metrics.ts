@@ -1,7 +1,7 @@
 /** The figures of a finished artifact. */
 import type { Metrics } from '../../contract/report.ts'
 import type { MethodOutput } from '../methods/method.ts'
-import type { Target } from '../targets/target.ts'
+import { runsHere, type Target } from '../targets/target.ts'
 import { violationsOf } from '../verify/conformance/index.ts'
 import type { Verification } from '../verify/verify.ts'
 
@@ -15,7 +15,7 @@ export interface Measured {
 }
 
 export function metricsOf(target: Target, output: MethodOutput, { verification, floats, bytes }: Measured): Metrics {
-  const { fidelity, accuracy, latency_ms, kernels } = verification
+  const { fidelity, accuracy, latency_ms, kernels, macs } = verification
   const violations = violationsOf(output.model, target, floats)
   return {
     size_bytes: { ...bytes, ratio: bytes.quantized / bytes.float },
@@ -25,9 +25,9 @@ export function metricsOf(target: Target, output: MethodOutput, { verification, 
     coverage: {
       nodes: output.plan.nodes.length,
       nodes_quantized: output.quantizedNodes,
-      integer_kernels: target.kind === 'integer' && target.hardware === 'cpu' ? kernels.integer : null,
+      integer_kernels: runsHere(target) ? kernels.integer : null,
       conversions: kernels.conversions,
-      macs_integer: output.macsInteger,
+      macs_integer: macs ? macs.integer : output.macsInteger,
     },
     target_conformance: { ok: violations.length === 0, violations },
   }

@@ -1,6 +1,6 @@
 /** What a user must not overlook in the figures. */
 import type { Metrics, Warning } from '../../contract/report.ts'
-import type { Target } from '../targets/target.ts'
+import { runsHere, type Target } from '../targets/target.ts'
 
 /** outputs whose error is larger than this are of little use */
 const LEAST_FIDELITY_DB = 8
@@ -24,7 +24,7 @@ function lowFidelity({ fidelity }: Metrics): Warning | null {
 
 function slowerThanFloat({ latency_ms }: Metrics, target: Target): Warning | null {
   // Other hardware than the processor that was measured says nothing.
-  const isHere = target.kind === 'weight-only' || (target.kind === 'integer' && target.hardware === 'cpu')
+  const isHere = target.kind === 'weight-only' || runsHere(target)
   if (!isHere || !latency_ms || latency_ms.speedup >= NOTICEABLY_SLOWER) return null
   const { quantized, float } = latency_ms
   return {

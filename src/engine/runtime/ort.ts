@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
-import { readKernelTimes } from './profile.ts'
+import { readKernels } from './profile.ts'
 import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runtime.ts'
 
 /** errors come as exceptions */
@@ -43,7 +43,12 @@ async function load(
     logSeverityLevel: FATAL_ONLY,
     executionProviders: ['cpu'],
     ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
-    ...(floatRounding && { extra: { session: { disable_quant_qdq: '1' } } }),
+    extra: {
+      session: {
+        ...(floatRounding && { disable_quant_qdq: '1' }),
+        ...(profile === 'shapes' && { disable_prepacking: '1' }),
+      },
+    },
   }).catch((error: unknown) => {
     throw translate(error, 'model_load_failed')
   })
@@ -55,9 +60,9 @@ async function load(
     runInto: (feeds, results) => runInto(session, wrapped, feeds, results),
     release: () => session.release(),
     ...(profile && {
-      kernelTimes: () => {
+      kernels: () => {
         session.endProfiling()
-        return readKernelTimes(prefix)
+        return readKernels(prefix)
       },
     }),
   }

@@ -37,8 +37,19 @@ export interface LoadOptions {
   saveTo?: string
   /** rounding stays in float: QuantizeLinear and DequantizeLinear are not fused into integer kernels */
   floatRounding?: true
-  /** `kernelTimes` of the session tells what each node takes */
-  profile?: true
+  /** `kernels` of the session tells what ran; with `shapes` weights are not packed, so that theirs are known too */
+  profile?: 'times' | 'shapes'
+}
+
+/** One run of a kernel. */
+export interface ExecutedKernel {
+  /** the node's name in the optimized model */
+  node: string
+  opType: string
+  milliseconds: number
+  /** shapes of the tensors that are there; without `shapes` packed weights are missing */
+  inputs: readonly (readonly number[])[]
+  outputs: readonly (readonly number[])[]
 }
 
 export interface Session {
@@ -49,8 +60,8 @@ export interface Session {
   /** Runs once and writes the outputs into `results`, which must have their sizes; a tensor that is fed or filled again is not wrapped again. */
   runInto(feeds: Readonly<Record<string, RunTensor>>, results: Readonly<Record<string, RunTensor>>): Promise<void>
   release(): Promise<void>
-  /** Median milliseconds of a node's kernel by the node's name in the optimized model, over all runs so far; ends the profile. */
-  kernelTimes?(): Map<string, number>
+  /** The kernels of all runs so far, in their order; ends the profile. */
+  kernels?(): ExecutedKernel[]
   /** files that hold the optimized model, where it was loaded in parts and not as `saveTo` says: there after the first run */
   saved?: readonly string[]
   /** Milliseconds that each of so many runs took without loading; there where a run loads parts. */

@@ -56,3 +56,6 @@ export interface WeightOnlyTarget extends TargetBase {
 
 export type { IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
 export type Target = IntegerTarget | FloatTarget | WeightOnlyTarget
+
+/** Whether the processor that a job runs on is what the target computes with in integers. */
+export const runsHere = (target: Target): boolean => target.kind === 'integer' && target.hardware === 'cpu'

@@ -6,6 +6,7 @@ import type { Model } from '../ir/graph.ts'
 import type { Prepared } from '../prepare/index.ts'
 import type { Run } from '../run.ts'
 import type { RunTensor, Session } from '../runtime/runtime.ts'
+import { runsHere } from '../targets/target.ts'
 import { type Verification, verify } from './verify.ts'
 
 /** samples in one run where the model leaves the number open */
@@ -13,7 +14,7 @@ const BATCH = 32
 
 /** Verifies the artifact that was written to `path`. Throws verification_failed. */
 export function verifyArtifact(
-  { spec, runtime, workspace, host, progress }: Run,
+  { spec, target, runtime, workspace, host, progress }: Run,
   prepared: Prepared,
   { verifying }: Split,
   { path, model }: { path: string; model: Model },
@@ -34,6 +35,7 @@ export function verifyArtifact(
     probe: (session) => probeFor(session, heldOut, spec.recipe.seed),
     measuredOn: verifying?.measuredOn ?? 'synthetic',
     metric: spec.recipe.evaluation?.metric ?? 'agreement',
+    isTarget: runsHere(target),
     machine: host.machine,
     now: host.now,
     progress: (phase, done) => progress.report(phase, done, phase === 'verifying' ? total : 1),

@@ -10,7 +10,7 @@ import type { RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
 import { createFidelityMeter, type FidelityMeter } from './fidelity.ts'
-import { countKernels, type KernelCount } from './kernels.ts'
+import { countKernels, type ExecutedMacs, executedMacs, type KernelCount } from './kernels.ts'
 import { crashesOptimizer } from './known-crash.ts'
 import { measureLatency } from './latency.ts'
 
@@ -28,6 +28,8 @@ export interface VerifyInput {
   /** what the samples are */
   measuredOn: MeasuredOn
   metric: MetricName
+  /** whether ONNX Runtime's kernels on this processor are those of the target */
+  isTarget: boolean
   machine: string
   now: () => number
   progress: (phase: 'verifying' | 'measuring', done: number) => void
@@ -35,6 +37,8 @@ export interface VerifyInput {
 
 export type Verification = Pick<Metrics, 'accuracy' | 'fidelity' | 'latency_ms'> & {
   kernels: KernelCount
+  /** what a run multiplied; null where that says nothing of the target, or could not be seen */
+  macs: ExecutedMacs | null
   warnings: Warning[]
 }
 
@@ -63,6 +67,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
   if (crashesOptimizer(input.quantizedModel)) warnings.push(CRASHES_OPTIMIZER)
   if (latency && (float.time || quantized.time)) warnings.push(MEASURED_IN_PARTS)
+  const macs = input.isTarget && feeds && (await executedMacs(runtime, input.quantizedPath, feedsFor(quantized, feeds)))
   await Promise.all([float.release(), quantized.release()])
   const found = fidelity.result()
   return {
@@ -70,6 +75,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
     accuracy: accuracy?.result() ?? null,
     latency_ms: latency,
     kernels: countKernels(quantized.saved ?? [optimized]),
+    macs: macs || null,
     warnings,
   }
 }

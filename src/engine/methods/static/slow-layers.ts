@@ -1,6 +1,7 @@
 /** Layers that integers make slower on this processor stay float, where the whole artifact gains by it. */
 import type { Node, Value } from '../../ir/graph.ts'
 import { opOf } from '../../ops/index.ts'
+import { medianTimes } from '../../runtime/profile.ts'
 import type { RunTensor } from '../../runtime/runtime.ts'
 import { timesInTurns } from '../../runtime/turns.ts'
 import type { MethodInput } from '../method.ts'
@@ -58,9 +59,9 @@ async function slowLayers(
 ): Promise<Slow[]> {
   const { model, plan } = buildVariant(common, variant)
   const profile = async (path: string) => {
-    const session = await runtime.load(path, { optimization: 'all', profile: true })
+    const session = await runtime.load(path, { optimization: 'all', profile: 'times' })
     for (let i = 0; i < PROFILED; i++) await session.run(feeds)
-    const times = session.kernelTimes?.() ?? new Map<string, number>()
+    const times = medianTimes(session.kernels?.() ?? [])
     await session.release()
     return times
   }
