@@ -1846,7 +1846,7 @@ export interface components {
                 integer_kernels: number | null;
                 /** @description QuantizeLinear and DequantizeLinear (or Cast) nodes left after optimization */
                 conversions: number | null;
-                /** @description share of multiply-accumulates in integers */
+                /** @description share of multiply-accumulates in integers: in the kernels of one run on this CPU where it is the target, as planned elsewhere */
                 macs_integer: number | null;
             };
             target_conformance: {
