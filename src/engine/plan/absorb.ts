@@ -9,6 +9,7 @@ import {
   type QuantSpec,
   quantizeTensor,
   type ScaleZeroPoint,
+  smallestScale,
 } from '../quant/math.ts'
 import { integersOfTensor } from '../quant/packed.ts'
 
@@ -51,5 +52,6 @@ export function saturateWith(clamp: Node | null, parameters: ScaleZeroPoint, spe
     (limit) => limit > 0 && Number.isFinite(limit),
   )
   const narrowed = Math.fround(Math.min(scale, ...limits) * (1 - 2 ** -22))
-  return limits.length > 0 && narrowed >= scale * (1 - GIVEN_UP) ? { scale: narrowed, zeroPoint } : parameters
+  const least = Math.max(scale * (1 - GIVEN_UP), smallestScale(spec))
+  return limits.length > 0 && narrowed >= least ? { scale: narrowed, zeroPoint } : parameters
 }

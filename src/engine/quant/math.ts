@@ -67,6 +67,12 @@ export function integerCount(spec: QuantSpec): number {
   return last - first + 1
 }
 
+/** The scale below which the format's range would be smaller than it may be; 0 where any range may. */
+export function smallestScale(spec: QuantSpec): number {
+  const [first, last] = integerRange(spec.qtype, spec)
+  return (spec.minimumRange ?? 0) / (last - first)
+}
+
 /** The integers at which values saturate: a whole type is used to its ends even where its scale is symmetric. */
 export const clippingRange = (qtype: QType, { bits, symmetric }: Pick<RangeOptions, 'bits' | 'symmetric'>) =>
   bits !== undefined && bits < QTYPES[qtype].bits

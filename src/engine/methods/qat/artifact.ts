@@ -19,6 +19,7 @@ import {
   roundHalfEven,
   type ScaleZeroPoint,
   scaleZeroPoint,
+  smallestScale,
   weightScaleForBias,
 } from '../../quant/math.ts'
 import type { Built } from '../static/variant.ts'
@@ -87,7 +88,8 @@ export function scaleOfGroup(
   const kind = kinds.get(key)
   if (!found) return { scale, zeroPoint }
   if (kind === 'range') return scaleZeroPoint(found[0]!, found[1]!, spec.qtype, spec)
-  return { scale: kind === 'exponent' ? powerOfTwo(found[0]!) : found[0]!, zeroPoint }
+  const trained = kind === 'exponent' ? powerOfTwo(found[0]!) : found[0]!
+  return { scale: Math.max(trained, Math.fround(smallestScale(spec))), zeroPoint }
 }
 
 const powerOfTwo = (exponent: number): number => 2 ** roundHalfEven(exponent)

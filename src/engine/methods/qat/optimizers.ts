@@ -73,13 +73,13 @@ const sgd: Optimizer = {
 
 export const OPTIMIZERS = { adamw, sgd } as const satisfies Record<string, Optimizer>
 
-/** now − step, less what decays; scales stay positive. */
+/** now − step, less what decays; scales stay positive, and nothing falls below its least. */
 function moved(site: Site, slot: Slot, now: Value, step: Value, decay: Value | null): Value {
   const faded = decay ? emit(site, 'Sub', [now, emit(site, 'Mul', [now, decayed(site, slot, decay)])]) : now
   const next = emit(site, 'Sub', [faded, step])
-  if (!slot.parameters.some(({ kind }) => kind === 'scale')) return next
-  const lowest = packSlot(slot, ({ kind, initial }) =>
-    initial.map((x) => (kind === 'scale' ? x * SMALLEST_PART : -FLOAT32_MAX)),
+  if (!slot.parameters.some(({ kind, least }) => kind === 'scale' || least !== undefined)) return next
+  const lowest = packSlot(slot, ({ kind, initial, least = -FLOAT32_MAX }) =>
+    initial.map((x) => (kind === 'scale' ? Math.max(x * SMALLEST_PART, least) : least)),
   )
   return emit(site, 'Max', [next, addInitializer(site.model, site.graph, 'lowest', float32(slot.dims, lowest))])
 }

@@ -13,6 +13,8 @@ export interface Parameter {
   /** what one unit of a relative learning rate moves: one number, or one per index of `axis` */
   unit: Float32Array
   axis: number | null
+  /** what it never falls below */
+  least?: number
   /** what the forward pass reads */
   value: Value
 }

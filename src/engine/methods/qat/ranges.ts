@@ -2,7 +2,7 @@
 import { addInitializer } from '../../ir/build.ts'
 import type { Value } from '../../ir/graph.ts'
 import { int64 } from '../../ir/tensor.ts'
-import { clippingRange, integerRange, type QuantSpec } from '../../quant/math.ts'
+import { clippingRange, integerRange, type QuantSpec, smallestScale } from '../../quant/math.ts'
 import { constantOf, emit, type Site } from './pseudo.ts'
 import type { Group } from './sites.ts'
 
@@ -21,7 +21,10 @@ export function scaleOfRange(site: Site, spec: QuantSpec, range: Value): Scale {
   const high = emit(site, 'Max', [at(1), number(0)])
   const reach = emit(site, 'Max', [emit(site, 'Neg', [low]), high])
   const width = spec.symmetric ? emit(site, 'Mul', [reach, number(2)]) : emit(site, 'Sub', [high, low])
-  const step = emit(site, 'Max', [emit(site, 'Div', [width, number(last - first)]), number(SMALLEST_SCALE)])
+  const step = emit(site, 'Max', [
+    emit(site, 'Div', [width, number(last - first)]),
+    number(Math.max(SMALLEST_SCALE, smallestScale(spec))),
+  ])
   const scale = spec.powerOfTwo ? roundedUp(site, step) : step
   scale.shape = []
   const offset = emit(site, 'Sub', [number(first), emit(site, 'Div', [low, scale])])

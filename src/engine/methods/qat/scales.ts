@@ -6,6 +6,7 @@ import {
   nextPowerOfTwo,
   type QuantSpec,
   roundHalfEven,
+  smallestScale,
 } from '../../quant/math.ts'
 import type { ConstantSite } from './sites.ts'
 
@@ -37,7 +38,7 @@ function bestScale(
     ? [scale, nextPowerOfTwo(scale) / 2, nextPowerOfTwo(scale) / 4]
     : PARTS.map((part) => Math.fround(part * scale))
   const errors = candidates.map((candidate) => squaredError(values, starts, inner, candidate, spec))
-  return candidates[errors.indexOf(Math.min(...errors))]!
+  return Math.max(candidates[errors.indexOf(Math.min(...errors))]!, smallestScale(spec))
 }
 
 function squaredError(

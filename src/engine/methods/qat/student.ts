@@ -4,7 +4,7 @@ import { freshName, type Model, type Node, replaceUses, Value } from '../../ir/g
 import { elementCount, float32, view } from '../../ir/tensor.ts'
 import { opOf } from '../../ops/index.ts'
 import { removeUnused } from '../../passes/remove-unused.ts'
-import { channelLayout, clippingRange, integerRange, QTYPES, type QuantSpec } from '../../quant/math.ts'
+import { channelLayout, clippingRange, integerRange, QTYPES, type QuantSpec, smallestScale } from '../../quant/math.ts'
 import type { Built } from '../static/variant.ts'
 import { isTrained } from './floats.ts'
 import { type Parameter, rootMeanSquare } from './parameter.ts'
@@ -105,7 +105,8 @@ function trainedScale(
   shape: readonly number[],
 ): Value {
   const common = { key, shape, axis: shape.length === 0 ? null : 0 }
-  if (!spec.powerOfTwo) return addParameter(context, { ...common, kind: 'scale', initial: scales, unit: scales })
+  const least = smallestScale(spec)
+  if (!spec.powerOfTwo) return addParameter(context, { ...common, kind: 'scale', initial: scales, unit: scales, least })
   return addPowerOfTwo(
     context,
     addParameter(context, {
@@ -114,6 +115,7 @@ function trainedScale(
       initial: scales.map((scale) => Math.log2(scale)),
       unit: Float32Array.of(1),
       axis: null,
+      ...(least > 0 && { least: Math.ceil(Math.log2(least)) }),
     }),
   )
 }
@@ -180,7 +182,7 @@ function constantScale(
     emit(context, 'Neg', [reduce(context, 'ReduceMin', weight, axes)]),
   ]
   const largest = emit(context, 'Max', ends)
-  const lowest = constantOf(context, 'lowest', SMALLEST_SCALE)
+  const lowest = constantOf(context, 'lowest', Math.max(SMALLEST_SCALE, smallestScale(plan)))
   const by = constantOf(context, 'levels', last)
   const step = emit(context, 'Max', [emit(context, 'Div', [largest, by]), lowest])
   const scale = plan.powerOfTwo ? roundedUp(context, step) : step

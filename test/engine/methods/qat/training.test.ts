@@ -28,6 +28,13 @@ const WIDE = {
   weight: { dtype: 'int8', bits: 2, symmetric: true, granularity: 'channel' },
 }
 
+/** whose smallest range is larger than what the values need */
+const ROOMY = {
+  id: 'roomy',
+  activation: { dtype: 'uint8', symmetric: false, minimum_range: 4 },
+  weight: { dtype: 'int8', bits: 3, symmetric: true, granularity: 'channel' },
+}
+
 const net = (): TrainingJob => ({
   model: convNet({ width: 8 }),
   training: randomData(120, IMAGE),
@@ -58,6 +65,24 @@ describe('training', () => {
     assert.equal(report.metrics.fidelity!.samples, 16)
     assert.ok(messages.some((message) => message.type === 'training' && message.step === 60))
   })
+
+  for (const scale of ['any', 'power_of_two'] as const) {
+    for (const learned of [true, false]) {
+      test(`keeps the smallest range of the target, scales ${scale}, learned ${learned}`, async () => {
+        const symmetric = scale === 'power_of_two'
+        const dtype = symmetric ? 'int8' : 'uint8'
+        const target = { ...ROOMY, activation: { ...ROOMY.activation, dtype, symmetric, scale } }
+        const training = { steps: 60, batch_size: 16 }
+        const { report, scales: written } = await runTraining({
+          ...net(),
+          recipe: { target, method: { type: 'qat', learn_scales: learned }, training },
+        })
+        assert.deepEqual(report.metrics.target_conformance.violations, [])
+        assert.equal(report.training!.kept, 'trained')
+        for (const one of written) assert.ok(one >= (4 / 255) * (1 - 1e-6), `${one}`)
+      })
+    }
+  }
 
   test('never gives back less than it started from', async () => {
     const wild = { ...net().recipe, training: { steps: 12, batch_size: 16, learning_rate: 10 } }
