@@ -9,8 +9,8 @@ import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } fro
 import { inParts } from './out-of-core/parts.ts'
 import { runPasses } from './passes/pass.ts'
 import type { Prepared } from './prepare/index.ts'
-import { excludesOf } from './prepare/rewrites.ts'
-import { prepareFor } from './prepare/stage.ts'
+import { floatReasons } from './prepare/rewrites.ts'
+import { fixSizesFor, prepareFor } from './prepare/stage.ts'
 import { targetFor } from './prepare/target.ts'
 import { createProgressMeter } from './progress.ts'
 import { filesOf, writeArtifact, writeDocuments } from './report/documents.ts'
@@ -38,6 +38,7 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   const split = splitSamples(data, spec.recipe)
   warn(run, split.warnings)
   const batches = await calibrationData(run, prepared, split)
+  warn(run, await fixSizesFor(run, prepared, batches))
   const floats = floatNames(prepared.model)
   progress.report('planning', 0, 1)
   const output = await runMethod(run, methodInput(run, prepared, batches, split.training))
@@ -100,7 +101,7 @@ function methodInput(
     workspace,
     batches,
     training: training && trainingInput(run, training),
-    excludes: excludesOf(spec.recipe),
+    excludes: floatReasons(spec.recipe, prepared.model),
     progress: progress.report,
     now: host.now,
     searchUntil,

@@ -193,11 +193,9 @@ export const ROWS: readonly Row[] = [
     [{ target: 'gpu-float16', method: FLOAT16, right: [{ least: 55, lacks: ['Cast'] }] }],
     'C.9',
   ),
-  ...of(
-    'qat-minimum-range',
-    [{ target: 'npu-qnn-htp', method: { type: 'qat' }, use: 'training', steps: 20, right: [{ least: 31 }] }],
-    'B.6',
-  ),
+  ...of('qat-minimum-range', [
+    { target: 'npu-qnn-htp', method: { type: 'qat' }, use: 'training', steps: 20, right: [{ least: 31 }] },
+  ]),
   ...of('qdq-weight-shared-by-branches', [
     { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 15, largest: 0.4 }] },
   ]),
@@ -212,14 +210,10 @@ export const ROWS: readonly Row[] = [
     ],
     'C.9',
   ),
-  ...of(
-    'resize-computed-scales',
-    [
-      { target: 'npu-ethos-u', method: STATIC, ...onCalibration, right: [{ least: 30 }] },
-      { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 30 }] },
-    ],
-    'B.5',
-  ),
+  ...of('resize-computed-scales', [
+    { target: 'npu-ethos-u', method: STATIC, ...onCalibration, right: [{ least: 30 }] },
+    { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 30 }] },
+  ]),
   ...of(
     'sklearn-zipmap',
     [

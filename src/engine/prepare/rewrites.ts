@@ -2,11 +2,12 @@
 
 import { compilePattern } from '../../contract/pattern.ts'
 import type { Recipe } from '../../contract/recipe.ts'
-import type { Node } from '../ir/graph.ts'
+import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { foldAffine } from '../passes/affine/index.ts'
 import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
 import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
 import type { Pass } from '../passes/pass.ts'
+import { isFloatValue, STEERS, steeringNodes } from '../plan/steering.ts'
 import type { Target } from '../targets/target.ts'
 
 /** Why the user wants a node to stay float, or null. */
@@ -15,6 +16,19 @@ export function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
   const types = new Set(exclude.op_types)
   return ({ name, opType }) =>
     types.has(opType) || patterns.some((matches) => matches(name)) ? 'excluded by the request' : null
+}
+
+/** Whether the job wants what onnxruntime.quantization does, to the bit. */
+export const isCompat = ({ method }: Recipe): boolean => 'compat' in method && method.compat !== undefined
+
+/** Why a node of a prepared model stays float: by the request, or because it computes only sizes and the like. */
+export function floatReasons(recipe: Recipe, { graph }: Model): (node: Node) => string | null {
+  const excluded = excludesOf(recipe)
+  if (isCompat(recipe)) return excluded
+  const steering = new Set(
+    [...allGraphs(graph)].flatMap((inner) => [...steeringNodes(inner, isFloatValue)].map(({ name }) => name)),
+  )
+  return (node) => excluded(node) ?? (steering.has(node.name) ? STEERS : null)
 }
 
 /** Of what HardSwish is expanded to. */

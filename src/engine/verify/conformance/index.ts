@@ -2,6 +2,7 @@
 
 import type { Metrics } from '../../../contract/report.ts'
 import { allGraphs, type Graph, type Model, type Node, type Value } from '../../ir/graph.ts'
+import { steeringNodes } from '../../plan/steering.ts'
 import type { FloatTarget, IntegerTarget, Target } from '../../targets/target.ts'
 import { CONVERSION_RULES } from './conversion-rules.ts'
 import { floatOperators, NODE_RULES } from './node-rules.ts'
@@ -21,9 +22,13 @@ export function violationsOf(model: Model, target: Target, floats: ReadonlySet<s
     floats.has(value.name)
   const source = target.sources.join('; ')
   const nodeRules = [...NODE_RULES, floatOperators(isFloat)]
-  const broken = [...allGraphs(model.graph)].flatMap(({ nodes }) =>
-    [...nodes].flatMap((node) => brokenRules(node, target, isConversion(node) ? CONVERSION_RULES : nodeRules)),
-  )
+  const broken = [...allGraphs(model.graph)].flatMap((graph) => {
+    // Sizes and indices are no numbers that the target computes with.
+    const steering = steeringNodes(graph, isFloat)
+    const rulesOf = (node: Node) =>
+      isConversion(node) ? CONVERSION_RULES : steering.has(node) ? NODE_RULES : nodeRules
+    return [...graph.nodes].flatMap((node) => brokenRules(node, target, rulesOf(node)))
+  })
   return [...shapeProblems(model.graph, target), ...broken].map((violation) => ({ ...violation, source }))
 }
 
