@@ -8,6 +8,7 @@ import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
 import { inParts } from './out-of-core/parts.ts'
 import { runPasses } from './passes/pass.ts'
+import { settleBatch } from './prepare/batch.ts'
 import type { Prepared } from './prepare/index.ts'
 import { floatReasons } from './prepare/rewrites.ts'
 import { fixSizesFor, prepareFor } from './prepare/stage.ts'
@@ -30,10 +31,11 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
   const run = openRun(spec, host)
   const { progress, target } = run
   progress.report('preparing', 0, 1)
-  const prepared = await prepareFor(run)
-  warn(run, prepared.warnings)
-  if (prepared.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
+  const readied = await prepareFor(run)
+  warn(run, readied.warnings)
+  if (readied.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
   const data = await openData(spec)
+  const prepared = await settleBatch(run, readied, data)
   for (const dataset of Object.values(data)) if (dataset) requireValues(dataset, spec.recipe.input_values ?? {})
   const split = splitSamples(data, spec.recipe)
   warn(run, split.warnings)

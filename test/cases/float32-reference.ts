@@ -9,16 +9,15 @@ export function float32Reference(path: string, directory: string): string {
   const { model } = decodeModel(path)
   const values = valuesOf(model)
   const ports = [...model.graph.inputs, ...model.graph.outputs]
-  if (!values.some(({ dtype }) => dtype === 'bfloat16') && !ports.some(isOddlyFree)) return path
+  // Dimensions of 0 and −1 are free from reading on, and written as that.
+  if (!values.some(({ dtype }) => dtype === 'bfloat16') && !ports.some(hasNamelessDim)) return path
   for (const value of values) toFloat32(value)
-  for (const port of ports) if (isOddlyFree(port)) port.shape = port.shape!.map((dim) => (isOdd(dim) ? null : dim))
   const reference = join(directory, 'reference.onnx')
   saveModel(model, reference)
   return reference
 }
 
-const isOdd = (dim: unknown): boolean => typeof dim === 'number' && dim < 1
-const isOddlyFree = ({ shape }: Value): boolean => shape?.some(isOdd) ?? false
+const hasNamelessDim = ({ shape }: Value): boolean => shape?.some((dim) => dim === null) ?? false
 
 function valuesOf({ graph }: Model): Value[] {
   return [...allGraphs(graph)].flatMap(({ inputs, initializers, nodes }) => [

@@ -83,20 +83,12 @@ export const ROWS: readonly Row[] = [
   ...of('bf16-input', [
     { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 12, largest: 0.6 }] },
   ]),
-  ...of(
-    'dim-minus-one-npu',
-    [{ target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 38 }] }],
-    'A.2',
-  ),
-  ...of(
-    'dim-zero-hangs',
-    [
-      { target: 'gpu-float16', method: FLOAT16, ...onCalibration, right: [{ least: 55 }] },
-      { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 35 }] },
-      { target: 'cpu-int4', method: { type: 'weight_only' }, ...onCalibration, right: [{ least: 15 }] },
-    ],
-    'A.2',
-  ),
+  ...of('dim-minus-one-npu', [{ target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 38 }] }]),
+  ...of('dim-zero-hangs', [
+    { target: 'gpu-float16', method: FLOAT16, ...onCalibration, right: [{ least: 55 }] },
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 35 }] },
+    { target: 'cpu-int4', method: { type: 'weight_only' }, ...onCalibration, right: [{ least: 15 }] },
+  ]),
   ...of('empty-slice-calibration', [
     // What the same request gives on cpu-int8
     { target: 'npu-ethos-u', method: STATIC, ...onCalibration, right: [{ least: 34.5 }] },
@@ -141,17 +133,13 @@ export const ROWS: readonly Row[] = [
     ],
     'C.9',
   ),
-  ...of(
-    'free-batch-reshape-1',
-    [
-      { target: 'gpu-float16', method: FLOAT16, ...onCalibration, right: [{ least: 55 }] },
-      { target: 'cpu-int8', method: { type: 'qat' }, use: 'training', steps: 5, right: [{ least: 35 }] },
-      { target: 'cpu-int8', method: compat('static'), ...onCalibration, right: [{ least: 35 }] },
-      { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 35 }] },
-      { target: 'cpu-int4', method: { type: 'weight_only' }, ...onCalibration, right: [{ least: 15 }] },
-    ],
-    'A.2',
-  ),
+  ...of('free-batch-reshape-1', [
+    { target: 'gpu-float16', method: FLOAT16, ...onCalibration, right: [{ least: 55 }] },
+    { target: 'cpu-int8', method: { type: 'qat' }, use: 'training', steps: 5, right: [{ least: 35 }] },
+    { target: 'cpu-int8', method: compat('static'), ...onCalibration, right: [{ least: 35 }] },
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 35 }] },
+    { target: 'cpu-int4', method: { type: 'weight_only' }, ...onCalibration, right: [{ least: 15 }] },
+  ]),
   ...of(
     'groupnorm-inlined',
     [

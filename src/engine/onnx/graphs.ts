@@ -120,7 +120,11 @@ function applyType(reader: GraphReader, value: Value | undefined, { type }: Mess
   value.shape = tensor.shape ? (tensor.shape.dim ?? []).map(dimOf) : undefined
 }
 
-const dimOf = ({ dim_value, dim_param }: Message<'DimensionProto'>): Dim => dim_value ?? (dim_param || null)
+/** Exporters write 0 or −1 for a first dimension that is free, −1 for any other; a later dimension of 0 is a value without elements. */
+function dimOf({ dim_value, dim_param }: Message<'DimensionProto'>, axis: number): Dim {
+  if (dim_value === undefined) return dim_param || null
+  return dim_value < (axis === 0 ? 1 : 0) ? null : dim_value
+}
 
 function refuseCycles(graph: Graph): void {
   try {

@@ -69,8 +69,13 @@ export interface Prepared {
   quantizeDomain: string
   inputs: readonly ValueInfo[]
   outputs: readonly ValueInfo[]
+  /** whether samples may share a run: not until they were tried */
+  sharing: Sharing
   warnings: { code: string; detail: string }[]
 }
+
+/** How samples share a run: one after the other along the first axis of every output, along another axis of one, or not at all. */
+export type Sharing = 'rows' | 'mixed' | 'none'
 
 /** Prepares the model at `path`. Throws model_* errors for files that ONNX Runtime refuses. */
 export async function prepare(
@@ -107,6 +112,7 @@ export async function prepare(
     quantizeDomain: problems.length > 0 ? MICROSOFT : '',
     inputs: folded.inputs.map((info) => markUnknownRank(info, original.model)),
     outputs: folded.outputs,
+    sharing: 'rows',
     warnings: [
       ...original.warnings.map((detail) => ({ code: 'model', detail })),
       ...widened,

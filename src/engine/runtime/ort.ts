@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
+import { translateMessage } from './messages.ts'
 import { readKernels } from './profile.ts'
 import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runtime.ts'
 
@@ -121,38 +122,8 @@ function describe(info: ort.InferenceSession.ValueMetadata): ValueInfo {
 
 const asDType = (type: string): DType | undefined => (DTYPES.includes(type as DType) ? (type as DType) : undefined)
 
-/** What ONNX Runtime's messages mean to our users; first match wins. */
-const MEANINGS: readonly [RegExp, ErrorCode, string][] = [
-  [
-    /Failed to allocate memory|bad_alloc|bad allocation/i,
-    'out_of_memory',
-    'the model needs more memory for one run than the job may use',
-  ],
-  [
-    /NOT_IMPLEMENTED|Could not find an implementation|is not a registered function\/op|No Op registered/,
-    'model_operator_unsupported',
-    'ONNX Runtime has no kernel for this operator with this element type and operator set; export the model with a newer operator set or as float32',
-  ],
-  [
-    /Opset .* is under development|Unsupported model IR version/,
-    'model_opset_unsupported',
-    'convert the model to a released opset',
-  ],
-]
-
-/** A FewbitError for a native error: classified, shortened, and without the machine's paths. */
+/** A FewbitError for a native error: classified, in words, and without the machine's paths. */
 function translate(error: unknown, fallback: ErrorCode): FewbitError {
-  const message = messageOf(error)
-  const [, code, hint] = MEANINGS.find(([pattern]) => pattern.test(message)) ?? [null, fallback, undefined]
-  return new FewbitError(code, withoutPaths(message).replace(LOADING, '').slice(0, 600), {
-    cause: error,
-    ...(hint && { hint }),
-  })
+  const { code = fallback, detail, hint } = translateMessage(messageOf(error))
+  return new FewbitError(code, detail, { cause: error, ...(hint && { hint }) })
 }
-
-/** ONNX Runtime begins with the name of our working copy. */
-const LOADING = /^Load model from \S+ failed:\s*/
-
-/** Absolute paths (build machine's sources, our directories) cut down to their last part. */
-export const withoutPaths = (text: string): string =>
-  text.replace(/(?<![\w.])(?:[A-Za-z]:)?(?:[\\/][^\s:"'\\/]+){2,}/g, (path) => path.split(/[\\/]/).pop() ?? '')

@@ -56,11 +56,11 @@ export function createFidelityMeter(outputNames: readonly string[]): FidelityMet
 const isFloat = (tensor: RunTensor | undefined): tensor is RunTensor =>
   tensor !== undefined && ['float32', 'float16', 'float64'].includes(tensor.dtype)
 
-/** The elements of a floating-point result as numbers. */
+/** The elements of a result as numbers; NaN for strings that are none. */
 export function numbers(tensor: RunTensor): Float32Array | Float64Array {
   if (tensor.data instanceof Uint16Array) return fromFloat16(tensor.data)
   if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data
-  return Float32Array.from(tensor.data as ArrayLike<number>)
+  return Float64Array.from(tensor.data as ArrayLike<number | bigint>, Number)
 }
 
 function accumulate(

@@ -22,7 +22,7 @@ export function verifyArtifact(
   const heldOut = verifying?.samples ?? null
   const total = heldOut?.count ?? 1
   // A dynamically quantized model reads one range from a whole batch, so that its results depend on who shares it.
-  const most = spec.recipe.method.type === 'dynamic' ? 1 : BATCH
+  const most = spec.recipe.method.type === 'dynamic' || prepared.sharing !== 'rows' ? 1 : BATCH
   const batch = heldOut ? comfortableBatch(heldOut.dataset, prepared.inputs, most) : 1
   progress.report('verifying', 0, total)
   return verify({
@@ -32,7 +32,7 @@ export function verifyArtifact(
     runtime,
     workspace,
     batches: heldOut && batchesOf(heldOut, prepared.inputs, batch),
-    probe: (session) => probeFor(session, heldOut, spec.recipe.seed),
+    probe: (session) => probeFor(session, prepared.inputs, heldOut, spec.recipe.seed),
     measuredOn: verifying?.measuredOn ?? 'synthetic',
     metric: spec.recipe.evaluation?.metric ?? 'agreement',
     isTarget: runsHere(target),
@@ -45,10 +45,11 @@ export function verifyArtifact(
 /** One held-out sample, or made-up numbers. */
 async function probeFor(
   session: Session,
+  inputs: Prepared['inputs'],
   samples: Samples | null,
   seed: number,
 ): Promise<Record<string, RunTensor> | null> {
   if (!samples) return findFeeds(session, seed)
-  for await (const { feeds } of batchesOf(samples, session.inputs, 1)) return feeds
+  for await (const { feeds } of batchesOf(samples, inputs, 1)) return feeds
   return null
 }

@@ -80,9 +80,9 @@ async function batchOf(
   wished: number,
   build: () => Built,
 ): Promise<{ gatherer: Gatherer; student: Student }> {
-  const { inputs } = input.prepared
+  const { inputs, sharing } = input.prepared
   const own = openGatherer(dataset, inputs, wished)
-  if (own.size < wished && inputs.every(({ shape }) => shape[0] === own.size)) {
+  if (sharing !== 'none' && own.size < wished && inputs.every(({ shape }) => shape[0] === own.size)) {
     const gatherer = openGatherer(dataset, inputs.map(withoutBatch), wished)
     const student = await studentOf({ input, gatherer, mode }, build()).catch(() => null)
     const fits = student && floatOutputs(student).every(({ shape }) => shape?.[0] === gatherer.size)
