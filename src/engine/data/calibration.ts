@@ -1,4 +1,5 @@
 /** The samples that calibrate: those of the job, or made-up ones where a method needs some and the job has none. */
+import type { MethodName } from '../../contract/recipe.ts'
 import type { Warning } from '../../contract/report.ts'
 import type { CalibrationBatches } from '../methods/method.ts'
 import type { Prepared } from '../prepare/index.ts'
@@ -9,8 +10,8 @@ import { findFeeds, syntheticBatches } from './synthetic.ts'
 
 /** in one run at most: every value of a batch lies in memory at once */
 const BATCH = 4
-/** made-up runs that calibrate when there is no data set */
-const SYNTHETIC_RUNS = 16
+/** made-up runs when there is no data set: they calibrate, or show what overflows and vanishes in half precision */
+const SYNTHETIC_RUNS: Partial<Record<MethodName, number>> = { static: 16, float16: 2 }
 
 const SYNTHETIC: Warning = {
   code: 'synthetic_calibration',
@@ -26,11 +27,12 @@ export async function calibrationData(
 ): Promise<CalibrationBatches | null> {
   if (calibration) return calibrationBatches(calibration, prepared.inputs, BATCH)
   const { spec, runtime } = run
-  if (spec.recipe.method.type !== 'static') return null
+  const runs = SYNTHETIC_RUNS[spec.recipe.method.type]
+  if (runs === undefined) return null
   const session = await runtime.load(prepared.floatPath, { optimization: 'basic' })
   const feeds = await findFeeds(session, spec.recipe.seed)
   await session.release()
   if (!feeds) return null
-  warn(run, [SYNTHETIC])
-  return syntheticBatches(feeds, spec.recipe.seed, SYNTHETIC_RUNS)
+  if (spec.recipe.method.type === 'static') warn(run, [SYNTHETIC])
+  return syntheticBatches(feeds, spec.recipe.seed, runs)
 }

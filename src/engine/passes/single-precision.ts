@@ -13,7 +13,7 @@ import {
   replaceUses,
   Value,
 } from '../ir/graph.ts'
-import { float32, type Tensor, view } from '../ir/tensor.ts'
+import { elementCount, float32, type Tensor, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
 type Other = 'float16' | 'float64' | 'bfloat16'
@@ -26,9 +26,29 @@ const isOther = (dtype: DType | undefined): dtype is Other => dtype !== undefine
 /** Whether the model computes in another float type than float32. */
 export const hasOtherFloats = ({ graph }: Model): boolean =>
   [...allGraphs(graph)].some(
-    ({ inputs, initializers }) =>
-      inputs.some(({ dtype }) => isOther(dtype)) || [...initializers].some(({ tensor }) => isOther(tensor?.dtype)),
+    ({ inputs, initializers, nodes }) =>
+      inputs.some(({ dtype }) => isOther(dtype)) ||
+      [...initializers].some(({ tensor }) => isOther(tensor?.dtype)) ||
+      [...nodes].some((node) => isOther(node.tensor('value')?.dtype)),
   )
+
+/** of the numbers of a half precision model, which may be in another float type */
+const OTHER_SHARE = 0.01
+
+/** Whether the constants of the model are float16 but for a few; where it has none, its inputs. */
+export function isHalf({ graph }: Model): boolean {
+  const graphs = [...allGraphs(graph)]
+  const stored = graphs.flatMap(({ initializers }) => [...initializers].flatMap(({ tensor }) => tensor ?? []))
+  const written = graphs.flatMap(({ nodes }) => [...nodes].flatMap((node) => node.tensor('value') ?? []))
+  const count = (...dtypes: DType[]) =>
+    [...stored, ...written].reduce(
+      (sum, { dtype, shape }) => sum + (dtypes.includes(dtype) ? elementCount(shape) : 0),
+      0,
+    )
+  const [half, other] = [count('float16'), count('float32', 'float64')]
+  if (half + other > 0) return half > 0 && other <= OTHER_SHARE * half
+  return graph.inputs.some(({ dtype }) => dtype === 'float16')
+}
 
 export const singlePrecision: Pass = {
   name: 'single-precision',

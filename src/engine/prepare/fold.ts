@@ -21,8 +21,6 @@ export interface Folded {
 export interface FoldInput {
   /** file of the float model */
   path: string
-  /** whether models in other precisions compute in float32 from here on */
-  single: boolean
   /** whether weights that lie behind DequantizeLinear become float constants */
   dequantize: boolean
   runtime: Runtime
@@ -33,11 +31,11 @@ const FOLDED = 'folded.onnx'
 
 /** Folds a model that ONNX Runtime can hold. Throws model_load_failed or model_operator_unsupported. */
 export async function foldWhole(input: FoldInput): Promise<Folded> {
-  const { path, single, runtime, workspace } = input
+  const { path, runtime, workspace } = input
   const foldedPath = workspace.path(FOLDED)
   const ends = await foldFile(path, foldedPath, runtime)
   const { model } = decodeModel(path)
-  const isOther = single && hasOtherFloats(model)
+  const isOther = hasOtherFloats(model)
   const grids = foldIntegers(model, input)
   if (isOther) runPasses(model, [singlePrecision, forgetTypes])
   if (isOther || grids.size > 0) await foldFile(workspace.save('rewritten.onnx', model), foldedPath, runtime)
@@ -64,12 +62,12 @@ async function foldComputedIntegers(foldedPath: string, input: FoldInput): Promi
 
 /** Folds a model whose weights stay in files all the time. Throws model_load_failed or model_operator_unsupported. */
 export async function foldAside(input: FoldInput): Promise<Folded> {
-  const { path, single, runtime, workspace } = input
+  const { path, runtime, workspace } = input
   const { model } = decodeModel(path)
   model.keep = workspace.keep
   const grids = foldIntegers(model, input)
   await foldWeights(model, runtime, workspace)
-  if (single && hasOtherFloats(model)) runPasses(model, [singlePrecision, forgetTypes])
+  if (hasOtherFloats(model)) runPasses(model, [singlePrecision, forgetTypes])
   const weights = detachWeights(model)
   const isOwn = ({ name }: ValueInfo) => !weights.has(name)
   const foldedPath = workspace.path(FOLDED)

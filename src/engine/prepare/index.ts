@@ -17,7 +17,7 @@ import { originalNames } from '../passes/original-names.ts'
 import { type Pass, runPasses } from '../passes/pass.ts'
 import { plainNames } from '../passes/plain-names.ts'
 import { removeUnused } from '../passes/remove-unused.ts'
-import { hasBfloat16, widenBfloat16 } from '../passes/single-precision.ts'
+import { hasBfloat16, isHalf, widenBfloat16 } from '../passes/single-precision.ts'
 import { upgradeOpset } from '../passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
@@ -46,8 +46,6 @@ export interface PrepareOptions {
   values?: Readonly<Record<string, InputValue>>
   /** whether no dimension may stay free */
   fixed?: boolean
-  /** whether models in other precisions compute in float32 from here on */
-  single?: boolean
   /** whether weights that lie behind DequantizeLinear become float constants */
   dequantize?: boolean
   /** what is done about a model that is quantized already */
@@ -65,6 +63,8 @@ export interface Prepared {
   model: Model
   /** whether the weights stay in files: no process loads this model as a whole */
   large: boolean
+  /** whether the weights of the upload are half precision already */
+  isHalf: boolean
   /** domain of the QuantizeLinear and DequantizeLinear to insert: '' or com.microsoft where the opset could not be raised */
   quantizeDomain: string
   inputs: readonly ValueInfo[]
@@ -86,7 +86,7 @@ export async function prepare(
   options: PrepareOptions = {},
 ): Promise<Prepared> {
   const { passes = preparation(), shapes = {}, values = {}, fixed = false, memoryBytes } = options
-  const { single = true, dequantize = true, quantized = 'warn' } = options
+  const { dequantize = true, quantized = 'warn' } = options
   const original = decodeModel(path)
   const floatBytes = sizeOf([path, ...original.external.map((name) => join(dirname(path), name))])
   if (quantized === 'refuse') refuseQuantized(original.model)
@@ -100,7 +100,7 @@ export async function prepare(
   const floatOpset = original.model.opsets.get('') ?? 0
   if (large) settleWeights(original.model, workspace)
   const floatPath = workspace.save('float.onnx', original.model)
-  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, single, dequantize, runtime, workspace })
+  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, dequantize, runtime, workspace })
   const { model, problems } = await raise(folded.load, minOpset)
   runPasses(model, [originalNames(original.model), ...passes])
   return {
@@ -109,6 +109,7 @@ export async function prepare(
     floatBytes,
     model,
     large,
+    isHalf: isHalf(original.model),
     quantizeDomain: problems.length > 0 ? MICROSOFT : '',
     inputs: folded.inputs.map((info) => markUnknownRank(info, original.model)),
     outputs: folded.outputs,

@@ -15,7 +15,6 @@ export function prepareFor({ spec, target, runtime, workspace }: Run): Promise<P
     shapes: input_shapes,
     values: input_values,
     fixed: target.kind === 'integer' && target.shapes === 'static',
-    single: target.kind !== 'float',
     quantized: compat ? 'warn' : 'refuse',
     dequantize: target.kind !== 'float' && !compat,
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { Recipe } from '../../../src/contract/recipe.ts'
 import { float, int, ints } from '../../../src/engine/ir/build.ts'
-import { fromFloat16 } from '../../../src/engine/ir/float16.ts'
+import { fromFloat16, toFloat16 } from '../../../src/engine/ir/float16.ts'
 import type { Value } from '../../../src/engine/ir/graph.ts'
-import { float32, int64, view } from '../../../src/engine/ir/tensor.ts'
+import { float32, int64, tensorOf, view } from '../../../src/engine/ir/tensor.ts'
+import { encodeModel } from '../../../src/engine/onnx/index.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
 import { randomData } from '../../kit/data.ts'
 import { type EngineResult, runEngine } from '../../kit/engine.ts'
-import { type Builder, buildModel, convNet, IMAGE } from '../../kit/model.ts'
+import { type Builder, buildModel, convNet, IMAGE, mlp } from '../../kit/model.ts'
 
 const HALF = { target: 'gpu-float16', method: { type: 'float16' } }
 const floatNodes = ({ plan }: EngineResult) => plan.nodes.filter(({ quantized }) => !quantized).map(({ node }) => node)
@@ -150,6 +151,78 @@ describe('float16', () => {
           const { report } = await runEngine(m.bytes(), randomData(20, [2, 4, 4]), HALF)
           assert.ok(report.metrics.fidelity!.sqnr_db > 50, `${report.metrics.fidelity!.sqnr_db} dB`)
         })
+  })
+
+  /** Two products: x [N,64] → y [N,32]; all in one float type. */
+  const products = (dtype: 'float16' | 'float64', factor = 1) => {
+    const m = buildModel()
+    const numbers = (name: string, shape: [number, number]) => {
+      const values = Float64Array.from({ length: shape[0] * shape[1] }, (_, i) => factor * Math.sin(i * i + shape[1]))
+      return m.constant(
+        name,
+        dtype === 'float64'
+          ? tensorOf('float64', shape, values)
+          : tensorOf('float16', shape, toFloat16(Float32Array.from(values))),
+      )
+    }
+    const hidden = m.node('Relu', [m.node('MatMul', [m.input('x', ['N', 64], dtype), numbers('w', [64, 48])])])
+    m.output(m.node('MatMul', [hidden, numbers('v', [48, 32])]), 'y', ['N', 32], dtype)
+    return m.bytes()
+  }
+  const refusalOf = (model: Uint8Array, method: object = {}) =>
+    runEngine(model, null, { target: 'gpu-float16', method: { type: 'float16', ...method } }).then(
+      () => 'succeeded',
+      (error: unknown) => (error instanceof FewbitError ? `${error.code}: ${error.message}` : String(error)),
+    )
+
+  test('a model in double precision converts, and keeps the types of its inputs and outputs', async () => {
+    const { model, report } = await runEngine(products('float64'), null, HALF)
+    assert.deepEqual([model.graph.inputs[0]!.dtype, model.graph.outputs[0]!.dtype], ['float64', 'float64'])
+    assert.ok(report.metrics.size_bytes.ratio < 0.35, `${report.metrics.size_bytes.ratio}`)
+    assert.ok(report.metrics.fidelity!.sqnr_db > 50, `${report.metrics.fidelity!.sqnr_db} dB`)
+  })
+
+  test('a model in half precision is said to be that already', async () => {
+    for (const method of [{}, { compat: 'onnxruntime' }])
+      assert.match(await refusalOf(products('float16'), method), /^nothing_to_quantize: .*float16 already/)
+    const { model } = await runEngine(convNet(), null, HALF)
+    assert.match(await refusalOf(encodeModel(model)), /float16 already/)
+  })
+
+  describe('weights below the normal range of half precision', () => {
+    /** x [N,32] · w, where the columns of w are small as a whole or one in four, times what brings the result back. */
+    const small = (every: number) => {
+      const m = buildModel()
+      const weights = Float32Array.from({ length: 32 * 32 }, (_, i) => Math.sin(i * i) * (i % every === 0 ? 2e-7 : 0.2))
+      const product = m.node('MatMul', [m.input('x', ['N', 32]), m.constant('w', float32([32, 32], weights))], {
+        name: 'small',
+      })
+      const back = m.constant(
+        'back',
+        float32(
+          [32],
+          Float32Array.from({ length: 32 }, (_, i) => (i % every === 0 ? 1e6 : 1)),
+        ),
+      )
+      m.output(m.node('Mul', [product, back], { name: 'back' }), 'y', ['N', 32])
+      return m.bytes()
+    }
+    const warningOf = ({ report }: EngineResult) =>
+      report.warnings.find(({ code }) => code === 'float16_underflow')?.detail
+
+    for (const data of [null, randomData(20, [32])])
+      test(`stay float32 ${data ? 'with' : 'without'} data, and so does what they make`, async () => {
+        const result = await runEngine(small(1), data, HALF)
+        assert.ok(result.report.metrics.fidelity!.sqnr_db > 60, `${result.report.metrics.fidelity!.sqnr_db} dB`)
+        assert.match(warningOf(result)!, /"w" as a whole/)
+      })
+
+    test('are named where they are some channels of many', async () => {
+      assert.match(warningOf(await runEngine(small(4), null, HALF))!, /8 of 32 channels of "w"/)
+      const compat = { target: 'gpu-float16', method: { type: 'float16', compat: 'onnxruntime' } }
+      assert.match(warningOf(await runEngine(small(4), null, compat))!, /8 of 32 channels of "w"/)
+      assert.equal(warningOf(await runEngine(mlp(), null, HALF)), undefined)
+    })
   })
 
   test('without anything in float32 there is nothing to do', async () => {

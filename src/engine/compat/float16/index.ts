@@ -5,6 +5,7 @@ import { halfOf, halveAttributes } from './attributes.ts'
 import { createCasts } from './casts.ts'
 import { castEnds, type Ends } from './ends.ts'
 import { alwaysFloatInputs, type Float16Options, withFloat16Defaults } from './options.ts'
+import { halveSequences } from './sequences.ts'
 
 /** A graph that is converted; bodies of blocked nodes are not. */
 interface Place {
@@ -32,6 +33,7 @@ export function convertToFloat16LikeOrt(model: Model, given: Partial<Float16Opti
   }
   for (const value of computedIn(graphs)) if (value.dtype === 'float32' && !ends.kept.has(value)) converted.add(value)
   for (const value of converted) value.dtype = 'float16'
+  for (const graph of graphs) halveSequences(graph)
   for (const { node, blocked } of places) if (!blocked && !(node.opType in floatInputs)) halveAttributes(node, options)
   const casts = createCasts(model, converted)
   for (const place of places) {

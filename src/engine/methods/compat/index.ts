@@ -10,6 +10,7 @@ import type { CompatOptions } from '../../compat/options.ts'
 import { quantizeQdqLikeOrt } from '../../compat/qdq/index.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
+import { warnOfUnderflow } from '../float16/underflow.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput } from '../method.ts'
 import { refuseBrokenWeights } from '../weight-problem.ts'
 import { optionsOf } from './arguments.ts'
@@ -81,6 +82,7 @@ export function compatDynamic(input: MethodInput, { per_channel, quantize_dynami
 export function compatFloat16(input: MethodInput, method: Float16Method): MethodOutput {
   const { model } = input.prepared
   const excluded = new Set([...excludedIn(model, input), ...(method.node_block_list ?? [])])
+  const warnings = warnOfUnderflow(model.graph, 'The method float16 without compat keeps such weights in float32.')
   const before = new Set([...allGraphs(model.graph)].flatMap(({ nodes }) => [...nodes]))
   convertToFloat16LikeOrt(model, {
     keepIoTypes: method.keep_io_types,
@@ -107,6 +109,7 @@ export function compatFloat16(input: MethodInput, method: Float16Method): Method
     macsInteger: 0,
     calibration: null,
     options: { ...method },
+    warnings,
   }
 }
 

@@ -11,20 +11,21 @@ import { compatFloat16 } from '../compat/index.ts'
 import type { CalibrationBatches, Method, MethodInput } from '../method.ts'
 import { convertToFloat16, isFloat } from './convert.ts'
 import { brokenNodes, constantIslands, islandsOf, magnitudes } from './islands.ts'
+import { warnOfUnderflow } from './underflow.ts'
 
 export const float16Method: Method = async (input) => {
   const method = Float16Method.parse(input.recipe.method)
+  if (input.prepared.isHalf) throw alreadyHalf()
   if (method.compat) return compatFloat16(input, method)
   const keep_io_types = method.keep_io_types === true
   const { model } = input.prepared
   const target = input.target as FloatTarget
+  const warnings = warnOfUnderflow(model.graph, KEPT)
   await inferBodyTypes(model, input.runtime, input.workspace)
   const nodes = sortedNodes(model.graph)
-  const reasons = new Map([
-    ...constantIslands(model.graph),
-    ...nodes.flatMap((node) => fixedReason(node, target, input.excludes)),
-  ])
-  if (nodes.every(({ name }) => reasons.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert()
+  const fixed = new Map(nodes.flatMap((node) => fixedReason(node, target, input.excludes)))
+  if (nodes.every(({ name }) => fixed.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert()
+  const reasons = new Map([...constantIslands(model.graph), ...fixed])
   const write = (keepIoTypes: boolean): Model => {
     const copy = cloneModel(model)
     const kept = [...copy.graph.nodes].filter(({ name }) => reasons.has(name))
@@ -48,8 +49,17 @@ export const float16Method: Method = async (input) => {
     macsInteger: 0,
     calibration: null,
     options: { type: 'float16', keep_io_types },
+    warnings,
   }
 }
+
+const KEPT = 'Products with those that are too small as a whole stay float32; look at the fidelity of the others.'
+
+const alreadyHalf = () =>
+  new FewbitError('nothing_to_quantize', 'The model is float16 already: its weights and values are half precision.', {
+    stage: 'plan',
+    hint: 'use the model as it is; fewer bits come from the methods static, dynamic and weight_only, which take float16 models',
+  })
 
 /** rounds in which what still breaks is taken out */
 const ROUNDS = 8
@@ -104,6 +114,8 @@ function fixedReason(node: Node, target: FloatTarget, excludes: (node: Node) => 
   if (excluded) return [[node.name, excluded]]
   if (!knowsTypes(node))
     return [[node.name, 'the types inside of it are unknown: it computes in float32 from weights in float16']]
+  if ([...node.inputs, ...node.outputs].some((value) => value && value.dtype === undefined))
+    return [[node.name, 'it reads or writes a sequence, whose elements stay float32']]
   if (target.blocked.includes(node.opType)) return [[node.name, `${node.opType} has no float16 form on this target`]]
   return node.domain === '' ? [] : [[node.name, `operators of the domain ${node.domain} stay float32`]]
 }

@@ -3,11 +3,11 @@
 import { onlyProbes } from '../../calibrate/probes.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
-import { elementCount, type Tensor, view } from '../../ir/tensor.ts'
 import type { RunTensor } from '../../runtime/runtime.ts'
 import type { CalibrationBatches, MethodInput } from '../method.ts'
 import { addBodyMagnitudes, magnitudeOf } from './body-magnitudes.ts'
 import { fitsHalf, LARGEST_HALF } from './convert.ts'
+import { SMALLEST_NORMAL, vanishes } from './underflow.ts'
 
 /** how far below the largest float16 the calibration data must stay: other data reach further */
 const SAFETY = 2
@@ -18,28 +18,24 @@ type Tools = Pick<MethodInput, 'runtime' | 'workspace' | 'progress'>
 export function constantIslands({ nodes }: Graph): Map<string, string> {
   const found = new Map<string, string>()
   for (const node of nodes) {
-    const constants = node.inputs.filter((value) => value?.tensor?.dtype === 'float32')
-    const wide = constants.find((value) => !fitsHalf(value!.tensor!))
-    const fine = constants.find((value) => vanishes(value!.tensor!))
+    const wide = node.inputs.find((value) => value?.tensor?.dtype === 'float32' && !fitsHalf(value.tensor))
+    const fine = node.inputs.find((_, index) => vanishes(node, index))
     if (wide) found.set(node.name, `its constant "${wide.name}" is beyond float16`)
     else if (fine) found.set(node.name, `its constant "${fine.name}" is too small for float16`)
   }
   return found
 }
 
-/** constants of so few elements are factors and epsilons, not weights */
-const FEW = 16
-/** smallest float16 with all its bits */
-const SMALLEST_NORMAL = 2 ** -14
-
-/** Whether a factor or epsilon loses its digits, or becomes 0. */
-function vanishes(tensor: Tensor): boolean {
-  if (elementCount(tensor.shape) > FEW) return false
-  const largest = view(tensor, 'float32').reduce((most, x) => Math.max(most, Math.abs(x)), 0)
-  return largest > 0 && largest < SMALLEST_NORMAL
+/** Why a value of this largest magnitude cannot be float16, or null. */
+function misfit(reached: number): string | null {
+  if (reached * SAFETY > LARGEST_HALF) return `reaches ${reached.toPrecision(3)}, float16 ends at ${LARGEST_HALF}`
+  const isFine = reached > 0 && reached < SMALLEST_NORMAL
+  return isFine
+    ? `stays below ${reached.toPrecision(3)}, where float16 loses its digits under ${SMALLEST_NORMAL.toPrecision(3)}`
+    : null
 }
 
-/** Nodes that write or read a value which comes near the largest float16, by name, with the reason. `largest`: magnitudes by value. */
+/** Nodes that write or read a value which is too large or too small for float16, by name, with the reason. `largest`: magnitudes by value. */
 export function islandsOf(model: Model, largest: ReadonlyMap<string, number>): Map<string, string> {
   const islands = new Map<string, string>()
   for (const node of model.graph.nodes) {
@@ -47,9 +43,8 @@ export function islandsOf(model: Model, largest: ReadonlyMap<string, number>): M
     if (inside * SAFETY > LARGEST_HALF)
       islands.set(node.name, `a value inside of it reaches ${inside.toPrecision(3)}, float16 ends at ${LARGEST_HALF}`)
     for (const value of [...node.outputs, ...node.inputs]) {
-      const reached = value ? (largest.get(value.name) ?? 0) : 0
-      if (reached * SAFETY <= LARGEST_HALF || islands.has(node.name)) continue
-      islands.set(node.name, `"${value!.name}" reaches ${reached.toPrecision(3)}, float16 ends at ${LARGEST_HALF}`)
+      const problem = value && misfit(largest.get(value.name) ?? 0)
+      if (problem && !islands.has(node.name)) islands.set(node.name, `"${value.name}" ${problem}`)
     }
   }
   return islands
