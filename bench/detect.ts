@@ -5,8 +5,8 @@ import { join } from 'node:path'
 import { RunnerSpec } from '../src/contract/recipe.ts'
 import { Report } from '../src/contract/report.ts'
 import { openDataset } from '../src/engine/data/dataset.ts'
-import { quantize } from '../src/engine/index.ts'
 import { openRuntime } from '../src/engine/runtime/ort.ts'
+import { quantizeSpec } from '../src/engine/spec.ts'
 import { averagePrecision } from './average-precision.ts'
 import { DETECTOR, DETECTOR_INPUT, detectionsOf, truths } from './detector.ts'
 import { imageNames, imagesToNpz } from './images.ts'
@@ -46,7 +46,7 @@ async function quantized(folder: string, target: string, method: object): Promis
       output: 'out',
       threads: THREADS,
     })
-    await quantize(spec, { emit: () => {}, now: () => performance.now(), machine: 'bench' })
+    await quantizeSpec(spec, { emit: () => {}, directory: '.' })
     const report = Report.parse(JSON.parse(readFileSync(join('out', 'report.json'), 'utf8')))
     return { path: join(directory, 'out', 'model.onnx'), report }
   } finally {

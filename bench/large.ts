@@ -15,7 +15,7 @@ import { cpus, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { RunnerSpec } from '../src/contract/recipe.ts'
 import { Report } from '../src/contract/report.ts'
-import { quantize } from '../src/engine/index.ts'
+import { quantizeSpec } from '../src/engine/spec.ts'
 import { writeTransformer } from './large-model.ts'
 
 const WIDTH = 2048
@@ -52,7 +52,7 @@ interface Outcome {
 async function job(recipe: object): Promise<void> {
   const spec = RunnerSpec.parse({ recipe, model: 'model.onnx', output: 'out', threads: 2, memory_bytes: MEMORY })
   const started = performance.now()
-  await quantize(spec, { emit: () => {}, now: () => performance.now(), machine: cpus()[0]!.model.trim() })
+  await quantizeSpec(spec, { emit: () => {}, directory: '.' })
   process.send!({ seconds: (performance.now() - started) / 1000, peak: process.resourceUsage().maxRSS * 1024 })
 }
 

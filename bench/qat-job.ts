@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
 import { Report } from '../src/contract/report.ts'
-import { quantize } from '../src/engine/index.ts'
+import { quantizeSpec } from '../src/engine/spec.ts'
 
 export interface JobInput {
   model: string
@@ -27,7 +27,7 @@ export async function runJob({ model, recipe, data, spec = {}, threads = 2, onMe
   try {
     const named = Object.fromEntries(Object.keys(data).map((use) => [use, { path: `${use}.npz`, spec }]))
     const job = RunnerSpec.parse({ recipe, model: 'model.onnx', ...named, output: 'out', threads })
-    await quantize(job, { emit: (message) => onMessage?.(message), now: () => performance.now(), machine: 'bench' })
+    await quantizeSpec(job, { emit: (message) => onMessage?.(message), directory: '.' })
     return Report.parse(JSON.parse(readFileSync(join('out', 'report.json'), 'utf8')))
   } finally {
     process.chdir(home)

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { RunnerSpec } from '../src/contract/recipe.ts'
 import { Report } from '../src/contract/report.ts'
-import { quantize } from '../src/engine/index.ts'
+import { quantizeSpec } from '../src/engine/spec.ts'
 import { imagesToNpz } from './images.ts'
 import { MODELS_ROOT } from './models.ts'
 
@@ -80,7 +80,7 @@ async function row(
   })
   const home = process.cwd()
   process.chdir(directory)
-  await quantize(job, { emit: () => {}, now: () => performance.now(), machine: 'bench' })
+  await quantizeSpec(job, { emit: () => {}, directory: '.' })
   process.chdir(home)
   const {
     metrics,

@@ -1,9 +1,10 @@
 /** The child that computes: reads its spec, runs the engine, speaks on file descriptor 3. It sees no network and no other job. */
-import { readSync, writeSync } from 'node:fs'
-import { cpus } from 'node:os'
+import { existsSync, readSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
-import { quantize } from '../src/engine/index.ts'
+import { describeFile } from '../src/engine/report/documents.ts'
+import { quantizeSpec } from '../src/engine/spec.ts'
+import { STOP_FILE } from './attempt/inputs.ts'
 import { lastWords } from './process/last-words.ts'
 
 const CHANNEL = 3
@@ -13,15 +14,14 @@ const spec = RunnerSpec.parse(JSON.parse(readLine()))
 // It blocks on standard input in a thread of its own, because a native call holds this one, and kills the process at its end.
 new Worker(new URL('./process/watchdog.js', import.meta.url))
 
-let stage = 'starting'
 try {
-  await quantize(spec, { emit, now: () => performance.now(), machine: cpus()[0]?.model.trim() ?? 'unknown processor' })
+  const { files } = await quantizeSpec(spec, { directory: '.', emit, stop: () => existsSync(STOP_FILE) })
+  emit({ type: 'result', files: files.map(describeFile) })
 } catch (error) {
-  emit(lastWords(error, stage))
+  emit(lastWords(error, 'starting'))
 }
 
 function emit(message: RunnerMessage): void {
-  if (message.type === 'progress') stage = message.phase
   let rest = Buffer.from(`${JSON.stringify(message)}\n`)
   while (rest.length > 0) rest = rest.subarray(write(rest))
 }

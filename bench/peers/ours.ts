@@ -33,6 +33,7 @@ const { model } = await METHODS[spec.recipe.method.type]({
   progress: () => {},
   now: () => performance.now(),
   searchUntil: Number.POSITIVE_INFINITY,
+  isStopped: () => false,
 })
 runPasses(model, FINISH)
 workspace.save(spec.output, model)

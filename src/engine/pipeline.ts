@@ -1,8 +1,9 @@
 /** The stages of a quantization, and the only place that knows their order. */
 import type { RunnerSpec } from '../contract/recipe.ts'
+import type { PlanDocument, Report } from '../contract/report.ts'
 import { calibrationData } from './data/calibration.ts'
 import { requireValues } from './data/fixed-values.ts'
-import { type Halves, openData, splitSamples } from './data/split.ts'
+import { type Halves, type JobData, openData, splitSamples } from './data/split.ts'
 import { finishFor } from './methods/finish.ts'
 import { METHODS } from './methods/index.ts'
 import type { CalibrationBatches, MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
@@ -14,27 +15,47 @@ import { floatReasons } from './prepare/rewrites.ts'
 import { fixSizesFor, prepareFor } from './prepare/stage.ts'
 import { targetFor } from './prepare/target.ts'
 import { createProgressMeter } from './progress.ts'
-import { filesOf, writeArtifact, writeDocuments } from './report/documents.ts'
+import { writeArtifact, writeDocuments } from './report/documents.ts'
 import { executedInFloat } from './report/executed-in-float.ts'
 import { littleQuantized, weightBytesOf } from './report/little-quantized.ts'
 import { metricsOf } from './report/metrics.ts'
 import { warningsOf } from './report/warnings.ts'
 import { type Host, type Run, warn } from './run.ts'
+import { closing } from './runtime/closing.ts'
 import { openRuntime } from './runtime/ort.ts'
+import type { Runtime } from './runtime/runtime.ts'
 import { openWorkspace } from './runtime/workspace.ts'
 import { floatNames } from './verify/conformance/index.ts'
 import { withoutKnownCrash } from './verify/known-crash.ts'
 import { verifyArtifact } from './verify/stage.ts'
 
-/** Runs one job in the current directory: reads the files that `spec` names, writes model, report and plan to `spec.output`. Throws FewbitError. */
-export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
-  const run = openRun(spec, host)
-  const { progress, target } = run
+/** What was made, besides the files. */
+export interface Outcome {
+  report: Report
+  plan: PlanDocument
+}
+
+/**
+ * Runs one job: reads the files that `spec` names by absolute paths, and writes model, report and plan to `spec.output`, which is there. What is open when
+ * it ends for whatever reason is closed. Throws FewbitError, and what `signal` says when it aborts.
+ */
+export async function runStages(spec: RunnerSpec, host: Host, scratch: string, signal?: AbortSignal): Promise<Outcome> {
+  const runtime = closing(openRuntime(spec.threads), signal)
+  const data = await openData(spec)
+  try {
+    return await stages(openRun(spec, host, runtime, scratch), data)
+  } finally {
+    await runtime.close()
+    for (const dataset of Object.values(data)) dataset?.close()
+  }
+}
+
+async function stages(run: Run, data: JobData): Promise<Outcome> {
+  const { spec, progress, target } = run
   progress.report('preparing', 0, 1)
   const readied = await prepareFor(run)
   warn(run, readied.warnings)
   if (readied.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
-  const data = await openData(spec)
   const prepared = await settleBatch(run, readied, data)
   for (const dataset of Object.values(data)) if (dataset) requireValues(dataset, spec.recipe.input_values ?? {})
   const split = splitSamples(data, spec.recipe)
@@ -55,17 +76,17 @@ export async function quantize(spec: RunnerSpec, host: Host): Promise<void> {
     ...executedInFloat(output.macsInteger, verification.macs),
     ...warningsOf(metrics, target),
   ])
-  writeDocuments(run, prepared, output, metrics)
+  const report = writeDocuments(run, prepared, output, metrics)
   progress.report('packaging', 1, 1)
-  host.emit({ type: 'result', files: filesOf(run) })
+  return { report, plan: output.plan }
 }
 
-const openRun = (spec: RunnerSpec, host: Host): Run => ({
+const openRun = (spec: RunnerSpec, host: Host, runtime: Runtime, scratch: string): Run => ({
   spec,
   host,
   target: targetFor(spec.recipe),
-  runtime: withoutKnownCrash(openRuntime(spec.threads)),
-  workspace: openWorkspace('.'),
+  runtime: withoutKnownCrash(runtime),
+  workspace: openWorkspace(scratch),
   progress: createProgressMeter(host.emit, host.now),
   warnings: [],
   searchUntil: searchEnd(spec, host),
@@ -107,6 +128,7 @@ function methodInput(
     progress: progress.report,
     now: host.now,
     searchUntil,
+    isStopped: host.isStopped,
   }
 }
 

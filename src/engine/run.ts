@@ -12,9 +12,12 @@ export interface Host {
   now(): number
   /** the processor, for the report */
   machine: string
+  /** whether search and training shall end with the best so far */
+  isStopped(): boolean
 }
 
 export interface Run {
+  /** with absolute paths */
   spec: RunnerSpec
   host: Host
   target: Target

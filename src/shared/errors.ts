@@ -60,6 +60,8 @@ const TABLE = {
   already_quantized: { status: 422, title: 'The model is quantized already' },
   not_differentiable: { status: 422, title: 'The model has nodes through which no gradient flows' },
   // jobs, while they run
+  canceled: { status: 422, title: 'The quantization was canceled' },
+  output_exists: { status: 422, title: 'The output exists already' },
   calibration_failed: { status: 422, title: 'The float model failed on the calibration data' },
   training_failed: { status: 422, title: 'Training failed' },
   quantization_failed: { status: 500, title: 'The engine failed' },
@@ -96,6 +98,14 @@ export class FewbitError extends Error {
     this.name = 'FewbitError'
     this.code = code
     this.extra = extra
+  }
+  /** what happened, and where */
+  get detail(): string {
+    return this.message
+  }
+  /** what to do about it */
+  get hint(): string | undefined {
+    return this.extra.hint
   }
   get status(): number {
     return TABLE[this.code].status

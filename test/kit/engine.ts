@@ -1,12 +1,12 @@
-/** The engine as the runner calls it: in an empty directory, by relative paths. */
+/** The engine as the runner calls it: in an empty directory, by paths in it. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type DatasetSpec, type RunnerMessage, RunnerSpec } from '../../src/contract/recipe.ts'
 import { type PlanDocument, Report } from '../../src/contract/report.ts'
-import { quantize } from '../../src/engine/index.ts'
 import type { Model } from '../../src/engine/ir/graph.ts'
 import { decodeModel } from '../../src/engine/onnx/index.ts'
+import { quantizeSpec } from '../../src/engine/spec.ts'
 
 export interface EngineResult {
   report: Report
@@ -28,13 +28,11 @@ export async function runEngine(
   recipe: Record<string, unknown> = {},
   { dataSpec = { arrays: {} }, memoryBytes, maxSeconds }: EngineOptions = {},
 ): Promise<EngineResult> {
-  const home = process.cwd()
   const directory = mkdtempSync(join(tmpdir(), 'fewbit-engine-'))
   mkdirSync(join(directory, 'out'))
-  process.chdir(directory)
   try {
-    writeFileSync('model.onnx', model)
-    if (data) writeFileSync('calibration.npz', data)
+    writeFileSync(join(directory, 'model.onnx'), model)
+    if (data) writeFileSync(join(directory, 'calibration.npz'), data)
     const messages: RunnerMessage[] = []
     const spec = RunnerSpec.parse({
       recipe: { target: 'cpu-int8', method: { type: 'static' }, ...recipe },
@@ -45,17 +43,17 @@ export async function runEngine(
       ...(memoryBytes && { memory_bytes: memoryBytes }),
       ...(maxSeconds && { max_seconds: maxSeconds }),
     })
-    await quantize(spec, { emit: (message) => messages.push(message), now: () => performance.now(), machine: 'test' })
-    const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown
-    const result = decodeModel(join('out', 'model.onnx')).model
+    const emit = (message: RunnerMessage) => void messages.push(message)
+    const { artifact, plan } = await quantizeSpec(spec, { directory, emit })
+    const read = (name: string) => JSON.parse(readFileSync(join(directory, 'out', name), 'utf8')) as unknown
+    const result = decodeModel(artifact).model
     return {
       report: Report.parse(read('report.json')),
-      plan: read('plan.json') as PlanDocument,
+      plan,
       model: result,
       messages,
     }
   } finally {
-    process.chdir(home)
     rmSync(directory, { recursive: true })
   }
 }

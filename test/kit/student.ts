@@ -52,7 +52,14 @@ export async function withStudent<T>(options: StudentOptions, use: (opened: Open
     const prepared = await prepare(workspace.path('model.onnx'), target.min_opset, runtime, workspace)
     const dataset = await openDataset(workspace.path('data.npz'), { arrays: {} })
     const batches = calibrationBatches({ dataset, start: 0, count: 48 }, prepared.inputs, 4)
-    const quiet = { training: null, excludes: () => null, progress: () => {}, now: () => 0, searchUntil: 1 }
+    const quiet = {
+      training: null,
+      excludes: () => null,
+      progress: () => {},
+      now: () => 0,
+      searchUntil: 1,
+      isStopped: () => false,
+    }
     const { common, variant } = await searchStatic(
       { prepared, recipe, target, runtime, workspace, batches, ...quiet },
       target,

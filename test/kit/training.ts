@@ -1,14 +1,14 @@
 /** Trainings as the runner starts them, and a look at the student in the middle of one. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type RunnerMessage, RunnerSpec } from '../../src/contract/recipe.ts'
 import { type PlanDocument, Report } from '../../src/contract/report.ts'
 import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { encodeNpz } from '../../src/engine/data/write-npz.ts'
-import { quantize } from '../../src/engine/index.ts'
 import { view } from '../../src/engine/ir/tensor.ts'
 import { decodeModel } from '../../src/engine/onnx/index.ts'
+import { quantizeSpec } from '../../src/engine/spec.ts'
 
 export interface TrainingJob {
   model: Uint8Array
@@ -34,13 +34,11 @@ export const trainingDirectory = (): string => mkdtempSync(join(tmpdir(), 'fewbi
 
 /** Trains for cpu-int8 unless `recipe` says otherwise. Throws what the engine or `onMessage` throws. */
 export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
-  const home = process.cwd()
   const directory = job.directory ?? trainingDirectory()
   mkdirSync(join(directory, 'out'), { recursive: true })
-  process.chdir(directory)
   try {
-    writeFileSync('model.onnx', job.model)
-    if (job.training) writeFileSync('training.npz', job.training)
+    writeFileSync(join(directory, 'model.onnx'), job.model)
+    if (job.training) writeFileSync(join(directory, 'training.npz'), job.training)
     const spec = RunnerSpec.parse({
       recipe: { target: 'cpu-int8', method: { type: 'qat' }, ...job.recipe },
       model: 'model.onnx',
@@ -54,16 +52,16 @@ export async function runTraining(job: TrainingJob): Promise<TrainingOutcome> {
       messages.push(message)
       job.onMessage?.(message, directory)
     }
-    await quantize(spec, { emit, now: job.now ?? (() => performance.now()), machine: 'test' })
-    const read = (name: string) => JSON.parse(readFileSync(join('out', name), 'utf8')) as unknown
+    const stop = () => existsSync(join(directory, 'stop'))
+    await quantizeSpec(spec, { directory, emit, stop, ...(job.now && { now: job.now }) })
+    const read = (name: string) => JSON.parse(readFileSync(join(directory, 'out', name), 'utf8')) as unknown
     const [report, plan] = [Report.parse(read('report.json')), read('plan.json') as PlanDocument]
-    const { nodes } = decodeModel(join('out', 'model.onnx')).model.graph
+    const { nodes } = decodeModel(join(directory, 'out', 'model.onnx')).model.graph
     const scales = [...nodes].flatMap(({ opType, inputs }) =>
       opType === 'QuantizeLinear' ? [view(inputs[1]!.tensor!, 'float32')[0]!] : [],
     )
-    return { report, plan, scales, bytes: readFileSync(join('out', 'model.onnx')), messages }
+    return { report, plan, scales, bytes: readFileSync(join(directory, 'out', 'model.onnx')), messages }
   } finally {
-    process.chdir(home)
     if (!job.directory) rmSync(directory, { recursive: true })
   }
 }

@@ -22,6 +22,8 @@ export interface Dataset {
   arrays: ReadonlyMap<string, StoredArray>
   labels?: { shape: readonly number[]; value(index: number): number }
   spec: DatasetSpec
+  /** Closes the file; nothing can be read afterwards. */
+  close(): void
 }
 
 const LABELS = 'labels'
@@ -44,7 +46,13 @@ async function datasetOf(archive: Archive, spec: DatasetSpec): Promise<Dataset> 
   arrays.delete(LABELS)
   const [first] = arrays.values()
   if (!first) throw new FewbitError('dataset_array_invalid', 'the data set holds no array besides the labels')
-  return { samples: first.shape[0] ?? 0, arrays, spec, ...(labels && { labels: labelsOf(labels) }) }
+  return {
+    samples: first.shape[0] ?? 0,
+    arrays,
+    spec,
+    close: () => archive.close(),
+    ...(labels && { labels: labelsOf(labels) }),
+  }
 }
 
 /** Elements that lie in the file as they are used stay there; everything else is expanded once. */

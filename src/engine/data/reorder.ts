@@ -8,6 +8,7 @@ export function reordered(dataset: Dataset, order: readonly number[]): Dataset {
   return {
     ...dataset,
     samples: order.length,
+    close: dataset.close,
     arrays: new Map([...arrays].map(([name, array]) => [name, reorderedArray(array, order)])),
     ...(labels && {
       labels: {

@@ -24,6 +24,8 @@ export interface MethodInput {
   now: () => number
   /** when, on that clock, a search must end */
   searchUntil: number
+  /** whether the method shall end with the best so far */
+  isStopped: () => boolean
 }
 
 export interface TrainingInput {

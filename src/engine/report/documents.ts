@@ -1,6 +1,6 @@
 /** The files of a finished quantization. */
 import { existsSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type Metrics, Report } from '../../contract/report.ts'
 import { VERSION } from '../../shared/version.ts'
 import { check } from '../ir/check.ts'
@@ -11,7 +11,12 @@ import type { Prepared } from '../prepare/index.ts'
 import { MODEL_FILE, type Run } from '../run.ts'
 import { renderReport } from './page/index.ts'
 
-const FILES = [
+export interface OutputFile {
+  name: string
+  content_type: string
+}
+
+const FILES: readonly OutputFile[] = [
   { name: MODEL_FILE, content_type: 'application/octet-stream' },
   { name: dataFileOf(MODEL_FILE), content_type: 'application/octet-stream' },
   { name: 'report.json', content_type: 'application/json' },
@@ -19,9 +24,15 @@ const FILES = [
   { name: 'plan.json', content_type: 'application/json' },
 ]
 
-/** What was written so far. */
-export const filesOf = ({ spec, workspace }: Run) =>
-  FILES.filter(({ name }) => existsSync(workspace.path(join(spec.output, name))))
+/** What a finished quantization wrote there, the model first. */
+export const filesIn = (directory: string) => FILES.filter(({ name }) => existsSync(join(directory, name)))
+
+/** What lies at a path that a quantization wrote. */
+export const describeFile = (path: string): OutputFile =>
+  FILES.find(({ name }) => name === basename(path)) ?? {
+    name: basename(path),
+    content_type: 'application/octet-stream',
+  }
 
 /** Writes the model. */
 export function writeArtifact({ spec, workspace }: Run, model: Model): { path: string; model: Model; bytes: number } {
@@ -33,8 +44,8 @@ export function writeArtifact({ spec, workspace }: Run, model: Model): { path: s
 }
 
 /** Writes report and plan, for programs and for people. */
-export function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, metrics: Metrics): void {
-  const { spec, workspace, progress, runtime } = run
+export function writeDocuments(run: Run, prepared: Prepared, output: MethodOutput, metrics: Metrics): Report {
+  const { spec, progress, runtime } = run
   const report: Report = Report.parse({
     fewbit: VERSION,
     onnxruntime: runtime.version,
@@ -51,8 +62,9 @@ export function writeDocuments(run: Run, prepared: Prepared, output: MethodOutpu
     warnings: run.warnings,
     stages: progress.stages(),
   })
-  const write = (name: string, text: string) => writeFileSync(workspace.path(join(spec.output, name)), text)
+  const write = (name: string, text: string) => writeFileSync(join(spec.output, name), text)
   write('report.json', JSON.stringify(report, null, 1))
   write('report.html', renderReport(report, output.plan))
   write('plan.json', JSON.stringify(output.plan, null, 1))
+  return report
 }

@@ -1,12 +1,13 @@
 /** The runner's own directory: where the engine writes the models that ONNX Runtime loads by path, and weights that memory shall not hold. */
 import { writeSync } from 'node:fs'
-import { join } from 'node:path'
+import { resolve } from 'node:path'
 import { type OpenFile, openFile } from '../ir/file.ts'
 import type { Model } from '../ir/graph.ts'
 import type { Tensor } from '../ir/tensor.ts'
 import { saveModel } from '../onnx/index.ts'
 
 export interface Workspace {
+  /** Absolute; absolute names stay as they are. */
   path(name: string): string
   /** Writes a model for use in this directory, and returns its path: weights that lie in files here stay where they are. */
   save(name: string, model: Model): string
@@ -23,7 +24,7 @@ const CHUNK = 2 ** 30
 const SMALLEST = 64 * 1024
 
 export function openWorkspace(directory: string): Workspace {
-  const path = (name: string) => join(directory, name)
+  const path = (name: string) => resolve(directory, name)
   let scratch: OpenFile | undefined
   let end = 0
   const write = (name: string, model: Model, refer: boolean) => {

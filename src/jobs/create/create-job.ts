@@ -1,5 +1,6 @@
 /** Makes a job: checks the request against everything it names, resolves every default, records it. */
 
+import { defaultMetric } from '../../contract/metric.ts'
 import { Recipe, type Training } from '../../contract/recipe.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
@@ -12,7 +13,6 @@ import { newId, timeOfId } from '../../shared/ids.ts'
 import { cut } from '../../shared/some.ts'
 import type { JobRecord, JobRequest } from '../record/job.ts'
 import { insertJob } from './insert-job.ts'
-import { defaultMetric } from './metric.ts'
 import { type Subject, type Violation, violationsOf } from './violations.ts'
 
 export interface DryRunResult {

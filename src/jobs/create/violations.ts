@@ -1,4 +1,6 @@
 /** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
+
+import { METRICS_OF_LABELS } from '../../contract/metric.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import type { Target } from '../../engine/targets/target.ts'
 import type { ModelRecord } from '../../models/model.ts'
@@ -7,7 +9,6 @@ import type { ErrorCode } from '../../shared/errors.ts'
 import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
 import type { JobRequest } from '../record/job.ts'
 import { fitProblems } from './dataset-fit.ts'
-import { METRICS_OF_LABELS } from './metric.ts'
 import { shapesOfTarget } from './shape-violations.ts'
 import { dataToTrainOn } from './training-violations.ts'
 import { valuesOfInputs } from './value-violations.ts'

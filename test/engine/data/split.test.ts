@@ -18,6 +18,7 @@ function numbered(samples: number): Dataset & { read: Set<number> } {
     samples,
     arrays: new Map([['x', { dtype: 'float32', shape: [samples, 1], slice }]]),
     spec: { arrays: {} },
+    close: () => {},
     read,
   }
 }

@@ -34,8 +34,6 @@ export interface Trained {
   warnings: Warning[]
 }
 
-const STOP_FILE = 'stop'
-
 export interface TrainOptions {
   /** every block learns what it gives in the float model, instead of all together what the outputs are */
   blockwise?: boolean
@@ -228,7 +226,7 @@ async function run({ start, step, teacher: teacherPath, evaluation, baseline, sc
     baseline,
     state: checkpoint ? readCheckpoint(checkpoint, fingerprint) : null,
     checkpoint: checkpoint ? { path: checkpoint, fingerprint } : null,
-    stopFile: workspace.path(STOP_FILE),
+    isStopped: input.isStopped,
     now: input.now,
     onSteps: (report) => {
       input.progress('training', report.step, settings.steps)

@@ -1,5 +1,4 @@
 /** The training loop: one run of the step per batch, two sets of buffers that take turns, judged and saved from time to time. */
-import { existsSync } from 'node:fs'
 import { addToAverage } from './average.ts'
 import { type Buffers, type BuffersInput, openBuffers } from './buffers.ts'
 import { type State, writeCheckpoint } from './checkpoint.ts'
@@ -16,8 +15,8 @@ export interface TrainInput extends BuffersInput {
   /** state to go on from */
   state: State | null
   checkpoint: { path: string; fingerprint: string } | null
-  /** a file that ends training when it appears */
-  stopFile: string
+  /** whether training shall end with the best so far */
+  isStopped: () => boolean
   now: () => number
   onSteps: (report: StepReport) => void
   onCheckpoint: (path: string, step: number) => void
@@ -66,7 +65,7 @@ async function runSteps(input: TrainInput, state: State, buffers: Buffers, watch
   const { settings } = input
   const judgeEvery = Math.max(LEAST_BETWEEN, Math.ceil(settings.steps / JUDGED_TIMES))
   while (state.step < settings.steps) {
-    if (existsSync(input.stopFile)) return 'stopped'
+    if (input.isStopped()) return 'stopped'
     const learningRate = learningRateAt(state.step, settings)
     const loss = await buffers.run(state.step, learningRate)
     if (!Number.isFinite(loss)) return 'diverged'

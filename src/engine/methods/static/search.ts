@@ -37,7 +37,7 @@ const MARGIN_DB = 0.05
 
 /** Variants are judged against the model at `floatPath`. Without samples to judge, the first variant is kept. */
 export async function openSearch(
-  { runtime, workspace, now, searchUntil }: MethodInput,
+  { runtime, workspace, now, searchUntil, isStopped }: MethodInput,
   common: VariantInput,
   floatPath: string,
   batches: readonly Record<string, RunTensor>[],
@@ -51,7 +51,7 @@ export async function openSearch(
   }
   let cutShort = false
   const isOver = () => {
-    const over = now() >= searchUntil
+    const over = isStopped() || now() >= searchUntil
     cutShort ||= over
     return over
   }

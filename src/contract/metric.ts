@@ -1,5 +1,5 @@
 /** Which labels a metric needs, and which metric suits given labels. */
-import type { MetricName } from '../../contract/recipe.ts'
+import type { MetricName } from './recipe.ts'
 
 /** axes of the labels: one class per sample, or one sequence per sample */
 export const METRICS_OF_LABELS: Partial<Record<MetricName, number>> = { top1: 1, top5: 1, cer: 2 }

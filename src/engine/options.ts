@@ -1,0 +1,134 @@
+/** What a caller of the library says, and how it becomes a complete recipe. */
+import { z } from 'zod'
+import { defaultMetric } from '../contract/metric.ts'
+import type { RunnerMessage } from '../contract/recipe.ts'
+import {
+  type DatasetSpec,
+  METHOD_NAMES,
+  type Method,
+  type MethodName,
+  type MetricName,
+  Recipe,
+  type Training,
+} from '../contract/recipe.ts'
+import type { Warning } from '../contract/report.ts'
+import { FewbitError } from '../shared/errors.ts'
+import { TARGETS, targetOf } from './targets/index.ts'
+
+/** A file: its path, relative to the current directory at the call, or its bytes. */
+export type Source = string | URL | Uint8Array
+
+/** An .npz archive with one array per input of the model, the first axis of each counting samples; an array `labels` holds the classes. */
+export interface Data {
+  data: Source
+  /** how stored integers become the model's floats, by array: `stored · scale + offset` */
+  arrays?: z.input<typeof DatasetSpec>['arrays']
+  /** how many samples are used, drawn over all of them */
+  samples?: number
+}
+
+export type Progress = Extract<RunnerMessage, { type: 'progress' }>
+export type TrainingFigures = Extract<RunnerMessage, { type: 'training' }>
+
+type RecipeInput = z.input<typeof Recipe>
+
+export interface QuantizeOptions {
+  /** the hardware: a name (`cpu-int8`, …) or a profile of your own */
+  target: RecipeInput['target']
+  /** a name, or a name with options; the target's usual method by default */
+  method?: MethodName | RecipeInput['method']
+  /** samples from which the ranges of activations are read; the archive alone, or with options */
+  calibration?: Source | Data
+  /** samples to train on (method `qat`), and for how long */
+  training?: Source | (Data & Partial<Omit<Training, 'samples'>>)
+  /** samples to measure accuracy and fidelity on */
+  evaluation?: Source | (Data & { metric?: MetricName })
+  /** nodes and operators that stay float */
+  exclude?: RecipeInput['exclude']
+  /** fixed shapes of inputs by name */
+  inputShapes?: RecipeInput['input_shapes']
+  /** values that inputs always have, by name */
+  inputValues?: RecipeInput['input_values']
+  /** of everything that is drawn at random; the same seed gives the same artifact on the same machine */
+  seed?: number
+  /** the directory where model, report and plan are written, made where it is missing; without it they are returned */
+  output?: string
+  /** whether files of an earlier run in `output` are replaced; otherwise they are an error */
+  overwrite?: boolean
+  /** an empty directory for working files, which the caller removes; by default one below the system's temporary directory that is removed */
+  scratch?: string
+  /** threads of one run; as many as the machine has by default */
+  threads?: number
+  /** bytes of memory that the process may use: larger models run in parts */
+  memoryBytes?: number
+  /** seconds that the whole run may take: a search ends early enough to package what it found */
+  maxSeconds?: number
+  /** a file in which training keeps its state, and from which it goes on */
+  checkpoint?: string
+  /** ends the run with an error of the code `canceled` */
+  signal?: AbortSignal
+  /** ends search and training with the best so far, and goes on to verify and package it */
+  stop?: AbortSignal | (() => boolean)
+  onProgress?: (progress: Progress) => void
+  onWarning?: (warning: Warning) => void
+  onTraining?: (figures: TrainingFigures) => void
+  /** the state of training lies, complete, at `path` */
+  onCheckpoint?: (checkpoint: { path: string; step: number }) => void
+  /** a clock in milliseconds that never goes back; `performance.now` by default */
+  now?: () => number
+}
+
+export const dataOf = (given: Source | Data | undefined): Data | undefined =>
+  given === undefined || (typeof given === 'object' && 'data' in given) ? given : { data: given }
+
+/** The recipe with every default filled in; `labels`: axes of the labels of the evaluation data, null without. Throws invalid_request and target_method_mismatch. */
+export function recipeOf(options: QuantizeOptions, labels: { shape: readonly number[] } | null): Recipe {
+  const calibration = dataOf(options.calibration)
+  const evaluation = dataOf(options.evaluation)
+  const training = dataOf(options.training)
+  const { data: _, arrays: __, ...pace } = training ?? { data: '' }
+  const samplesOf = (data: Data | undefined) => (data?.samples === undefined ? {} : { samples: data.samples })
+  const recipe = parsed({
+    target: options.target,
+    method: methodOf(options),
+    exclude: options.exclude,
+    input_shapes: options.inputShapes,
+    input_values: options.inputValues,
+    calibration: calibration?.samples === undefined ? undefined : samplesOf(calibration),
+    training: Object.keys(pace).length > 0 ? pace : undefined,
+    evaluation: evaluation && { metric: metricOf(options) ?? defaultMetric(labels), ...samplesOf(evaluation) },
+    seed: options.seed,
+  })
+  requireMethod(recipe)
+  return recipe
+}
+
+const metricOf = ({ evaluation }: QuantizeOptions): MetricName | undefined =>
+  typeof evaluation === 'object' && 'metric' in evaluation ? evaluation.metric : undefined
+
+function methodOf({ method, target }: QuantizeOptions): unknown {
+  if (typeof method === 'object') return method
+  if (method !== undefined) return { type: method }
+  if (typeof target === 'object' && target !== null)
+    return { type: (target as { default_method?: Method['type'] }).default_method }
+  return Object.hasOwn(TARGETS, target) ? { type: TARGETS[target].default_method } : { type: METHOD_NAMES[0] }
+}
+
+function parsed(value: unknown): Recipe {
+  const found = Recipe.safeParse(value)
+  if (found.success) return found.data
+  const [first] = found.error.issues
+  throw new FewbitError('invalid_request', z.prettifyError(found.error).replaceAll(/\n\s*/g, ' '), {
+    param: `/${first?.path.map(String).join('/') ?? ''}`,
+  })
+}
+
+/** Throws target_method_mismatch. */
+function requireMethod({ target, method }: Recipe): void {
+  const { id, methods } = targetOf(target)
+  if (methods.some((name) => name === method.type)) return
+  throw new FewbitError('target_method_mismatch', `${id} does not support the method ${method.type}`, {
+    param: '/method/type',
+    hint: `use ${methods.join(' or ')}`,
+  })
+}

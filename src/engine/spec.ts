@@ -1,0 +1,43 @@
+/** The library as a runner calls it: a job in one JSON object, whose paths lie in one directory. */
+import { resolve } from 'node:path'
+import type { DatasetSpec, RunnerMessage, RunnerSpec } from '../contract/recipe.ts'
+import type { Data, QuantizeOptions } from './options.ts'
+import { type QuantizedFiles, quantize } from './quantize.ts'
+
+export interface SpecHost extends Pick<QuantizeOptions, 'now' | 'stop' | 'signal'> {
+  /** where the paths of the job begin, and where it works */
+  directory: string
+  emit(message: RunnerMessage): void
+}
+
+/** Runs a job. Throws FewbitError. */
+export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: SpecHost): Promise<QuantizedFiles> {
+  const { recipe } = spec
+  const at = (path: string) => resolve(directory, path)
+  const dataset = (source: { path: string; spec: DatasetSpec } | undefined, wishes: object = {}): Partial<Data> =>
+    source ? { data: at(source.path), arrays: source.spec.arrays, ...wishes } : {}
+  const optional = (name: 'calibration' | 'training' | 'evaluation') =>
+    spec[name] ? { [name]: dataset(spec[name], recipe[name]) } : {}
+  return quantize(at(spec.model), {
+    ...host,
+    target: recipe.target,
+    method: recipe.method,
+    exclude: recipe.exclude,
+    inputShapes: recipe.input_shapes,
+    inputValues: recipe.input_values,
+    seed: recipe.seed,
+    ...optional('calibration'),
+    ...optional('training'),
+    ...optional('evaluation'),
+    output: at(spec.output),
+    scratch: directory,
+    threads: spec.threads,
+    ...(spec.checkpoint !== undefined && { checkpoint: at(spec.checkpoint) }),
+    ...(spec.memory_bytes !== undefined && { memoryBytes: spec.memory_bytes }),
+    ...(spec.max_seconds !== undefined && { maxSeconds: spec.max_seconds }),
+    onProgress: emit,
+    onTraining: emit,
+    onWarning: (warning) => emit({ type: 'warning', ...warning }),
+    onCheckpoint: (checkpoint) => emit({ type: 'checkpoint', ...checkpoint }),
+  })
+}
