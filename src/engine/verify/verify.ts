@@ -6,7 +6,7 @@ import { FewbitError } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import { toFloat16 } from '../ir/float16.ts'
 import type { Model } from '../ir/graph.ts'
-import type { RunTensor, Runtime, Session } from '../runtime/runtime.ts'
+import type { LoadOptions, RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
 import { createFidelityMeter, type FidelityMeter } from './fidelity.ts'
@@ -28,6 +28,8 @@ export interface VerifyInput {
   /** what the samples are */
   measuredOn: MeasuredOn
   metric: MetricName
+  /** how the artifact is run where its outputs count */
+  meaning: LoadOptions
   /** whether ONNX Runtime's kernels on this processor are those of the target */
   isTarget: boolean
   machine: string
@@ -61,8 +63,10 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   const warnings: Warning[] = []
   const feeds = await input.probe(float)
   if (feeds) warnings.push(...(await examineFloat(float, feeds)))
-  if (input.batches) await compareBatches(input, float, quantized, fidelity, accuracy)
-  else await compareProbe(float, quantized, feeds, fidelity, warnings)
+  const judged = input.meaning.floatRounding ? await runtime.load(input.quantizedPath, input.meaning) : quantized
+  if (input.batches) await compareBatches(input, float, judged, fidelity, accuracy)
+  else await compareProbe(float, judged, feeds, fidelity, warnings)
+  if (judged !== quantized) await judged.release()
   input.progress('measuring', 0)
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
   if (crashesOptimizer(input.quantizedModel)) warnings.push(CRASHES_OPTIMIZER)

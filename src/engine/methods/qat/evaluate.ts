@@ -4,8 +4,10 @@ import type { MetricName } from '../../../contract/recipe.ts'
 import type { Model } from '../../ir/graph.ts'
 import type { RunTensor, Runtime, Session } from '../../runtime/runtime.ts'
 import type { Workspace } from '../../runtime/workspace.ts'
+import type { Target } from '../../targets/target.ts'
 import { LABELLED_METRICS, type Label } from '../../verify/accuracy.ts'
 import { createFidelityMeter } from '../../verify/fidelity.ts'
+import { meaningOn } from '../../verify/meaning.ts'
 import type { LossTerm } from './losses.ts'
 import type { Gatherer } from './samples.ts'
 import { lossOf } from './score.ts'
@@ -41,6 +43,7 @@ export interface EvaluationInput {
   terms: readonly LossTerm[]
   probabilities: ReadonlySet<string>
   metric: MetricName
+  target: Target
 }
 
 /** Runs the float model once over the samples and keeps its outputs; whole batches only, so that a few samples may count twice. */
@@ -59,7 +62,7 @@ export async function openEvaluation(input: EvaluationInput): Promise<Evaluation
     samples: indices.length,
     float: judge.judge(expected, expected),
     score: async (model) => {
-      const session = await runtime.load(workspace.save('candidate.onnx', model), { optimization: 'all' })
+      const session = await runtime.load(workspace.save('candidate.onnx', model), meaningOn(input.target))
       const found = await runAll(session, batches, gatherer)
       await session.release()
       return judge.judge(found, expected)

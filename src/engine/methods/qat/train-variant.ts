@@ -170,6 +170,7 @@ function openEvaluationOf({ input, training, runs, student, objective }: Start):
         .filter(isProbability)
         .map(({ name }) => name),
     ),
+    target: input.target,
     metric: recipe.evaluation?.metric ?? (hasClasses(training.heldOut) ? 'top1' : 'agreement'),
   })
 }

@@ -42,7 +42,8 @@ export async function openSearch(
   floatPath: string,
   batches: readonly Record<string, RunTensor>[],
 ): Promise<Search> {
-  const judge = batches.length > 0 ? await openJudge({ runtime, workspace, floatPath, batches }) : null
+  const judge =
+    batches.length > 0 ? await openJudge({ runtime, workspace, floatPath, batches, target: common.target }) : null
   const scores = new Map<Variant, number>()
   const steps: SearchStep[] = []
   const judged = async (variant: Variant): Promise<number> => {

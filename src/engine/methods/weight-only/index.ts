@@ -52,7 +52,7 @@ async function chooseSearch(input: MethodInput, options: WeightOnlyMethod) {
   const { runtime, workspace, prepared, recipe } = input
   const batches = await feedsOf(drawBatches(input.batches, JUDGING_SAMPLES, recipe.seed))
   const floatPath = workspace.save('prepared.onnx', prepared.model)
-  const judge = await openJudge({ runtime, workspace, floatPath, batches })
+  const judge = await openJudge({ runtime, workspace, floatPath, batches, target: input.target })
   const scoreOf = (search: boolean) => judge.score(build(input, { ...options, search }).model)
   const [plain, found] = [await scoreOf(false), await scoreOf(true)]
   const search = found > plain
