@@ -1,5 +1,7 @@
 /** Gives every value of a graph a fixed shape, for inputs of given sizes: as ONNX Runtime infers them, or as they turn out in a run. */
-import type { Model, Value } from '../../ir/graph.ts'
+import { ints } from '../../ir/build.ts'
+import type { Model, Node, Value } from '../../ir/graph.ts'
+import { paddingOfCeiling } from '../../ops/gradients/pooling.ts'
 import type { RunTensor, Runtime, Session } from '../../runtime/runtime.ts'
 import type { Workspace } from '../../runtime/workspace.ts'
 
@@ -14,6 +16,7 @@ export async function specialize(
 ): Promise<void> {
   const { graph } = model
   for (const input of graph.inputs) input.shape = feeds[input.name]?.dims ?? input.shape
+  await settleCeilings(model, feeds, runtime, workspace)
   const values = [...graph.nodes].flatMap(({ outputs }) => outputs.filter((value): value is Value => value !== null))
   for (const value of values) value.shape = undefined
   const exposed = <T>(some: readonly Value[], use: (session: Session) => Promise<T> | T) =>
@@ -24,11 +27,38 @@ export async function specialize(
     value.dtype = info?.dtype ?? value.dtype
     value.shape = info?.shape
   }
-  const open = values.filter(({ shape, dtype }) => dtype && !shape?.every((dim) => typeof dim === 'number'))
+  // ONNX Runtime reports an unknown rank as no dimensions, like a scalar.
+  const isKnown = ({ shape }: Value) => shape && shape.length > 0 && shape.every((dim) => typeof dim === 'number')
+  const open = values.filter((value) => value.dtype && !isKnown(value))
+  for (const value of open) value.shape = undefined
   if (open.length === 0) return
   const names = open.map(({ name }) => name)
   const results = await exposed(open, (session) => session.run(feeds, names))
   for (const value of open) value.shape = results[value.name]?.dims ?? value.shape
+}
+
+/** Pooling that rounds its size up rounds down instead, over as much padding as that takes. */
+async function settleCeilings(
+  model: Model,
+  feeds: Readonly<Record<string, RunTensor>>,
+  runtime: Runtime,
+  workspace: Workspace,
+): Promise<void> {
+  const pools = [...model.graph.nodes].filter((node) => node.int('ceil_mode', 0) === 1)
+  if (pools.length === 0) return
+  const around = [...new Set(pools.flatMap(({ inputs, outputs }) => [inputs[0], outputs[0]]))]
+  const computed = around.filter((value): value is Value => Boolean(value?.producer))
+  const names = computed.map(({ name }) => name)
+  const results = await withOutputs(model, computed, runtime, workspace, (session) => session.run(feeds, names))
+  for (const value of computed) value.shape = results[value.name]?.dims ?? value.shape
+  for (const pool of pools) roundDown(pool)
+}
+
+function roundDown(pool: Node): void {
+  const pads = paddingOfCeiling(pool)
+  if (!pads) return
+  for (const name of ['ceil_mode', 'auto_pad']) pool.attributes.delete(name)
+  pool.attributes.set('pads', ints(pads))
 }
 
 /** Loads the model with more outputs than it has. */

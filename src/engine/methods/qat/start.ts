@@ -12,6 +12,7 @@ import { type MemoryNeed, memoryNeed, requireMemory } from './memory.ts'
 import { objectiveOf } from './objective.ts'
 import { type Gatherer, openGatherer } from './samples.ts'
 import { AUTO_BATCH, type Settings, settingsOf } from './settings.ts'
+import { singleOutputs } from './single-outputs.ts'
 import { findSites } from './sites.ts'
 import { specialize } from './specialize.ts'
 import { AS_BUILT, buildStudent, type ScaleMode, type Student, type Weights } from './student.ts'
@@ -117,6 +118,7 @@ export async function studentOf(
 ): Promise<Student> {
   const sites = findSites(built)
   await specialize(built.model, gatherer.feeds, input.runtime, input.workspace)
+  singleOutputs(built.model)
   return buildStudent(built, sites, mode, from)
 }
 

@@ -41,8 +41,16 @@ export const weightGradient = (g: Emitter, c: Convolution, X: Value, dY: Value):
 
 /** What a transposed convolution runs backwards, run forwards. */
 export function transposedInputGradient(g: Emitter, c: Convolution, dY: Value, W: Value, X: Value): Value {
-  const trimmed = { ...c, ends: c.ends.map((end, i) => end - (unreached(c)?.[i] ?? 0)) }
-  return g.node('Conv', [dY, W], { shape: X.shape, attributes: convolutionAttributes(trimmed) })
+  const ends = c.ends.map((end, i) => end - (unreached(c)?.[i] ?? 0))
+  // Places that output_padding or output_shape add beyond the kernel's reach hold the bias alone.
+  const beyond = [0, 0, ...ends.map((end) => Math.min(end, 0))]
+  const reached = g.pad(
+    dY,
+    beyond.map(() => 0),
+    beyond,
+  )
+  const attributes = convolutionAttributes({ ...c, ends: ends.map((end) => Math.max(end, 0)) })
+  return g.node('Conv', [reached, W], { shape: X.shape, attributes })
 }
 
 /** The convolution [N, C, …] → [N, M, …] of a kernel [M, C ÷ group, …], once its window is known. */

@@ -61,6 +61,23 @@ function repeated(g: Emitter, window: Window, share: Value, X: Value): Value {
 const reach = ({ kernel, strides, dilations, begins }: Window, axis: number, count: number): number =>
   (count - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - begins[axis]
 
+/**
+ * The padding with which rounding down gives as many windows as rounding up gave: `pads` for the attribute. Null where the windows hang
+ * over nothing, and where padding counts in a mean. Shapes are those of a run: ONNX Runtime 1.30 infers one window more than it computes
+ * where the last would start outside of the image.
+ */
+export function paddingOfCeiling(node: Node): number[] | null {
+  const window = windowOfPool(node)
+  const [image, result] = [node.inputs[0]?.shape?.slice(2), node.outputs[0]?.shape?.slice(2)]
+  if (node.int('ceil_mode', 0) === 0 || node.int('count_include_pad', 0) === 1) return null
+  if (!window || !isFixed(image) || !isFixed(result)) return null
+  const ends = window.ends.map((end, i) => {
+    const over = reach(window, i, result[i]!) - image[i]!
+    return over > end ? over : Math.max(0, Math.min(end, over + window.strides[i]! - 1))
+  })
+  return [...window.begins, ...ends]
+}
+
 /** Each window's share, added up over the windows that hold an element: a convolution with ones of every channel alone. */
 function spread(g: Emitter, window: Window, share: Value, X: Value): Value {
   const image = X.shape?.slice(2) ?? []
