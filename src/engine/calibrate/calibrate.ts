@@ -9,6 +9,7 @@ import type { RunTensor, Session } from '../runtime/runtime.ts'
 import { type ExtremesOutputs, extremesIn, outputsOf } from './extremes.ts'
 import { addTo, createHistogram, widenTo } from './histogram.ts'
 import type { Range, Statistics } from './observers/observer.ts'
+import { notePeak, withFiniteMasks } from './softmax-rows.ts'
 
 type Batches = AsyncIterable<Record<string, RunTensor>> | Iterable<Record<string, RunTensor>>
 
@@ -89,6 +90,10 @@ export interface ExtremesInput {
   elements?: ReadonlyMap<string, string>
   /** outputs that hold the mean of each input channel, by node */
   means?: ReadonlyMap<string, string>
+  /** outputs that hold the maxima of rows, by value */
+  peaks?: ReadonlyMap<string, string>
+  /** inputs in which minus infinity is a mask */
+  masks?: ReadonlySet<string>
   batches: Batches
   onBatch?: () => void
   /** of earlier batches of the same model: these are added */
@@ -103,10 +108,13 @@ export interface Measured {
 
 /** Extremes and histograms of every value and means over all batches, in one pass. Throws calibration_failed when a value is NaN or infinite on the data. */
 export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
-  const { session, outputs, elements = new Map(), means = new Map(), batches, onBatch, before } = input
+  const { session, outputs, elements = new Map(), means = new Map(), onBatch, before } = input
+  const { batches, peaks = new Map<string, string>(), masks = new Set<string>() } = input
   const statistics = new Map([...(before?.statistics ?? [])].map(([name, found]) => [name, copied(found)]))
   const averages = new Map(before?.means)
-  const fetch = [...new Set([...outputsOf(outputs.values()), ...elements.values(), ...means.values()])]
+  const fetch = [
+    ...new Set([...outputsOf(outputs.values()), ...elements.values(), ...means.values(), ...peaks.values()]),
+  ]
   const counts = new Map<string, number>()
   const countOf = (name: string) => {
     const count = (counts.get(name) ?? before?.batches ?? 0) + 1
@@ -114,7 +122,7 @@ export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
     return count
   }
   for await (const feeds of batches) {
-    const results = fetch.length > 0 ? await session.run(feeds, fetch) : {}
+    const results = fetch.length > 0 ? await session.run(withFiniteMasks(feeds, masks), fetch) : {}
     for (const [name, ends] of outputs) {
       const extremes = extremesIn(ends, results)
       if (!extremes) continue
@@ -122,6 +130,7 @@ export async function measureExtremes(input: ExtremesInput): Promise<Measured> {
       const counted = results[elements.get(name) ?? '']?.data
       statistics.set(name, counted instanceof Float32Array ? counting(found, counted) : found)
     }
+    for (const [name, output] of peaks) notePeak(statistics, name, results[output])
     for (const [node, output] of means) {
       const found = results[output]?.data as Float32Array
       // Nothing has no mean.

@@ -9,11 +9,31 @@ import type { Pass } from './pass.ts'
 /** exp of it is 0, also when it was added to a sum */
 const MASK = -1e4
 
+/** a mask may be joined with what is added to scores, which is not larger */
+const LARGEST_BIAS = 1000
+
 /** what lies between a mask and the Softmax that reads it */
 const PATH: ReadonlySet<string> = new Set([
-  ...['Add', 'Where', 'Mul', 'Expand', 'Reshape', 'Unsqueeze', 'Squeeze', 'Slice', 'Transpose', 'Identity', 'Tile'],
+  ...[
+    'Add',
+    'Sub',
+    'Where',
+    'Mul',
+    'Div',
+    'Concat',
+    'Max',
+    'Clip',
+    'Expand',
+    'Reshape',
+    'Unsqueeze',
+    'Squeeze',
+    'Slice',
+    'Transpose',
+    'Identity',
+    'Tile',
+  ],
 ])
-const MOST_HOPS = 6
+const MOST_HOPS = 12
 
 export const finiteMasks: Pass = {
   name: 'finite-masks',
@@ -24,9 +44,9 @@ export const finiteMasks: Pass = {
 
 function finite(value: Value): void {
   const { tensor } = value
-  if (tensor?.dtype !== 'float32' || !reachesSoftmax(value, MOST_HOPS)) return
+  if (tensor?.dtype !== 'float32' || !reachesSoftmax(value)) return
   const numbers = view(tensor, 'float32')
-  if (!numbers.some((x) => x < MASK) || !numbers.every((x) => x < MASK || Math.abs(x) <= 1)) return
+  if (!numbers.some((x) => x < MASK) || !numbers.every((x) => x < MASK || Math.abs(x) <= LARGEST_BIAS)) return
   value.tensor = float32(
     tensor.shape,
     numbers.map((x) => Math.max(x, MASK)),
@@ -34,7 +54,7 @@ function finite(value: Value): void {
 }
 
 /** Whether everything that reads the value leads to Softmax and nowhere else. */
-function reachesSoftmax({ consumers }: Value, hops: number): boolean {
+export function reachesSoftmax({ consumers }: Value, hops: number = MOST_HOPS): boolean {
   const readers = [...consumers.keys()]
   return readers.length > 0 && hops > 0 && readers.every((node) => leads(node, hops))
 }

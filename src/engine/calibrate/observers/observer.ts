@@ -15,6 +15,8 @@ export interface Statistics extends Range {
   averageMax: number
   /** present when the observer needs it */
   histogram: Histogram | null
+  /** smallest maximum of a row that is not masked as a whole, of what Softmax reads */
+  peak?: number
 }
 
 export type Levels = QuantSpec

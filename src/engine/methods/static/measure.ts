@@ -5,10 +5,12 @@ import { addInputMeans, type ExtremesInput, type Measured, measureExtremes } fro
 import { addElements } from '../../calibrate/elements.ts'
 import { addExtremes } from '../../calibrate/extremes.ts'
 import { onlyProbes } from '../../calibrate/probes.ts'
+import { addPeaks, maskInputs } from '../../calibrate/softmax-rows.ts'
 import { correctable } from '../../correct/bias-correction.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Model } from '../../ir/graph.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { softmaxInputs, valuesBeforeSoftmax } from '../../plan/softmax-range.ts'
 import type { CalibrationBatches, MethodInput } from '../method.ts'
 import type { Base } from './variant.ts'
 
@@ -35,14 +37,22 @@ export async function measureBase(
 ): Promise<Base> {
   const samples = batches.samples + (before?.samples ?? 0)
   const measure = async (mayBeEmpty: boolean): Promise<Measured> => {
-    const names = [...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : []))
     const probe = cloneModel(rewritten.model)
+    const rows = softmaxInputs(probe.graph)
+    const names = [
+      ...new Set([
+        ...[...plan.values].flatMap(([value, planned]) => (planned.kind === 'own' ? [value.name] : [])),
+        ...[...valuesBeforeSoftmax(probe.graph)].map(({ name }) => name),
+      ]),
+    ]
+    const masks = maskInputs(probe.graph)
     const known = new Set(probe.graph.nodes)
     const outputs = addExtremes(probe, names, { knowBounds: true, mayBeEmpty })
     const elements = wanted.histograms ? addElements(probe, names, samples) : new Map<string, string>()
+    const peaks = addPeaks(probe, rows)
     const means = addInputMeans(probe, wanted.means ? correctable(plan) : new Set(), mayBeEmpty)
     onlyProbes(probe, known)
-    return run(tools, probe, { outputs, elements, means, batches, ...(before && { before }) })
+    return run(tools, probe, { outputs, elements, means, peaks, masks, batches, ...(before && { before }) })
   }
   const measured = await measure(false).catch((error: unknown) => {
     if (isAboutNothing(error)) return measure(true)

@@ -7,8 +7,8 @@ import { keepApart } from '../../insert/keep-apart.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Model, Node, Value } from '../../ir/graph.ts'
 import { headsOf } from '../../plan/heads.ts'
-import { ignoreMasks } from '../../plan/mask-range.ts'
 import { type Plan, type PlanOptions, planGraph } from '../../plan/plan.ts'
+import { ignoreMasks } from '../../plan/softmax-range.ts'
 import { activationSpec } from '../../quant/spec.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
 import { describeRewrite, openRewrites, refusal, rewriteNode } from '../dynamic/rewrites.ts'
@@ -163,6 +163,7 @@ function rangesOf({ target }: VariantInput, plan: Plan, variant: Variant, { grap
     const own = exceptions.get(name) ?? observer
     if (found) ranges.set(name, own.range(found, planned.kind === 'own' ? planned : levels))
   }
-  ignoreMasks(graph, statistics, ranges)
+  const isWide = levels.qtype.endsWith('16')
+  ignoreMasks(graph, statistics, ranges, ({ name }) => isWide || variant.wide.has(name))
   return ranges
 }
