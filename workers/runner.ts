@@ -2,9 +2,9 @@
 import { existsSync, readSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
 import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
+import { STOP_FILE } from '../src/contract/runner-protocol.ts'
 import { describeFile } from '../src/engine/report/documents.ts'
 import { quantizeSpec } from '../src/engine/spec.ts'
-import { STOP_FILE } from './attempt/inputs.ts'
 import { lastWords } from './process/last-words.ts'
 
 const CHANNEL = 3

@@ -3,6 +3,9 @@ import { StringDecoder } from 'node:string_decoder'
 import { z } from 'zod'
 import { PHASES, type RunnerMessage } from './recipe.ts'
 
+/** A file of this name in the runner's directory asks search and training to end, and to package the best so far. */
+export const STOP_FILE = 'stop'
+
 const text = (max: number) => z.string().transform((value) => value.slice(0, max))
 const count = z.number().int().nonnegative()
 

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { FewbitError, type Progress, quantize, type Warning } from '../../src/engine/index.ts'
+import { FewbitError, inspect, type Progress, quantize, type Warning } from '../../src/engine/index.ts'
 import { randomData } from '../kit/data.ts'
 import { buildModel } from '../kit/model.ts'
 
@@ -35,6 +35,24 @@ before(() => {
 after(() => {
   delete process.env.TMPDIR
   rmSync(directory, { recursive: true })
+})
+
+describe('inspect', () => {
+  test('tells operators, sizes and ends of a path and of bytes alike', async () => {
+    const found = await inspect(model)
+    assert.deepEqual(found.operators, { MatMul: 2, Relu: 1 })
+    assert.deepEqual(found.inputs, [{ name: 'x', dtype: 'float32', shape: ['N', 8] }])
+    assert.equal(found.parameters, 8 * 16 + 16 * 4)
+    assert.deepEqual(found.bytesByType, { float32: 4 * found.parameters })
+    assert.equal(found.bytes, model.length)
+    assert.deepEqual(await inspect(join(directory, 'model.onnx')), found)
+    assert.deepEqual(leftovers(), [])
+  })
+
+  test('refuses what is no model', async () => {
+    await assert.rejects(inspect(data), { code: 'model_not_onnx' })
+    await assert.rejects(inspect('nowhere.onnx'), { code: 'not_found' })
+  })
 })
 
 describe('quantize', () => {

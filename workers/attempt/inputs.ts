@@ -11,9 +11,6 @@ type Dataset = JobRecord['inputs']['calibration']
 /** file in the job's directory with the state of training */
 export const CHECKPOINT = 'training.checkpoint'
 
-/** a file of this name asks a training to end and to package the best so far */
-export const STOP_FILE = 'stop'
-
 const PLAIN_NAME = /^[^/\\\0]{1,255}$/
 
 /** The model becomes `model.onnx`, its external data keep their names beside it, output goes to `out`. */
