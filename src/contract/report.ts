@@ -37,7 +37,12 @@ export const Metrics = z.object({
     .object({
       sqnr_db: z.number().describe('10·log10(Σ float² ÷ Σ (float − quantized)²), worst output'),
       cosine: z.number().describe('worst output'),
-      agreement: z.number().nullable().describe('share of samples with the same argmax of the first float output'),
+      agreement: z
+        .number()
+        .nullable()
+        .describe(
+          'share of positions with the same largest class in the first float output: of samples in [N, C], of tokens, steps or boxes in [N, T, C], of pixels in [N, C, H, W]',
+        ),
       samples: nonNegative,
       measured_on: z
         .enum(MEASURED_ON)

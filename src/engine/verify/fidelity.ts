@@ -42,7 +42,7 @@ export function createFidelityMeter(outputNames: readonly string[]): FidelityMet
         sums.set(name, accumulate(sums.get(name), numbers(float[name]), numbers(quantized[name])))
       const first = names[0]
       if (first === undefined) return
-      const [a, b] = [argmaxPerSample(float[first], samples), argmaxPerSample(quantized[first], samples)]
+      const [a, b] = [argmaxPerPosition(float[first], samples), argmaxPerPosition(quantized[first], samples)]
       compared += a.length
       agreed += a.filter((index, i) => index === b[i]).length
     },
@@ -106,6 +106,26 @@ export function decibels({ signal, noise }: Sums): number {
 export function cosine({ signal, quantized, product }: Sums): number {
   if (signal === 0 || quantized === 0) return signal === quantized ? 1 : 0
   return Math.max(-1, Math.min(1, product / Math.sqrt(signal * quantized)))
+}
+
+/**
+ * Index of the largest class at each position of each sample: pixels of [N, C, H, W] have their classes on axis 1, tokens, steps and boxes of
+ * [N, T, C] on the last; [N, C] has one position.
+ */
+function argmaxPerPosition(tensor: RunTensor, samples: number): number[] {
+  const { dims } = tensor
+  if (dims.length < 3) return argmaxPerSample(tensor, samples)
+  const axis = dims.length > 3 ? 1 : dims.length - 1
+  const classes = dims[axis]!
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1)
+  const values = numbers(tensor)
+  const positions = classes > 0 ? values.length / classes : 0
+  return Array.from({ length: positions }, (_, at) => {
+    const start = Math.floor(at / inner) * classes * inner + (at % inner)
+    let best = 0
+    for (let i = 1; i < classes; i++) if (values[start + i * inner]! > values[start + best * inner]!) best = i
+    return best
+  })
 }
 
 /** Index of the largest element of each sample; samples lie along the first axis, the whole tensor is one sample otherwise. */

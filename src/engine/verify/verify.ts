@@ -133,14 +133,26 @@ async function compareBatches(
 ): Promise<void> {
   const first = float.outputs.find(({ dtype }) => dtype?.startsWith('float'))?.name
   let done = 0
-  for await (const { feeds, count, labels } of input.batches ?? []) {
-    const [a, b] = [await float.run(feeds), await quantized.run(feedsFor(quantized, feeds))]
+  for await (const { feeds, count, size, labels } of input.batches ?? []) {
+    const runOf = async (session: Session) => firstRows(await session.run(feedsFor(session, feeds)), size, count)
+    const [a, b] = [await runOf(float), await runOf(quantized)]
     rejectNonFinite(a, b)
     fidelity.add(a, b, count)
     if (labels && first !== undefined) accuracy?.add(a[first], b[first], labels)
     done += count
     input.progress('verifying', done)
   }
+}
+
+/** The results without those of samples that fill a fixed batch up. */
+function firstRows(results: Record<string, RunTensor>, size: number, count: number): Record<string, RunTensor> {
+  if (count === size) return results
+  const cut = (tensor: RunTensor): RunTensor => {
+    const { dims, data } = tensor
+    if (dims[0] !== size) return tensor
+    return { ...tensor, dims: [count, ...dims.slice(1)], data: data.slice(0, (data.length / size) * count) }
+  }
+  return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, cut(tensor)]))
 }
 
 async function compareProbe(
