@@ -1824,7 +1824,7 @@ export interface components {
                 sqnr_db: number;
                 /** @description worst output */
                 cosine: number;
-                /** @description share of samples with the same argmax of the first float output */
+                /** @description share of positions with the same largest class in the first float output: of samples in [N, C], of tokens, steps or boxes in [N, T, C], of pixels in [N, C, H, W] */
                 agreement: number | null;
                 samples: number;
                 /**
