@@ -9,17 +9,13 @@ import { allGraphs } from '../../src/engine/ir/graph.ts'
 import { decodeModel } from '../../src/engine/onnx/index.ts'
 import { finished, type Job, post, upload } from '../kit/client.ts'
 import { sqnrOf } from '../kit/follow.ts'
-import { hasDotProducts } from '../kit/processor.ts'
 import { type Service, startService } from '../kit/service.ts'
 import { float32Reference } from './float32-reference.ts'
 import { type Refusal, ROWS, type Row, type Success } from './rows.ts'
 
 const ROOT = join(process.cwd(), 'test', 'cases')
-/**
- * Targets whose kernels are those of ONNX Runtime on a processor: an artifact means there what they compute. Without dot products of 8-bit integers
- * they saturate what cpu-int8 is free to use, so that such a machine can only tell what the pairs mean.
- */
-const ON_THE_CPU = hasDotProducts() ? /^cpu-|float16$/ : /^cpu-int4|float16$/
+/** targets whose kernels are those of ONNX Runtime on a processor: an artifact means there what they compute */
+const ON_THE_CPU = /^cpu-|float16$/
 /** a case takes two, a training ten */
 const SECONDS = 60
 /** none of these may ever be the answer to a file */

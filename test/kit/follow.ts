@@ -37,7 +37,7 @@ export async function sqnrOf(
   const float = await runtime.load(floatPath, { optimization: 'basic' })
   const artifact = await runtime.load(artifactPath, {
     optimization: asWritten ? 'disabled' : 'all',
-    ...(asWritten && { floatRounding: true }),
+    ...(asWritten ? { floatRounding: true } : { exactProducts: true }),
   })
   try {
     const names = float.outputs.map(({ name }) => name)

@@ -35,7 +35,7 @@ export const typedModel = (bytes: Uint8Array): Promise<Model> =>
 export const withModel = <T>(model: Model, use: (session: Session) => Promise<T>): Promise<T> =>
   inDirectory(async (directory) => {
     const path = openWorkspace(directory).save('model.onnx', model)
-    const session = await openRuntime(1).load(path, { optimization: 'all' })
+    const session = await openRuntime(1).load(path, { optimization: 'all', exactProducts: true })
     return use(session).finally(() => session.release())
   })
 

@@ -4,6 +4,7 @@ import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
 import { translateMessage } from './messages.ts'
+import { saturatesProducts } from './processor.ts'
 import { readKernels } from './profile.ts'
 import type { ElementArray, LoadOptions, RunTensor, Runtime, Session, ValueInfo } from './runtime.ts'
 
@@ -14,7 +15,10 @@ const FATAL_ONLY = 4
 export function openRuntime(threads: number): Runtime {
   const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json') as { version: string }
   keepHalvesInUint16()
-  return { name: 'onnxruntime', version, threads, load: (path, options) => load(path, options, threads) }
+  const saturates = saturatesProducts()
+  const open = (path: string, options: LoadOptions): Promise<Session> =>
+    saturates && options.exactProducts ? loadExact(path, options, threads) : load(path, options, threads)
+  return { name: 'onnxruntime', version, threads, saturates, load: open }
 }
 
 /**
@@ -29,10 +33,18 @@ function keepHalvesInUint16(): void {
   Object.defineProperty(globalThis, 'Float16Array', found)
 }
 
+/**
+ * ONNX Runtime makes int8 weights uint8 where products would saturate. It cannot where two nodes read one weight, or beside int8 activations, and then
+ * refuses the model: such models run on the kernels that there are.
+ */
+const loadExact = (path: string, options: LoadOptions, threads: number): Promise<Session> =>
+  load(path, options, threads, { x64quantprecision: '1' }).catch(() => load(path, options, threads))
+
 async function load(
   path: string,
   { optimization, saveTo, floatRounding, profile }: LoadOptions,
   threads: number,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Session> {
   const prefix = `${path}.profile`
   const session = await ort.InferenceSession.create(path, {
@@ -46,6 +58,7 @@ async function load(
     ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
     extra: {
       session: {
+        ...settings,
         ...(floatRounding && { disable_quant_qdq: '1' }),
         ...(profile === 'shapes' && { disable_prepacking: '1' }),
       },

@@ -37,6 +37,8 @@ export interface LoadOptions {
   saveTo?: string
   /** rounding stays in float: QuantizeLinear and DequantizeLinear are not fused into integer kernels */
   floatRounding?: true
+  /** sums of 8-bit products are exact where this processor would saturate them, as far as ONNX Runtime can avoid it; slower there */
+  exactProducts?: true
   /** `kernels` of the session tells what ran; with `shapes` weights are not packed, so that theirs are known too */
   profile?: 'times' | 'shapes'
 }
@@ -72,6 +74,8 @@ export interface Runtime {
   name: string
   version: string
   threads: number
+  /** this processor adds two products of 8-bit integers in 16 bits that saturate (x86-64 without VNNI) */
+  saturates: boolean
   /** Loads a model by path. Throws model_load_failed or model_operator_unsupported. */
   load(path: string, options: LoadOptions): Promise<Session>
 }

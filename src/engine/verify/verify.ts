@@ -63,7 +63,8 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   const warnings: Warning[] = []
   const feeds = await input.probe(float)
   if (feeds) warnings.push(...(await examineFloat(float, feeds)))
-  const judged = input.meaning.floatRounding ? await runtime.load(input.quantizedPath, input.meaning) : quantized
+  const isMeantOtherwise = input.meaning.floatRounding || (input.meaning.exactProducts && runtime.saturates)
+  const judged = isMeantOtherwise ? await runtime.load(input.quantizedPath, input.meaning) : quantized
   if (input.batches) await compareBatches(input, float, judged, fidelity, accuracy)
   else await compareProbe(float, judged, feeds, fidelity, warnings)
   if (judged !== quantized) await judged.release()

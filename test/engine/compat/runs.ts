@@ -25,7 +25,7 @@ async function readFeeds(path: string): Promise<Record<string, RunTensor>> {
 
 /** Outputs of a file, with all optimizations. */
 export async function runFile(path: string, input: string): Promise<Outputs> {
-  const session = await openRuntime(1).load(path, { optimization: 'all' })
+  const session = await openRuntime(1).load(path, { optimization: 'all', exactProducts: true })
   try {
     const results = await session.run(await readFeeds(input))
     return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, Array.from(data, Number)]))
