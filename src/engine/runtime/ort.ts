@@ -35,10 +35,12 @@ function keepHalvesInUint16(): void {
 
 /**
  * ONNX Runtime makes int8 weights uint8 where products would saturate. It cannot where two nodes read one weight, or beside int8 activations, and then
- * refuses the model: such models run on the kernels that there are.
+ * refuses the model: the products of such a model stay in float, as far as it has them in Q/DQ pairs.
  */
 const loadExact = (path: string, options: LoadOptions, threads: number): Promise<Session> =>
-  load(path, options, threads, { x64quantprecision: '1' }).catch(() => load(path, options, threads))
+  load(path, options, threads, { x64quantprecision: '1' }).catch(() =>
+    load(path, { ...options, floatRounding: true }, threads),
+  )
 
 async function load(
   path: string,
