@@ -98,6 +98,9 @@ export const TensorQuantOverride = z
   .refine(isConsistent, SCALE_AND_ZERO_POINT)
 export type TensorQuantOverride = z.infer<typeof TensorQuantOverride>
 
+/** TensorProto.FLOAT */
+const FLOAT = 1
+
 const ExtraOptions = z.strictObject({
   ActivationSymmetric: z.boolean().optional(),
   WeightSymmetric: z.boolean().optional().describe('by default where the type is signed'),
@@ -107,6 +110,15 @@ const ExtraOptions = z.strictObject({
   QDQDisableWeightAdjustForInt32Bias: z.boolean().optional(),
   AddQDQPairToWeight: z.boolean().optional(),
   DedicatedQDQPair: z.boolean().optional(),
+  EnableSubgraph: z.boolean().optional().describe('dynamic: branches and loops too; static: no effect, as in Python'),
+  MatMulConstBOnly: z
+    .boolean()
+    .optional()
+    .describe('products of two computed matrices stay float; true for dynamic; no effect with the format QDQ'),
+  DefaultTensorType: z
+    .literal(FLOAT, 'only 1, which is float32: with other types Python writes files that do not load')
+    .optional()
+    .describe('type of values whose type is unknown'),
   ForceQuantizeNoInputCheck: z.boolean().optional(),
   QDQKeepRemovableActivations: z.boolean().optional(),
   OpTypesToExcludeOutputQuantization: Names.optional(),
@@ -159,6 +171,9 @@ export const QuantizeDynamic = z
       WeightSymmetric: true,
       ForceQuantizeNoInputCheck: true,
       MinimumRealRange: true,
+      EnableSubgraph: true,
+      MatMulConstBOnly: true,
+      DefaultTensorType: true,
     }).default({}),
   })
   .describe('with compat: arguments of quantize_dynamic, by their names in Python')

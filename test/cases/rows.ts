@@ -100,7 +100,6 @@ export const ROWS: readonly Row[] = [
       target: 'cpu-int8',
       method: compat('dynamic', { quantize_dynamic: { extra_options: { EnableSubgraph: true } } }),
       right: [{ least: 35, has: ['MatMulInteger'], lacks: ['MatMul'] }],
-      todo: 'D.12',
     },
   ]),
   ...of('float16-subnormal-weights', [

@@ -29,13 +29,14 @@ export function addBias(
   const values = beta === 1 ? view(bias, 'float32') : view(bias, 'float32').map((x) => x * beta)
   const { quantized, scales } = quantizeBias(values, inputScale, weightScales)
   const axis = scales.length > 1 ? 0 : null
+  // Theirs is a vector for the scale and, where there is one, a scalar for the zero point.
+  const zeroPoints = axis === null ? [] : [scales.length]
   const add = (itsName: string, tensor: Tensor) => addInitializer(model, model.graph, itsName, tensor)
-  const shape = axis === null ? [] : [scales.length]
   const integers = quantizedName(name)
   return {
     quantized: add(integers, tensorOf('int32', bias.shape, quantized)),
-    scale: add(scaleName(integers), float32(shape, scales)),
-    zeroPoint: add(zeroPointName(integers), tensorOf('int32', shape, new Int32Array(scales.length))),
+    scale: add(scaleName(integers), float32([scales.length], scales)),
+    zeroPoint: add(zeroPointName(integers), tensorOf('int32', zeroPoints, new Int32Array(scales.length))),
     axis,
   }
 }

@@ -25,6 +25,10 @@ export interface CompatOptions {
   /** quantize movement operators although their input is float */
   forceMovement: boolean
   keepClamps: boolean
+  /** dynamic: quantize inside of branches and loops too */
+  subgraphs: boolean
+  /** operators: products of two computed matrices stay float */
+  constantMatricesOnly: boolean
   /** QOperator: outputs of Sigmoid have the scale 1/256 that NNAPI wants */
   nnapiSigmoid: boolean
   /** operators whose outputs stay float */
@@ -57,6 +61,8 @@ const DEFAULTS: CompatOptions = {
   dedicatedPairs: false,
   forceMovement: false,
   keepClamps: false,
+  subgraphs: false,
+  constantMatricesOnly: false,
   nnapiSigmoid: false,
   floatOutputsOf: [],
   channelAxes: {},

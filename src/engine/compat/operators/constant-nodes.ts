@@ -1,9 +1,9 @@
 /** Weights in Constant nodes become weights like others, which make ONNX Runtime's quantizer fail. */
-import { type Model, sortedNodes, type Value } from '../../ir/graph.ts'
+import { type Graph, sortedNodes, type Value } from '../../ir/graph.ts'
 
 const LAYERS = new Set(['Conv', 'Gemm', 'MatMul', 'LSTM', 'Gather'])
 
-export function weightsToInitializers({ graph }: Model): void {
+export function weightsToInitializers(graph: Graph): void {
   for (const node of sortedNodes(graph)) {
     const tensor = node.opType === 'Constant' ? node.tensor('value') : undefined
     const [value] = node.outputs

@@ -1,5 +1,5 @@
 /** quantize_dynamic of onnxruntime.quantization 1.30: int8 weights, activations quantized at run time. */
-import type { Model } from '../../ir/graph.ts'
+import { allGraphs, type Model } from '../../ir/graph.ts'
 import { DYNAMIC, requireOpset } from '../opset.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { DYNAMIC_OPERATORS, selection } from '../selection.ts'
@@ -12,11 +12,12 @@ import { gather, movement } from './movement.ts'
 import { rewriteOperators } from './rewrite.ts'
 import { Rewriter, type Rule } from './rewriter.ts'
 
-/** Rewrites the model in place; subgraphs stay float. */
+/** Rewrites the model in place; subgraphs stay float unless the options say otherwise. */
 export function quantizeDynamicLikeOrt(model: Model, given: Partial<CompatOptions> = {}): void {
-  const options = withDefaults({ ...given, activationType: 'uint8' })
+  const options = withDefaults({ constantMatricesOnly: true, ...given, activationType: 'uint8' })
   requireOpset(model, DYNAMIC)
-  weightsToInitializers(model)
+  const graphs = options.subgraphs ? allGraphs(model.graph) : [model.graph]
+  for (const graph of graphs) weightsToInitializers(graph)
   gemmToMatMul(model)
   rewriteOperators(new Rewriter(model, options, selection(options, DYNAMIC_OPERATORS), null), RULES)
 }

@@ -1,11 +1,12 @@
-/** Writes Gemm as MatMul and Add, which dynamic quantization knows. */
+/** Writes Gemm as MatMul and Add, which dynamic quantization knows, inside of branches and loops too. */
 import { addInitializer, addNode } from '../../ir/build.ts'
-import { freshName, type Model, type Node, sortedNodes, Value } from '../../ir/graph.ts'
+import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../../ir/graph.ts'
 import { float32, type Tensor, view } from '../../ir/tensor.ts'
 import { isFloatConstant } from '../constants.ts'
 
 export function gemmToMatMul(model: Model): void {
-  for (const node of sortedNodes(model.graph)) if (isPlain(node)) rewrite(model, node)
+  for (const graph of [...allGraphs(model.graph)])
+    for (const node of sortedNodes(graph)) if (isPlain(node)) rewrite(model, graph, node)
 }
 
 const isPlain = (node: Node): boolean =>
@@ -15,23 +16,21 @@ const isPlain = (node: Node): boolean =>
   node.float('beta', 1) === 1 &&
   node.int('transA', 0) === 0
 
-function rewrite(model: Model, node: Node): void {
-  const { graph } = model
+function rewrite(model: Model, graph: Graph, node: Node): void {
   const { name } = node
   const [a, b, c] = node.inputs
   const [output] = node.outputs
   if (!a || !b || !output) return
   const isTransposed = node.int('transB', 0) === 1
   graph.removeNode(node)
-  const matrix = isTransposed ? transposed(model, b, name) : b
+  const matrix = isTransposed ? transposed(model, graph, b, name) : b
   const product = c ? new Value(freshName(model, `${output.name}_MatMul`), output.dtype) : output
   addNode(model, graph, 'MatMul', [a, matrix], { name: `${name}_MatMul`, outputs: [product] })
   if (c) addNode(model, graph, 'Add', [product, c], { name: `${name}_Add`, outputs: [output] })
 }
 
 /** A constant that nobody else reads is changed in place. */
-function transposed(model: Model, value: Value, name: string): Value {
-  const { graph } = model
+function transposed(model: Model, graph: Graph, value: Value, name: string): Value {
   const output = `${value.name}_Transposed`
   if (!isFloatConstant(value)) return addNode(model, graph, 'Transpose', [value], { name: `${name}_Transpose`, output })
   const tensor = transpose(value.tensor)

@@ -9,11 +9,12 @@ import type { Rewriter, Rule } from './rewriter.ts'
 
 const FLOAT32_CODE = 1
 
-/** Only products with a constant. */
+/** Products with a constant, and of two computed matrices where the options ask for those. */
 export const matmulInteger: Rule = (rewriter, node) => {
   const [a, b] = node.inputs
   const [output] = node.outputs
-  if (!isFloatConstant(b) || !output) return false
+  if (!output || (rewriter.options.constantMatricesOnly && !b?.isConstant)) return false
+  if (!rewriter.isFloat(a) || !rewriter.isFloat(b)) return false
   const input = rewriter.activation(a)
   const weight = input && rewriter.weight(b, matrixForm(rewriter, b))
   if (!weight) return false

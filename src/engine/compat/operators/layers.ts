@@ -23,6 +23,7 @@ function layerForm({ options }: Rewriter, axis: number): WeightForm {
 export const matmul: Rule = (rewriter, node) => {
   const [a, b] = node.inputs
   if (!rewriter.isFloat(a) && !rewriter.isFloat(b)) return false
+  if (rewriter.options.constantMatricesOnly && !b?.isConstant) return false
   const output = rewriter.outputParameters(node.outputs[0])
   const input = output && rewriter.activation(a)
   const weight = input && rewriter.weight(b, matrixForm(rewriter, b))

@@ -11,7 +11,7 @@ import type { Rewriter, Rule } from './rewriter.ts'
 
 const INPUTS = 8
 
-/** The kernel knows no batch-major layout. */
+/** DynamicQuantizeLSTM knows no batch-major layout, and not even the attribute that says so. */
 export const lstm: Rule = (rewriter, node) => {
   const [, w, r] = node.inputs
   if (!isMatrices(w) || !isMatrices(r) || node.int('layout', 0) !== 0) return false
@@ -21,7 +21,9 @@ export const lstm: Rule = (rewriter, node) => {
   inputs.splice(1, 2, input.integers, recurrent.integers)
   const parameters = [input.scale, input.zeroPoint, recurrent.scale, recurrent.zeroPoint]
   rewriter.keep(node)
-  rewriter.put(node, 'DynamicQuantizeLSTM', [...inputs, ...parameters], [...node.outputs], { domain: MICROSOFT })
+  const attributes = new Map([...node.attributes].filter(([name]) => name !== 'layout'))
+  const outputs = [...node.outputs]
+  rewriter.put(node, 'DynamicQuantizeLSTM', [...inputs, ...parameters], outputs, { domain: MICROSOFT, attributes })
   return true
 }
 

@@ -14,7 +14,7 @@ export const movement: Rule = (rewriter, node) => {
   const [input] = node.inputs
   const { forceMovement } = rewriter.options
   if (!input || (forceMovement && !isFloatConstant(input))) return false
-  const quantized = forceMovement ? rewriter.activation(input) : rewriter.written.get(input)
+  const quantized = forceMovement ? rewriter.activation(input) : rewriter.quantized(input)
   if (!quantized) return false
   rewriter.moveToIntegers(node, quantized)
   return true

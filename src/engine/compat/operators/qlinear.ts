@@ -54,6 +54,17 @@ export const globalAveragePool: Rule = (rewriter, node) => {
 
 const pairOf = ({ scale, zeroPoint }: ParameterValues): ParameterValues => ({ scale, zeroPoint })
 
+/** Only when asked for, like operators that move elements; the condition stays as it is. */
+export const where: Rule = (rewriter, node) => {
+  const [condition = null, ...branches] = node.inputs
+  if (!rewriter.options.forceMovement) return false
+  const output = rewriter.outputParameters(node.outputs[0])
+  const inputs = output && rewriter.activations(branches)
+  if (!inputs) return false
+  rewriter.replace(node, 'QLinearWhere', [condition, ...inputs.flatMap(triple), ...pair(output)], output, { domain })
+  return true
+}
+
 export const concat: Rule = (rewriter, node) => {
   const output = rewriter.outputParameters(node.outputs[0])
   const inputs = output && rewriter.activations(node.inputs)

@@ -8,15 +8,15 @@ import { weightsToInitializers } from './constant-nodes.ts'
 import { attention, embedLayerNormalization } from './contrib.ts'
 import { conv, gemm, matmul } from './layers.ts'
 import { argMax, gather, maxPool, movement, pad, resize, split } from './movement.ts'
-import { binary, clamp, concat, globalAveragePool, loneClamps, softmax, unary } from './qlinear.ts'
+import { binary, clamp, concat, globalAveragePool, loneClamps, softmax, unary, where } from './qlinear.ts'
 import { rewriteOperators } from './rewrite.ts'
 import { Rewriter, type Rule } from './rewriter.ts'
 
-/** Rewrites a float32 model in place. `ranges` are the calibrated ranges by name. */
+/** Rewrites a float32 model in place; subgraphs stay float. `ranges` are the calibrated ranges by name. */
 export function quantizeQOperatorLikeOrt(model: Model, ranges: Ranges, given: Partial<CompatOptions> = {}): void {
-  const options = withDefaults(given)
+  const options = withDefaults({ ...given, subgraphs: false })
   requireOpset(model, LINEAR)
-  weightsToInitializers(model)
+  weightsToInitializers(model.graph)
   const selects = selection(options, STATIC_OPERATORS)
   const parameters = activationParameters(model.graph, ranges, options, selects)
   const rewriter = new Rewriter(model, options, selects, parameters)
@@ -29,7 +29,7 @@ const onFloat =
   (rewriter, node) =>
     rewriter.isFloat(node.inputs[0]) && rule(rewriter, node)
 
-/** Source: QLinearOpsRegistry. Where is missing: theirs cannot be loaded. */
+/** Source: QLinearOpsRegistry. */
 const RULES: ReadonlyMap<string, Rule> = new Map([
   ['ArgMax', argMax],
   ['Conv', onFloat(conv)],
@@ -43,6 +43,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['Softmax', onFloat(softmax)],
   ['GlobalAveragePool', globalAveragePool],
   ['Concat', onFloat(concat)],
+  ['Where', where],
   ['Split', onFloat(split)],
   ['Pad', pad],
   ['Gather', gather],

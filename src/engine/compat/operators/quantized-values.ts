@@ -38,6 +38,8 @@ export class QuantizedValues {
   /** of calibrated values; null: activations are quantized at run time */
   readonly parameters: ReadonlyMap<Value, TypedParameters> | null
   readonly written = new Map<Value, Quantized>()
+  /** of the graph around this one */
+  readonly #outer: QuantizedValues | null
   readonly #outputs = new Map<Value, ParameterValues>()
 
   constructor(
@@ -45,7 +47,9 @@ export class QuantizedValues {
     options: CompatOptions,
     selects: Selects,
     parameters: ReadonlyMap<Value, TypedParameters> | null,
+    outer: QuantizedValues | null = null,
   ) {
+    this.#outer = outer
     this.model = model
     this.options = options
     this.selects = selects
@@ -59,6 +63,22 @@ export class QuantizedValues {
     return opsetOf(this.model)
   }
 
+  /** Whose graph the value belongs to: what is captured is quantized where it is made. */
+  #ownerOf(value: Value): QuantizedValues {
+    const { nodes, initializers, inputs } = this.graph
+    const isOwn =
+      this.written.has(value) ||
+      initializers.has(value) ||
+      inputs.includes(value) ||
+      (value.producer && nodes.has(value.producer))
+    return isOwn || !this.#outer ? this : this.#outer.#ownerOf(value)
+  }
+
+  /** A value that exists in integers already, here or in a graph around this one. */
+  quantized(value: Value): Quantized | undefined {
+    return this.#ownerOf(value).written.get(value)
+  }
+
   isFloat(value: Value | null | undefined): boolean {
     if (!value) return false
     if (value.isConstant || value.dtype) return (value.tensor?.dtype ?? value.dtype) === 'float32'
@@ -67,14 +87,14 @@ export class QuantizedValues {
 
   #canQuantize(value: Value | null | undefined): value is Value {
     if (!value) return false
-    if (this.written.has(value) || isFloatConstant(value)) return true
+    if (this.quantized(value) || isFloatConstant(value)) return true
     return this.parameters ? this.parameters.has(value) : this.isFloat(value)
   }
 
   /** All of these in integers, or null when one has no range. */
   activations(values: readonly (Value | null | undefined)[]): Quantized[] | null {
     const known = values.filter((value) => this.#canQuantize(value))
-    return known.length < values.length ? null : known.map((value) => this.#activation(value))
+    return known.length < values.length ? null : known.map((value) => this.#ownerOf(value).#activation(value))
   }
 
   activation(value: Value | null | undefined): Quantized | null {
@@ -118,10 +138,11 @@ export class QuantizedValues {
   /** A weight; one that is computed is an activation like others. */
   weight(value: Value | null | undefined, form: WeightForm): Quantized | null {
     if (!isFloatConstant(value)) return this.activation(value)
-    const known = this.written.get(value)
+    const owner = this.#ownerOf(value)
+    const known = owner.written.get(value)
     if (known) return known
-    const made = this.#constant(value, form)
-    this.written.set(value, made)
+    const made = owner.#constant(value, form)
+    owner.written.set(value, made)
     return made
   }
 

@@ -1,11 +1,17 @@
 /** Replaces operators by their integer forms one after the other. */
 import { addNode, int } from '../../ir/build.ts'
-import { type Attribute, capturedValues, freshName, Node, type Value } from '../../ir/graph.ts'
+import { type Attribute, capturedValues, freshName, type Graph, Node, type Value } from '../../ir/graph.ts'
 import type { ParameterValues } from '../constants.ts'
 import { dequantizeNode, quantizedName } from '../names.ts'
 import { type Quantized, QuantizedValues } from './quantized-values.ts'
 
 export class Rewriter extends QuantizedValues {
+  /** A rewriter of a subgraph of one of the nodes. */
+  inside(graph: Graph): Rewriter {
+    const model = { ...this.model, graph }
+    return new Rewriter(model, this.options, this.selects, this.parameters, this)
+  }
+
   /** Puts an integer operator in the place of a node; its first output stands for the node's, in integers. */
   replace(
     node: Node,

@@ -48,6 +48,8 @@ function extrasOf(extra: ExtraOptions): Partial<Undefinable<CompatOptions>> {
     dedicatedPairs: extra.DedicatedQDQPair,
     forceMovement: extra.ForceQuantizeNoInputCheck,
     keepClamps: extra.QDQKeepRemovableActivations,
+    subgraphs: extra.EnableSubgraph,
+    constantMatricesOnly: extra.MatMulConstBOnly,
     floatOutputsOf: extra.OpTypesToExcludeOutputQuantization,
     channelAxes: extra.QDQOpTypePerChannelSupportToAxis,
     domain: contrib ? 'com.microsoft' : undefined,
