@@ -15,7 +15,8 @@ import { convNet, IMAGE, mlp } from '../kit/model.ts'
 const BOOTSTRAP = 'the-operators-first-key-of-this-test'
 
 interface Operation {
-  security: { apiKey: string[] }[]
+  security: object[]
+  'x-scope'?: string
 }
 interface Owned {
   keys: Record<'all' | 'read' | 'write' | 'admin' | 'none', string>
@@ -32,10 +33,10 @@ describe('owners', () => {
     api = await startApi({ REQUIRE_KEYS: 'true', FEWBIT_BOOTSTRAP_KEY: BOOTSTRAP })
     const document = await call<{ paths: Record<string, Record<string, Operation>> }>(`${api.url}/openapi.json`)
     operations = Object.entries(document.body.paths).flatMap(([path, item]) =>
-      Object.entries(item).map(([method, { security }]) => ({
+      Object.entries(item).map(([method, { security, 'x-scope': scope }]) => ({
         method: method.toUpperCase(),
         path,
-        scope: security[0]?.apiKey[0],
+        scope: security.length > 0 ? scope : undefined,
       })),
     )
     ;[acme, other] = [await populate('acme'), await populate('other')]

@@ -19,7 +19,7 @@ export const INFO = {
         type: 'http' as const,
         scheme: 'bearer',
         description:
-          'An API key (`fb_…`). A service that is bound to its own machine needs none unless REQUIRE_KEYS is set. The roles of an operation are the scopes that the key must have.',
+          'An API key (`fb_…`). A service that is bound to its own machine needs none unless REQUIRE_KEYS is set. `x-scope` of an operation is the scope that the key must have.',
       },
     },
   },

@@ -1,11 +1,11 @@
 /** Adds to each operation what its row says beyond zod: bodies of uploads and downloads, headers of answers. */
 import type { Json } from './finish.ts'
 
-/** A key that may do this; what needs none says so too. */
+/** A key, and `x-scope`, which it must have: schemes of HTTP know no scopes of their own. What needs none says so too. */
 export function addSecurity(document: Json): Json {
   const paths = mapOperations(document.paths as Json, ({ 'x-scope': scope, ...operation }) => ({
     ...operation,
-    security: scope === 'none' ? [] : [{ apiKey: [scope] }],
+    ...(scope === 'none' ? { security: [] } : { security: [{ apiKey: [] }], 'x-scope': scope }),
   }))
   return { ...document, paths }
 }
