@@ -1,12 +1,13 @@
 /** The webhook process's work: sweeps the outbox onto the queue and delivers what is on it. */
-import { UnrecoverableError, Worker } from 'bullmq'
+import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
 import { type Delivery, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { openGuardedAgent } from '../src/webhooks/guarded-agent.ts'
+import { type Lanes, openLanes } from '../src/webhooks/lanes.ts'
 import { delayBefore, retryDelays } from '../src/webhooks/retry-delays.ts'
-import { type Sender, sendWebhook } from '../src/webhooks/send-webhook.ts'
+import { type Sender, sendWebhook, TIMEOUT_MS } from '../src/webhooks/send-webhook.ts'
 import { sweepOutbox } from '../src/webhooks/sweep-outbox.ts'
 import { getWebhookSecret } from '../src/webhooks/webhook-secret.ts'
 import { persist } from './attempt/persist.ts'
@@ -16,7 +17,9 @@ export interface RunningNotify {
   close(): Promise<void>
 }
 
-const CONCURRENCY = 8
+/** receivers may hang: many wait at once, few for the same receiver or owner */
+const CONCURRENCY = 64
+const LANES = { perReceiver: 4, perOwner: 16, longestMs: TIMEOUT_MS }
 const SWEEP_MS = 2000
 const LOCK_MS = 20_000
 const STALLED_MS = 5000
@@ -32,8 +35,11 @@ class DeliveryFailed extends Error {
 export async function startNotify(deps: Deps): Promise<RunningNotify> {
   const delays = retryDelays(deps.config)
   const dispatcher = openGuardedAgent(deps.config)
-  const sender: Sender = { config: deps.config, dispatcher, secret: await persist(() => getWebhookSecret(deps)) }
-  const worker = new Worker<Delivery>(QUEUE_NAMES.notify, ({ data }) => deliver(deps, sender, data), {
+  const sender = { config: deps.config, dispatcher }
+  const lanes = openLanes(LANES)
+  const process = (entry: Job<Delivery>, token?: string) =>
+    inLane(lanes, entry, token, () => deliver(deps, sender, entry.data))
+  const worker = new Worker<Delivery>(QUEUE_NAMES.notify, process, {
     connection: { ...patientOptions(deps.config.REDIS_URL!) },
     prefix: queuePrefix(deps.config),
     concurrency: CONCURRENCY,
@@ -66,8 +72,23 @@ async function sweep(deps: Deps, attempts: number): Promise<void> {
   await sweepOutbox(deps, attempts).catch((error) => deps.log.warn({ reason: messageOf(error) }, 'outbox'))
 }
 
-async function deliver(deps: Deps, sender: Sender, delivery: Delivery): Promise<void> {
-  const attempt = await sendWebhook(sender, delivery)
+/** A delivery that has to wait does so in the queue, where it holds up nobody; this is no attempt. */
+async function inLane(
+  lanes: Lanes,
+  entry: Job<Delivery>,
+  token: string | undefined,
+  work: () => Promise<void>,
+): Promise<void> {
+  const place = lanes.enter(entry.data)
+  if (typeof place !== 'number') return work().finally(place)
+  // with some chance in it, so that not all come back at once
+  await entry.moveToDelayed(Date.now() + place * (1 + Math.random()), token)
+  throw new DelayedError()
+}
+
+async function deliver(deps: Deps, sender: Omit<Sender, 'secret'>, delivery: Delivery): Promise<void> {
+  const secret = await persist(() => getWebhookSecret(deps, delivery.owner))
+  const attempt = await sendWebhook({ ...sender, secret }, delivery)
   const { eventId: event, jobId: job } = delivery
   if (attempt.ok) return deps.log.info({ job, event, status: attempt.status }, 'webhook delivered')
   deps.log.warn({ job, event, reason: attempt.reason }, 'webhook not delivered')

@@ -3,9 +3,11 @@ import multipart from '@fastify/multipart'
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { type Endpoint, mount } from './endpoint.ts'
+import { expect } from './expect.ts'
 import { documentation } from './plugins/documentation.ts'
 import { guard } from './plugins/guard.ts'
 import { json } from './plugins/json.ts'
+import { pace } from './plugins/pace.ts'
 import { problems, refuse } from './plugins/problems.ts'
 import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
 import { refuseOnSocket, wire } from './plugins/wire.ts'
@@ -18,6 +20,7 @@ import * as jobs from './routes/jobs.ts'
 import * as models from './routes/models.ts'
 import * as problemPages from './routes/problems.ts'
 import * as targets from './routes/targets.ts'
+import * as webhookSecret from './routes/webhook-secret.ts'
 import { validatorCompiler } from './validation.ts'
 
 type Row = readonly ['GET' | 'POST' | 'DELETE', string, Endpoint]
@@ -54,6 +57,8 @@ const ROUTES: readonly Row[] = [
   ['GET', '/v1/artifacts/:id', artifacts.get],
   ['GET', '/v1/artifacts/:id/content', artifacts.content],
 
+  ['GET', '/v1/webhook-secret', webhookSecret.get],
+
   ['POST', '/v1/api-keys', apiKeys.create],
   ['GET', '/v1/api-keys', apiKeys.list],
   ['GET', '/v1/api-keys/:id', apiKeys.get],
@@ -72,13 +77,15 @@ export interface Patience {
   silenceMs: number
   /** for request line and header fields */
   headMs: number
+  /** in which a body must bring its least number of bytes */
+  paceMs: number
 }
 
-const PATIENCE: Patience = { silenceMs: 180_000, headMs: 20_000 }
+const PATIENCE: Patience = { silenceMs: 180_000, headMs: 20_000, paceMs: 30_000 }
 
 /** Makes the server; the caller listens and closes. */
 export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyInstance {
-  const { silenceMs, headMs } = { ...PATIENCE, ...patience }
+  const { silenceMs, headMs, paceMs } = { ...PATIENCE, ...patience }
   const app = fastify({
     loggerInstance: deps.log.child({}, { serializers: logSerializers }) as FastifyBaseLogger,
     genReqId: newRequestId,
@@ -95,6 +102,8 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   // What the verbs return was made or checked by us; that it fits the schemas is for tests to see, not for every answer.
   app.setSerializerCompiler(() => JSON.stringify)
   wire(app)
+  expect(app)
+  pace(app, paceMs)
   requests(app, deps.config)
   guard(app, deps.config)
   json(app)
@@ -105,7 +114,7 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
     await scope.register(multipart)
     // the handler reads the stream itself
     scope.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
-    mount(scope, deps, UPLOADS)
+    mount(scope, deps, UPLOADS, { streams: true })
   })
   return app
 }

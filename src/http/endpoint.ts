@@ -1,5 +1,5 @@
 /** One row of the API: a schema and the function that answers, typed by it. */
-import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
+import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify'
 import type { z } from 'zod'
 import type { Caller } from '../api-keys/api-key.ts'
 import type { Deps } from '../deps.ts'
@@ -67,12 +67,14 @@ export function mount(
   app: FastifyInstance,
   deps: Deps,
   rows: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', url: string, row: Endpoint])[],
+  config: FastifyContextConfig = {},
 ): void {
   for (const [method, url, row] of rows) {
     const scope = row.schema['x-scope'] ?? (method === 'GET' ? 'read' : 'write')
     app.route({
       method,
       url,
+      config,
       schema: { ...row.schema, 'x-scope': scope },
       // before the body is read
       onRequest: async (request, reply) => {

@@ -1,12 +1,13 @@
 /** Reads an upload, multipart or raw: files go to the store as they come, fields are kept; whatever fails, nothing stays. */
 import { Readable } from 'node:stream'
 import type { MultipartFile } from '@fastify/multipart'
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { reserveBytes, storedBytesExceeded } from '../owners/reserve-bytes.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { type Received, receive, settle } from '../storage/receive.ts'
 import { verifyDigest } from './declared-digest.ts'
+import { invite } from './expect.ts'
 import { asFormError, OVERHEAD_BYTES, partLimits } from './form-limits.ts'
 
 export interface FormFile extends Received {
@@ -21,8 +22,14 @@ export interface Form {
   maxBytes: number
 }
 
+interface UploadCall {
+  deps: Deps
+  request: FastifyRequest
+  reply: FastifyReply
+}
+
 /** Calls `use` with the received form and lets go of the bytes afterwards: what `use` recorded has its own reference. */
-export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (form: Form) => Promise<T>): Promise<T> {
+export async function withForm<T>({ deps, request, reply }: UploadCall, use: (form: Form) => Promise<T>): Promise<T> {
   refuseType(request)
   refuseEncoded(request)
   refuseTooLarge(request, deps.config.MAX_UPLOAD_BYTES)
@@ -30,6 +37,7 @@ export async function withForm<T>(deps: Deps, request: FastifyRequest, use: (for
   const maxBytes = Math.min(deps.config.MAX_UPLOAD_BYTES, reserved.bytes)
   const form: Form = { fields: emptyFields(), files: [], maxBytes }
   try {
+    invite(request, reply)
     await (request.isMultipart() ? readParts : readRaw)(deps, request, form)
     return await use(form)
   } catch (error) {

@@ -12,6 +12,7 @@ export interface JobTicket {
 export interface Delivery {
   eventId: string
   jobId: string
+  owner: string
   url: string
   body: string
 }

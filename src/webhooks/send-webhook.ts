@@ -15,7 +15,8 @@ export interface Sender {
 
 export type Attempt = { ok: true; status: number } | { ok: false; reason: string; final: boolean; retryAfterMs: number }
 
-const TIMEOUT_MS = 15_000
+/** of one attempt, from the connection to the end of the answer */
+export const TIMEOUT_MS = 15_000
 const MAX_ANSWER_BYTES = 8192
 const GONE = 410
 

@@ -1,6 +1,6 @@
 /** Webhooks: signed, repeated until they arrive, not lost when the sender is killed, never sent to private addresses unasked. */
 import assert from 'node:assert/strict'
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -8,9 +8,11 @@ import { Webhook } from 'standardwebhooks'
 import { request } from 'undici'
 import { checkWebhookUrl } from '../../src/webhooks/check-url.ts'
 import { openGuardedAgent } from '../../src/webhooks/guarded-agent.ts'
+import { openLanes } from '../../src/webhooks/lanes.ts'
 import { delayBefore, parseRetryAfter, retryDelays } from '../../src/webhooks/retry-delays.ts'
 import { sendWebhook } from '../../src/webhooks/send-webhook.ts'
-import { finished, startJob } from '../kit/client.ts'
+import { call, finished, post, startJob } from '../kit/client.ts'
+import { mlp } from '../kit/model.ts'
 import { type Service, startService, until } from '../kit/service.ts'
 
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two characters').toString('base64')}`
@@ -121,6 +123,87 @@ describe('webhooks', () => {
   })
 })
 
+describe('receivers that hang', () => {
+  let service: Service
+  before(async () => {
+    service = await startService({ WEBHOOK_ALLOW_PRIVATE: 'true', WEBHOOK_RETRY_SECONDS: '1,1,1' }, ['api', 'notify'])
+  })
+  after(() => service.close())
+
+  /** accepts everything and answers nothing */
+  function hanging() {
+    const open = new Set<IncomingMessage>()
+    let most = 0
+    const server = createServer((request) => {
+      most = Math.max(most, open.add(request).size)
+      request.socket.once('close', () => open.delete(request))
+    })
+    return { server, open, most: () => most }
+  }
+
+  test('hold up no other receiver, and are asked by few at a time', async (t) => {
+    const [slow, { server, received }] = [hanging(), receiver(204)]
+    const [hangs, url] = [await listen(t, slow.server), await listen(t, server)]
+    // one receiver is one host: the other is the same machine by another name
+    const good = url.replace('127.0.0.1', 'localhost')
+    const end = async (hook: string) => {
+      const { id } = await startJob(service.url, { webhook: { url: hook } })
+      await post(`${service.url}/v1/jobs/${id}/cancel`, {})
+    }
+    for (let i = 0; i < 40; i++) await end(hangs)
+    await until(() => slow.open.size > 0, 'nothing hangs')
+    for (let i = 0; i < 10; i++) await end(good)
+    await until(() => received.length === 10, 'ten deliveries', 12_000)
+    assert.ok(slow.open.size > 0, 'nothing hangs any more')
+    assert.ok(slow.most() <= 4, `${slow.most()} at once`)
+    assert.equal(new Set(received.map(({ headers }) => headers['webhook-id'])).size, 10)
+  })
+
+  test('each owner’s webhooks are signed with a secret of its own, which an admin key can read', async (t) => {
+    const { server, received } = receiver(204)
+    const url = (await listen(t, server)).replace('127.0.0.1', 'localhost')
+    const own = async (owner: string) => {
+      const made = await post<{ key: string }>(`${service.url}/v1/api-keys`, {
+        name: 'k',
+        scopes: ['read', 'write', 'admin'],
+        owner,
+      })
+      return { authorization: `Bearer ${made.body.key}` }
+    }
+    const secretOf = async (headers: Record<string, string>) =>
+      (await call<{ secret: string }>(`${service.url}/v1/webhook-secret`, { headers })).body.secret
+    const [acme, other] = [await own('acme'), await own('other')]
+    const model = await call<{ id: string }>(`${service.url}/v1/models`, {
+      method: 'POST',
+      headers: { ...acme, 'content-type': 'application/octet-stream' },
+      body: mlp() as Uint8Array<ArrayBuffer>,
+    })
+    const request = { model_id: model.body.id, target: 'cpu-int8', method: { type: 'dynamic' }, webhook: { url } }
+    const job = await post<{ id: string }>(`${service.url}/v1/jobs`, request, acme)
+    await post(`${service.url}/v1/jobs/${job.body.id}/cancel`, {}, acme)
+    await until(() => received.length === 1, 'the delivery')
+    const [delivery] = received as [Delivery]
+    new Webhook(await secretOf(acme)).verify(delivery.body, headersOf(delivery))
+    for (const stranger of [await secretOf(other), await secretOf({})])
+      assert.throws(() => new Webhook(stranger).verify(delivery.body, headersOf(delivery)))
+    assert.equal(await secretOf(acme), await secretOf(acme))
+  })
+})
+
+test('lanes: few places for each, the wait grows with those who wait, and nothing is kept when all is over', () => {
+  const lanes = openLanes({ perReceiver: 2, perOwner: 3, longestMs: 10_000 })
+  const enter = (id: number, host: string, owner = 'a') =>
+    lanes.enter({ eventId: `evt_${id}`, owner, url: `https://${host}/x` })
+  const places = [enter(1, 'h'), enter(2, 'h')]
+  assert.ok(places.every((place) => typeof place === 'function'))
+  assert.deepEqual([enter(3, 'h', 'b'), enter(4, 'h', 'b'), enter(3, 'h', 'b')], [5000, 10_000, 10_000])
+  assert.equal(typeof enter(5, 'g'), 'function')
+  assert.equal(typeof enter(6, 'f'), 'number', 'the owner has three')
+  assert.equal(typeof enter(7, 'f', 'b'), 'function')
+  for (const leave of places) if (typeof leave === 'function') leave()
+  assert.equal(typeof enter(3, 'h', 'b'), 'function')
+})
+
 test('what a name resolves to is checked when it is dialled', async (t) => {
   const { server, received } = receiver(204)
   const url = (await listen(t, server)).replace('127.0.0.1', 'localhost')
@@ -137,7 +220,7 @@ test('a private address that came past the first check is not dialled either', a
   const config = { WEBHOOK_ALLOW_PRIVATE: false }
   const dispatcher = openGuardedAgent(config)
   t.after(() => dispatcher.close())
-  const delivery = { eventId: 'evt_1-1', jobId: 'job_x', url, body: '{}' }
+  const delivery = { eventId: 'evt_1-1', jobId: 'job_x', owner: 'local', url, body: '{}' }
   const attempt = await sendWebhook({ config, dispatcher, secret: SECRET }, delivery)
   assert.equal(attempt.ok, false)
   assert.equal(received.length, 0)

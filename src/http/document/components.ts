@@ -24,6 +24,7 @@ import { ArtifactList, CheckpointList, DryRun, Job, JobList } from '../routes/jo
 import { ModelList } from '../routes/models.ts'
 import { ProblemKind, ProblemKindList } from '../routes/problems.ts'
 import { Target, TargetList } from '../routes/targets.ts'
+import { WebhookSecret } from '../routes/webhook-secret.ts'
 
 const COMPONENTS: Record<string, z.ZodType> = {
   ApiKey,
@@ -62,6 +63,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   TargetList,
   Training,
   Warning,
+  WebhookSecret,
   WeightOnlyMethod,
 }
 

@@ -1,8 +1,7 @@
 /** Every refusal of the API, Fastify's and Node's own included, leaves as problem+json. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { FewbitError } from '../../shared/errors.ts'
-import { cut } from '../../shared/some.ts'
-import { allowedMethods } from '../allowed-methods.ts'
+import { isAsking } from '../expect.ts'
+import { notFound } from '../not-found.ts'
 import { originOf } from '../origin.ts'
 import { toFewbitError, toProblem } from '../problem.ts'
 
@@ -19,6 +18,8 @@ export function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unk
   const error = toFewbitError(thrown)
   if (error.status >= 500) request.log.error({ err: error.extra.cause ?? error, code: error.code }, error.message)
   if (error.retryable && error.status !== 500) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  // a client that was not invited to send its body must not send it as the next request
+  if (isAsking(request)) reply.header('connection', 'close')
   const { url, id } = request
   return reply
     .code(error.status)
@@ -27,14 +28,6 @@ export function refuse(request: FastifyRequest, reply: FastifyReply, thrown: unk
     .header('content-type', 'application/problem+json; charset=utf-8')
     .serializer((payload: string) => payload)
     .send(JSON.stringify(toProblem(error, { url, id, origin: originOf(request) })))
-}
-
-function notFound(app: FastifyInstance, request: FastifyRequest, reply: FastifyReply): FewbitError {
-  const path = request.url.split('?')[0]!
-  const methods = allowedMethods(app.routePatterns, path)
-  if (methods.length === 0) return new FewbitError('not_found', `there is nothing at ${cut(path)}`)
-  reply.header('allow', methods.join(', '))
-  return new FewbitError('method_not_allowed', `${cut(path)} knows ${methods.join(', ')}`)
 }
 
 /** A client may still be sending what was refused: read it away for a while, so that it sees the answer and no reset. */

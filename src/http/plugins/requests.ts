@@ -42,7 +42,23 @@ export function requests(app: FastifyInstance, { PUBLIC_URL }: Pick<Config, 'PUB
     refuseLongTarget(request)
     request.gone = AbortSignal.any([app.closing.signal, disconnected(request, reply.raw)])
   })
-  app.addHook('preClose', async () => app.closing.abort())
+  app.addHook('preClose', async () => {
+    app.closing.abort()
+    leaveNoConnection(app)
+  })
+}
+
+const CLOSING_MS = 50
+const LAST_MS = 5000
+
+/** A connection whose last answer was a stream, or a long poll, is not idle until that has ended; whoever does not read holds up nobody. */
+function leaveNoConnection({ server }: FastifyInstance): void {
+  const closing = setInterval(() => server.closeIdleConnections(), CLOSING_MS)
+  const last = setTimeout(() => server.closeAllConnections(), LAST_MS)
+  server.once('close', () => {
+    clearInterval(closing)
+    clearTimeout(last)
+  })
 }
 
 const LONGEST_TARGET = 8000

@@ -28,7 +28,7 @@ const REFUSALS: Record<string, (error: ParserError) => FewbitError> = {
 export function refuseOnSocket(error: ParserError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed) return
   const refusal = REFUSALS[error.code ?? '']?.(error) ?? new FewbitError('malformed_request', 'this is not HTTP/1.1')
-  answer(socket, refusal)
+  refuseSocket(socket, refusal)
 }
 
 /** Node answers expectations and CONNECT by itself, or not at all, unless somebody listens. */
@@ -39,10 +39,10 @@ export function wire(app: FastifyInstance): void {
       'expectation_failed',
       `nobody here can meet ${String(headers.expect).slice(0, 100)}`,
     )
-    if (!response.destroyed) answer(socket, refusal)
+    if (!response.destroyed) refuseSocket(socket, refusal)
   })
   server.on('connect', (_request: IncomingMessage, socket: Duplex) =>
-    answer(socket as Socket, new FewbitError('method_not_allowed', 'this is no proxy: there is no CONNECT')),
+    refuseSocket(socket as Socket, new FewbitError('method_not_allowed', 'this is no proxy: there is no CONNECT')),
   )
 }
 
@@ -50,7 +50,7 @@ const LINGER_MS = 1000
 const answered = new WeakSet<object>()
 
 /** Writes a whole answer, unless one has begun, and closes when the client has had time to read it: bytes left unread reset a connection. */
-function answer(socket: Socket, error: FewbitError): void {
+export function refuseSocket(socket: Socket, error: FewbitError): void {
   if (answered.has(socket)) return
   answered.add(socket)
   if (socket.writable) socket.end(hasBegun(socket) ? '' : textOf(error, socket))

@@ -56,7 +56,7 @@ export const create = endpoint(
   },
   async ({ deps, owner, request, reply }) => {
     const { dataset, created } = await withLimits({ deps, owner, reply }, ['stored-bytes'], () =>
-      withForm(deps, request, (form) => createFrom(deps, owner, form)),
+      withForm({ deps, request, reply }, (form) => createFrom(deps, owner, form)),
     )
     return reply
       .code(created ? 201 : 200)

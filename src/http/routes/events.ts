@@ -1,4 +1,5 @@
 /** /v1/jobs/{id}/events: a job's history, as a list or as a live stream. */
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import type { Deps } from '../../deps.ts'
@@ -52,10 +53,19 @@ export const list = endpoint(
     if (await isOver(deps, owner, params.id, after)) return reply.code(204).send()
     // for an answer without a body Fastify would say that its length is 0
     if (request.method === 'HEAD') return reply.headers(SSE_HEADERS).send(Readable.from([]))
+    request.gone.addEventListener('abort', () => cutWhoDoesNotRead(reply.raw), { once: true })
     const events = followEvents(deps, owner, params.id, { after, signal: request.gone })
     return reply.headers(SSE_HEADERS).send(Readable.from(framesOf(events, request.gone), { objectMode: false }))
   },
 )
+
+const FLUSH_MS = 500
+
+/** When the server closes, a stream ends at once: clients connect again where they stopped. */
+function cutWhoDoesNotRead(response: ServerResponse): void {
+  const timer = setTimeout(() => response.destroy(), FLUSH_MS)
+  response.once('close', () => clearTimeout(timer))
+}
 
 /** Whether a stream behind `after` would be empty for ever. Throws not_found. */
 async function isOver(deps: Deps, owner: string, id: string, after: string | undefined): Promise<boolean> {

@@ -53,7 +53,7 @@ export const create = endpoint(
   },
   async ({ deps, owner, request, reply }) => {
     const { model, created } = await withLimits({ deps, owner, reply }, ['stored-bytes'], () =>
-      withForm(deps, request, (form) =>
+      withForm({ deps, request, reply }, (form) =>
         createModel(deps, owner, {
           name: readName(form) || 'model',
           metadata: readMetadata(form),

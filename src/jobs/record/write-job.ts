@@ -137,5 +137,12 @@ function intentCommands(deps: WriteDeps, record: JobRecord, type: string, timest
   const wanted: readonly string[] = webhook?.events ?? ['job.succeeded', 'job.failed', 'job.canceled', 'job.expired']
   if (!webhook || !wanted.includes(type)) return []
   const body = JSON.stringify({ type, timestamp, data: viewJob(record) })
-  return [['HSET', outboxKey(deps), EVENT_ID, JSON.stringify({ jobId: record.id, url: webhook.url, body })]]
+  return [
+    [
+      'HSET',
+      outboxKey(deps),
+      EVENT_ID,
+      JSON.stringify({ jobId: record.id, owner: record.owner, url: webhook.url, body }),
+    ],
+  ]
 }
