@@ -657,6 +657,15 @@ export interface components {
                     ForceQuantizeNoInputCheck?: boolean;
                     /** @description smallest rmax − rmin */
                     MinimumRealRange?: number;
+                    /** @description dynamic: branches and loops too; static: no effect, as in Python */
+                    EnableSubgraph?: boolean;
+                    /** @description products of two computed matrices stay float; true for dynamic; no effect with the format QDQ */
+                    MatMulConstBOnly?: boolean;
+                    /**
+                     * @description type of values whose type is unknown
+                     * @constant
+                     */
+                    DefaultTensorType?: 1;
                 };
             };
         };
@@ -1152,6 +1161,15 @@ export interface components {
                     QDQDisableWeightAdjustForInt32Bias?: boolean;
                     AddQDQPairToWeight?: boolean;
                     DedicatedQDQPair?: boolean;
+                    /** @description dynamic: branches and loops too; static: no effect, as in Python */
+                    EnableSubgraph?: boolean;
+                    /** @description products of two computed matrices stay float; true for dynamic; no effect with the format QDQ */
+                    MatMulConstBOnly?: boolean;
+                    /**
+                     * @description type of values whose type is unknown
+                     * @constant
+                     */
+                    DefaultTensorType?: 1;
                     ForceQuantizeNoInputCheck?: boolean;
                     QDQKeepRemovableActivations?: boolean;
                     OpTypesToExcludeOutputQuantization?: string[];
@@ -1394,6 +1412,15 @@ export interface components {
                     ForceQuantizeNoInputCheck?: boolean;
                     /** @description smallest rmax − rmin */
                     MinimumRealRange?: number;
+                    /** @description dynamic: branches and loops too; static: no effect, as in Python */
+                    EnableSubgraph?: boolean;
+                    /** @description products of two computed matrices stay float; true for dynamic; no effect with the format QDQ */
+                    MatMulConstBOnly?: boolean;
+                    /**
+                     * @description type of values whose type is unknown
+                     * @constant
+                     */
+                    DefaultTensorType?: 1;
                 };
             };
         };
@@ -2540,6 +2567,15 @@ export interface components {
                     QDQDisableWeightAdjustForInt32Bias?: boolean;
                     AddQDQPairToWeight?: boolean;
                     DedicatedQDQPair?: boolean;
+                    /** @description dynamic: branches and loops too; static: no effect, as in Python */
+                    EnableSubgraph?: boolean;
+                    /** @description products of two computed matrices stay float; true for dynamic; no effect with the format QDQ */
+                    MatMulConstBOnly?: boolean;
+                    /**
+                     * @description type of values whose type is unknown
+                     * @constant
+                     */
+                    DefaultTensorType?: 1;
                     ForceQuantizeNoInputCheck?: boolean;
                     QDQKeepRemovableActivations?: boolean;
                     OpTypesToExcludeOutputQuantization?: string[];
