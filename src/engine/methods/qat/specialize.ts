@@ -7,7 +7,7 @@ import type { Workspace } from '../../runtime/workspace.ts'
 
 const FILE = 'specialized.onnx'
 
-/** `feeds` are inputs of the sizes that are wanted. The model is changed. Throws model_load_failed when they do not fit. */
+/** `feeds` are inputs of the sizes that are wanted. The model is changed. Throws model_load_failed or calibration_failed when they do not fit. */
 export async function specialize(
   model: Model,
   feeds: Readonly<Record<string, RunTensor>>,
@@ -15,6 +15,7 @@ export async function specialize(
   workspace: Workspace,
 ): Promise<void> {
   const { graph } = model
+  const isResized = graph.inputs.some((input) => hasOtherSizes(input, feeds[input.name]))
   for (const input of graph.inputs) input.shape = feeds[input.name]?.dims ?? input.shape
   await settleCeilings(model, feeds, runtime, workspace)
   const values = [...graph.nodes].flatMap(({ outputs }) => outputs.filter((value): value is Value => value !== null))
@@ -31,11 +32,15 @@ export async function specialize(
   const isKnown = ({ shape }: Value) => shape && shape.length > 0 && shape.every((dim) => typeof dim === 'number')
   const open = values.filter((value) => value.dtype && !isKnown(value))
   for (const value of open) value.shape = undefined
-  if (open.length === 0) return
-  const names = open.map(({ name }) => name)
+  // A size that was written into a Reshape contradicts no inferred shape and still ends the first run.
+  if (open.length === 0 && !isResized) return
+  const names = isResized ? undefined : open.map(({ name }) => name)
   const results = await exposed(open, (session) => session.run(feeds, names))
   for (const value of open) value.shape = results[value.name]?.dims ?? value.shape
 }
+
+const hasOtherSizes = ({ shape }: Value, feed: RunTensor | undefined): boolean =>
+  shape?.some((dim, axis) => typeof dim === 'number' && dim !== feed?.dims[axis]) ?? false
 
 /** Pooling that rounds its size up rounds down instead, over as much padding as that takes. */
 async function settleCeilings(

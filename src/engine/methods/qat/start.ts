@@ -87,21 +87,9 @@ async function batchOf(
     const gatherer = openGatherer(dataset, inputs.map(withoutBatch), wished)
     const student = await studentOf({ input, gatherer, mode }, build()).catch(() => null)
     const fits = student && floatOutputs(student).every(({ shape }) => shape?.[0] === gatherer.size)
-    if (student && fits && gatherer.size === wished && (await teaches(input, gatherer))) return { gatherer, student }
+    if (student && fits && gatherer.size === wished) return { gatherer, student }
   }
   return { gatherer: own, student: await studentOf({ input, gatherer: own, mode }, build()) }
-}
-
-/** Whether the float model takes such a batch as well: sizes that ONNX Runtime wrote into it are not in the student. */
-async function teaches({ prepared, runtime }: MethodInput, { feeds }: Gatherer): Promise<boolean> {
-  const teacher = await runtime.load(prepared.floatPath, { optimization: 'all' })
-  return teacher
-    .run(feeds)
-    .then(
-      () => true,
-      () => false,
-    )
-    .finally(() => teacher.release())
 }
 
 const withoutBatch = (info: ValueInfo): ValueInfo => ({ ...info, shape: [null, ...info.shape.slice(1)] })
