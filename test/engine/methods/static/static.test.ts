@@ -62,7 +62,7 @@ describe('static quantization', () => {
       fractions.toSorted((a, b) => a - b),
     )
     assert.equal(fractions.at(-1), 1)
-    assert.equal(messages.at(-1)?.type, 'result')
+    assert.equal(messages.at(-1)?.type, 'progress')
     assert.ok(plan.nodes.length > 0 && plan.nodes.every(({ reason }) => reason))
   })
 
