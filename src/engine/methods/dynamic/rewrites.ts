@@ -3,12 +3,20 @@ import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import { elementCount } from '../../ir/tensor.ts'
 import { weightProblem } from '../weight-problem.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
+import { convolution } from './convolution.ts'
 import { gru } from './gru.ts'
 import { lstm } from './lstm.ts'
 import { gemm, matMul } from './product.ts'
 import { gather } from './table.ts'
 
-const REWRITES: Readonly<Record<string, Rewrite>> = { MatMul: matMul, Gemm: gemm, Gather: gather, LSTM: lstm, GRU: gru }
+const REWRITES: Readonly<Record<string, Rewrite>> = {
+  MatMul: matMul,
+  Gemm: gemm,
+  Conv: convolution,
+  Gather: gather,
+  LSTM: lstm,
+  GRU: gru,
+}
 
 /** What the rewrites of one model share; `domain` is that of DequantizeLinear. */
 export const openRewrites = (

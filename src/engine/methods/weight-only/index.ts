@@ -12,6 +12,7 @@ import { feedsOf, type Method, type MethodInput } from '../method.ts'
 import { decideTogether } from '../shared-weights.ts'
 import { openJudge } from '../static/judge.ts'
 import { firstReason, weightProblem } from '../weight-problem.ts'
+import { convolution } from './convolution.ts'
 import { product } from './product.ts'
 import { recurrent } from './recurrent.ts'
 import { isStack } from './stack.ts'
@@ -21,6 +22,7 @@ import { type Decided, type Rewrite, SMALLEST } from './weight.ts'
 const REWRITES: Readonly<Record<string, Rewrite>> = {
   MatMul: product,
   Gemm: product,
+  Conv: convolution,
   Gather: table,
   LSTM: recurrent,
   GRU: recurrent,
@@ -107,6 +109,6 @@ function refusal(model: Model, node: Node, options: Decided): string | null {
 const nothingToQuantize = (example: string) =>
   new FewbitError(
     'nothing_to_quantize',
-    `The model has no MatMul, Gemm, Gather or recurrent layer with a constant float32 matrix of at least ${SMALLEST} elements that can be quantized.${example}`,
+    `The model has no MatMul, Gemm, Gather, recurrent layer or convolution that is a product, with a constant float32 matrix of at least ${SMALLEST} elements that can be quantized.${example}`,
     { stage: 'plan', hint: 'use the method static for convolutional networks' },
   )
