@@ -1,4 +1,4 @@
-/** Who may import whom: the walls of docs/architecture.md. Type imports are free. */
+/** Who may import whom: the walls of docs/architecture.md. Imports of types count. */
 const wall = (name, comment, from, to) => ({
   name,
   comment,
@@ -22,6 +22,14 @@ const SERVICE = {
 export default {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-circles-of-resources',
+      comment: 'what two resources share moves below both: owners, storage, queue',
+      severity: 'error',
+      scope: 'folder',
+      from: { path: '^src/[^/]+$' },
+      to: { circular: true },
+    },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
     wall('shared-is-the-ground', 'shared imports nothing of ours', '^src/shared/', {
       path: '^(src|workers)/',
@@ -61,6 +69,7 @@ export default {
     wall('targets-are-data', 'a target names no code', '^src/engine/targets/', {
       path: '^src/engine/',
       pathNot: '^src/engine/(targets/|ir/words\\.ts)',
+      dependencyTypesNot: ['type-only'],
     }),
     wall(
       'quant-below-methods',
@@ -80,6 +89,7 @@ export default {
     wall('service-sees-the-contract', 'the service runs no engine, but reads uploads in threads', SERVICE, {
       path: '^src/engine/',
       pathNot: '^src/engine/targets/',
+      dependencyTypesNot: ['type-only'],
     }),
     wall(
       'resources-know-no-http',
@@ -94,7 +104,7 @@ export default {
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
-    tsPreCompilationDeps: false,
+    tsPreCompilationDeps: true,
     doNotFollow: { path: 'node_modules' },
     exclude: { path: '^dist/' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default'] },

@@ -1,6 +1,6 @@
 /** Finds the bytes of an artifact. */
 import type { Deps } from '../deps.ts'
-import type { Content } from './content.ts'
+import type { Content } from '../storage/content.ts'
 import { getArtifact } from './get-artifact.ts'
 
 /** Throws not_found. */

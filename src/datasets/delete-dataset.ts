@@ -1,6 +1,6 @@
 /** Deletes a data set that no unfinished job needs. */
 import type { Deps } from '../deps.ts'
-import { deleteUnneeded } from '../jobs/delete-unneeded.ts'
+import { deleteUnneeded } from '../owners/delete-unneeded.ts'
 import { release } from '../storage/refs.ts'
 import { getDataset } from './get-dataset.ts'
 import { datasetKey, datasetRef, datasetsKey, identitiesKey, identityOf } from './keys.ts'

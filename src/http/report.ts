@@ -1,8 +1,9 @@
 /** Finds the report among a job's artifacts, in the format that the client prefers. */
-import type { Content } from '../artifacts/content.ts'
+
 import type { Deps } from '../deps.ts'
 import { isTerminal, type JobRecord } from '../jobs/record/job.ts'
 import { FewbitError } from '../shared/errors.ts'
+import type { Content } from '../storage/content.ts'
 import { negotiate } from './accept.ts'
 
 const PAGE = 'report.html'

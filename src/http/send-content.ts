@@ -1,8 +1,8 @@
 /** Serves stored bytes: strong ETag, If-None-Match, Range and If-Range, digest (RFC 9110, RFC 9530). */
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Content } from '../artifacts/content.ts'
 import { FewbitError } from '../shared/errors.ts'
+import type { Content } from '../storage/content.ts'
 import type { ByteRange } from '../storage/store.ts'
 import { toBase64 } from './declared-digest.ts'
 import { matchesEtag, requireMatch } from './etag.ts'

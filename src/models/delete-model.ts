@@ -1,6 +1,6 @@
 /** Deletes a model that no unfinished job needs. */
 import type { Deps } from '../deps.ts'
-import { deleteUnneeded } from '../jobs/delete-unneeded.ts'
+import { deleteUnneeded } from '../owners/delete-unneeded.ts'
 import { release } from '../storage/refs.ts'
 import { getModel } from './get-model.ts'
 import { identitiesKey, identityOf, modelKey, modelRef, modelsKey } from './keys.ts'

@@ -1,6 +1,7 @@
 /** Finds the bytes of a model's .onnx file. */
-import type { Content } from '../artifacts/content.ts'
+
 import type { Deps } from '../deps.ts'
+import type { Content } from '../storage/content.ts'
 import { getModel } from './get-model.ts'
 
 /** Throws not_found. */

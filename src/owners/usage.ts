@@ -1,7 +1,6 @@
 /** How much an owner has used of what it may. */
 import type { Deps } from '../deps.ts'
-import { unfinishedKey } from '../jobs/record/keys.ts'
-import { bytesKey } from './keys.ts'
+import { bytesKey, unfinishedKey } from './keys.ts'
 
 export interface Usage {
   used: number

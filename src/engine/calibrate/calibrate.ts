@@ -8,7 +8,8 @@ import { valueNamed, valuesByName } from '../plan/named-values.ts'
 import type { RunTensor, Session } from '../runtime/runtime.ts'
 import { type ExtremesOutputs, extremesIn, outputsOf } from './extremes.ts'
 import { addTo, createHistogram, widenTo } from './histogram.ts'
-import type { Range, Statistics } from './observers/observer.ts'
+import type { Statistics } from './observers/observer.ts'
+import type { Range } from './range.ts'
 import { notePeak, withFiniteMasks } from './softmax-rows.ts'
 
 type Batches = AsyncIterable<Record<string, RunTensor>> | Iterable<Record<string, RunTensor>>

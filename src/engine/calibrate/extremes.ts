@@ -6,7 +6,7 @@ import { opOf } from '../ops/index.ts'
 import { monotoneOf } from '../plan/monotone.ts'
 import { valueNamed, valuesByName } from '../plan/named-values.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
-import type { Range } from './observers/observer.ts'
+import type { Range } from './range.ts'
 
 /** An output of the model, a bound that is known beforehand, or what becomes of another end. */
 type End = Output | number | { of: End; become: (x: number) => number }

@@ -1,5 +1,5 @@
 /** A histogram between bounds that are known beforehand: flat memory, however much is counted. */
-import type { Range } from './observers/observer.ts'
+import type { Range } from './range.ts'
 
 export interface Histogram {
   low: number

@@ -1,9 +1,9 @@
 /** The samples that calibrate: those of the job, or made-up ones where a method needs some and the job has none. */
 import type { MethodName } from '../../contract/recipe.ts'
 import type { Warning } from '../../contract/report.ts'
-import type { CalibrationBatches } from '../methods/method.ts'
 import type { Prepared } from '../prepare/index.ts'
 import { type Run, warn } from '../run.ts'
+import type { CalibrationBatches } from './batches.ts'
 import { calibrationBatches } from './samples.ts'
 import type { Split } from './split.ts'
 import { findFeeds, syntheticBatches } from './synthetic.ts'

@@ -3,7 +3,7 @@ import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, type DType } from '../ir/dtype.ts'
 import { float16Bits, fromFloat16Bits } from '../ir/float16.ts'
 import type { ElementArray } from '../runtime/runtime.ts'
-import { requireFit } from './fit.ts'
+import { type Affine, requireFit } from './fit.ts'
 
 type Constructor = new (buffer: ArrayBufferLike, offset: number, length: number) => ElementArray
 
@@ -29,12 +29,6 @@ export function viewAs(bytes: Uint8Array, dtype: DType): ElementArray {
   const width = bitsOf(dtype) / 8
   const aligned = bytes.byteOffset % width === 0 ? bytes : Uint8Array.from(bytes)
   return new View(aligned.buffer, aligned.byteOffset, aligned.byteLength / width)
-}
-
-/** value · scale + offset */
-export interface Affine {
-  scale: number
-  offset: number
 }
 
 type Make = (length: number) => ElementArray

@@ -1,7 +1,12 @@
 /** Whether numbers survive the type that a model takes: none may wrap around or become infinite on the way. */
 import { FewbitError } from '../../shared/errors.ts'
 import type { DType } from '../ir/dtype.ts'
-import type { Affine } from './convert.ts'
+
+/** value · scale + offset */
+export interface Affine {
+  scale: number
+  offset: number
+}
 
 type Bounds = readonly [above: number, below: number]
 

@@ -1,9 +1,9 @@
 /** Turns a data set into the feeds of runs: as many samples at a time as the model's inputs allow. */
 import { FewbitError } from '../../shared/errors.ts'
 import { elementCount } from '../ir/tensor.ts'
-import type { CalibrationBatches } from '../methods/method.ts'
 import type { RunTensor, ValueInfo } from '../runtime/runtime.ts'
 import type { Label } from '../verify/accuracy.ts'
+import type { CalibrationBatches } from './batches.ts'
 import { type Dataset, holdsFeeds, readBatch } from './dataset.ts'
 import { reordered } from './reorder.ts'
 

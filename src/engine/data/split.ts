@@ -3,7 +3,7 @@
 import type { Recipe, RunnerSpec } from '../../contract/recipe.ts'
 import type { MeasuredOn, Warning } from '../../contract/report.ts'
 import { FewbitError } from '../../shared/errors.ts'
-import type { CalibrationBatches } from '../methods/method.ts'
+import type { CalibrationBatches } from './batches.ts'
 import { type Dataset, openDataset } from './dataset.ts'
 import { chosen, type Samples } from './samples.ts'
 import { randomSource } from './synthetic.ts'

@@ -1,7 +1,7 @@
 /** Made-up inputs for models that came without data: they prove that the artifact runs, not that it is accurate. */
 import { FewbitError } from '../../shared/errors.ts'
-import type { CalibrationBatches } from '../methods/method.ts'
 import type { RunTensor, Session, ValueInfo } from '../runtime/runtime.ts'
+import type { CalibrationBatches } from './batches.ts'
 
 /** Sizes that are tried for dimensions that the model leaves open. */
 const OPEN_SIZES = [16, 32, 48, 64, 128, 224, 8, 4, 2, 1]

@@ -1,6 +1,6 @@
 /** Stage `quantize`: writes the plan into the graph as QuantizeLinear / DequantizeLinear pairs, integer weights and int32 biases. */
 
-import type { Range } from '../calibrate/observers/observer.ts'
+import type { Range } from '../calibrate/range.ts'
 import { saturationOf } from '../correct/saturation.ts'
 import { addInitializer, addNode, int } from '../ir/build.ts'
 import { MICROSOFT } from '../ir/domain.ts'

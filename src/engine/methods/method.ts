@@ -2,10 +2,11 @@
 
 import type { Recipe, RunnerMessage } from '../../contract/recipe.ts'
 import type { PlanDocument, Report, Warning } from '../../contract/report.ts'
+import type { CalibrationBatches } from '../data/batches.ts'
 import type { Samples } from '../data/samples.ts'
 import type { Model, Node } from '../ir/graph.ts'
 import type { Prepared } from '../prepare/index.ts'
-import type { RunTensor, Runtime } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import type { Target } from '../targets/target.ts'
 
@@ -37,22 +38,6 @@ export interface TrainingInput {
   /** what the process may use; undefined: unknown */
   memoryBytes: number | undefined
   emit: (message: RunnerMessage) => void
-}
-
-export interface CalibrationBatches {
-  samples: number
-  /** batches, each the feeds of one run */
-  length: number
-  /** The batches of some samples alone, by their position; the others are not read. */
-  only(indices: readonly number[]): CalibrationBatches
-  [Symbol.asyncIterator](): AsyncIterator<Record<string, RunTensor>>
-}
-
-/** All of them in memory. */
-export async function feedsOf(batches: CalibrationBatches): Promise<Record<string, RunTensor>[]> {
-  const all: Record<string, RunTensor>[] = []
-  for await (const feeds of batches) all.push(feeds)
-  return all
 }
 
 export interface MethodOutput {

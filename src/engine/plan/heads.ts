@@ -3,7 +3,7 @@
  * tensor. One scale for all of them would leave the small ones a few integers, or none; such nodes stay float, and what decodes for them too.
  */
 
-import type { Range } from '../calibrate/observers/observer.ts'
+import type { Range } from '../calibrate/range.ts'
 import { type Graph, type Node, sortedNodes, type Value } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
 import { inputIndex, outputRole } from '../ops/define.ts'

@@ -1,6 +1,6 @@
 /** Scale and zero point of every planned value: values that share theirs are one group with one range. */
 
-import type { Range } from '../calibrate/observers/observer.ts'
+import type { Range } from '../calibrate/range.ts'
 import type { Value } from '../ir/graph.ts'
 import { view } from '../ir/tensor.ts'
 import { clippingRange, extremes, type QuantSpec, type ScaleZeroPoint, scaleZeroPoint } from '../quant/math.ts'

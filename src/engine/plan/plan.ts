@@ -1,11 +1,6 @@
 /** Plan: which nodes run in integers, how every value is quantized, and the reason for what stays float. */
-import type { Graph, Node, Value } from '../ir/graph.ts'
-import { sortedNodes } from '../ir/graph.ts'
+import type { Node, Value } from '../ir/graph.ts'
 import type { QuantSpec } from '../quant/math.ts'
-import type { IntegerTarget } from '../targets/target.ts'
-import { planNode } from './assign.ts'
-import { PLACEMENTS } from './place.ts'
-import type { ShiftLimits } from './shifts.ts'
 
 /** How one computed value is quantized. */
 export type ValuePlan =
@@ -44,6 +39,14 @@ export interface Conversion {
   to: { as: Value } | { spec: QuantSpec }
 }
 
+/** Which shifts hardware has for scales that are powers of two. */
+export interface ShiftLimits {
+  /** bounds of pos(input) + pos(weight) − pos(output), for scales 2^−pos */
+  cut: readonly number[]
+  /** bounds of pos(input) + pos(weight) − pos(bias); the lower one rises with the cut, up to 0 */
+  bias: readonly number[]
+}
+
 export interface Plan {
   /** nodes that compute in integers */
   nodes: Set<Node>
@@ -72,41 +75,6 @@ export interface PlanOptions {
   wide?: (node: Node) => boolean
   /** of a node that the target quantizes at run time: how, or why not */
   atRunTime?: (node: Node) => { how: string } | { why: string }
-}
-
-/** Plans the main graph for a target. */
-export function planGraph(graph: Graph, target: IntegerTarget, options: PlanOptions): Plan {
-  const order = sortedNodes(graph)
-  const { nodes, reasons } = PLACEMENTS[target.placement](order, target, options)
-  const plan: Plan = {
-    nodes,
-    atRunTime: new Map(),
-    writers: target.placement === 'inputs' ? new Set() : nodes,
-    reasons,
-    values: new Map(),
-    unread: new Map(),
-    ties: [],
-    converts: [],
-    shifts: target.shifts ?? null,
-    constants: [],
-    biases: new Map(),
-  }
-  for (const node of order) if (nodes.has(node)) planNode(node, plan, target, options)
-  for (const node of reasons.keys()) planAtRunTime(node, plan, target, options)
-  return plan
-}
-
-function planAtRunTime(node: Node, { atRunTime, reasons }: Plan, target: IntegerTarget, options: PlanOptions): void {
-  const operators: readonly string[] = target.run_time_operators ?? []
-  if (node.domain !== '' || !operators.includes(node.opType) || options.excludes(node) !== null) return
-  const found = options.atRunTime?.(node)
-  if (!found) return
-  if ('why' in found) {
-    reasons.set(node, found.why)
-    return
-  }
-  atRunTime.set(node, found.how)
-  reasons.delete(node)
 }
 
 /** Everything that computes with integer weights. */

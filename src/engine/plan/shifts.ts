@@ -7,14 +7,7 @@ import { view } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import { type QuantSpec, type ScaleZeroPoint, scaleZeroPointOf } from '../quant/math.ts'
 import type { GroupParameters } from './parameters.ts'
-import type { ConstantPlan, Plan } from './plan.ts'
-
-export interface ShiftLimits {
-  /** bounds of pos(input) + pos(weight) − pos(output), for scales 2^−pos */
-  cut: readonly number[]
-  /** bounds of pos(input) + pos(weight) − pos(bias); the lower one rises with the cut, up to 0 */
-  bias: readonly number[]
-}
+import type { ConstantPlan, Plan, ShiftLimits } from './plan.ts'
 
 /** A change of one output can break the rule of the next layer, whose change can do no more than that again. */
 const ROUNDS = 5

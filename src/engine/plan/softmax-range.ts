@@ -2,7 +2,8 @@
  * Softmax ignores what lies far below the largest number of its row, as attention masks make it lie. Integers need not tell such numbers apart:
  * everything between a mask and its Softmax may end a little below the rows' maxima, and what is then no number that counts may not cost range.
  */
-import type { Range, Statistics } from '../calibrate/observers/observer.ts'
+import type { Statistics } from '../calibrate/observers/observer.ts'
+import type { Range } from '../calibrate/range.ts'
 import { type Graph, type Node, sortedNodes, type Value } from '../ir/graph.ts'
 import { float32, view } from '../ir/tensor.ts'
 import { outputRole } from '../ops/define.ts'

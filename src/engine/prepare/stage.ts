@@ -1,6 +1,6 @@
 /** Stage `prepare` as a recipe and its target want it. */
 import type { Warning } from '../../contract/report.ts'
-import type { CalibrationBatches } from '../methods/method.ts'
+import type { CalibrationBatches } from '../data/batches.ts'
 import type { Run } from '../run.ts'
 import { fixSizes } from './fix-sizes.ts'
 import { PREPARE_COMPAT, type Prepared, preparation, prepare } from './index.ts'

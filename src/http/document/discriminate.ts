@@ -1,5 +1,5 @@
 /** Tells client generators by which property the members of a union differ. */
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 import { mapObjects } from './map-objects.ts'
 
 export function discriminateUnions(document: Json): Json {

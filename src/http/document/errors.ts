@@ -1,6 +1,6 @@
 /** Error answers as reusable components: one for each status, with the codes that it may carry. */
 import { type ErrorCode, errorRow } from '../../shared/errors.ts'
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 import { mapOperations } from './operations.ts'
 
 const ALWAYS: readonly ErrorCode[] = ['internal', 'unavailable']

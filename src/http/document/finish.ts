@@ -1,13 +1,13 @@
 /** Makes the generated OpenAPI document fit for client generators: the steps, in order. */
 import { discriminateUnions } from './discriminate.ts'
 import { describeErrors } from './errors.ts'
+import type { Json } from './json.ts'
 import { addOperationDetails, addSecurity } from './operations.ts'
 import { mergeInputOutput, pruneComponents } from './prune.ts'
 import { stripNoise } from './strip.ts'
 import { WEBHOOKS } from './webhooks.ts'
 
-export type Json = Record<string, unknown>
-export type Step = (document: Json) => Json
+type Step = (document: Json) => Json
 
 const STEPS: readonly Step[] = [
   stripNoise,

@@ -1,5 +1,5 @@
 /** Rebuilds a JSON tree, changing every object in it, innermost first. */
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 
 export function mapObjects<T>(node: T, change: (object: Json) => Json): T {
   if (Array.isArray(node)) return node.map((item) => mapObjects(item, change)) as T

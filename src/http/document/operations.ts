@@ -1,5 +1,5 @@
 /** Adds to each operation what its row says beyond zod: bodies of uploads and downloads, headers of answers. */
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 
 /** A key, and `x-scope`, which it must have: schemes of HTTP know no scopes of their own. What needs none says so too. */
 export function addSecurity(document: Json): Json {

@@ -1,5 +1,5 @@
 /** Keeps one component where request and answer are the same, and none that nothing refers to. */
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 import { mapObjects } from './map-objects.ts'
 
 const PREFIX = '#/components/schemas/'

@@ -1,5 +1,5 @@
 /** Takes out what zod writes and no client needs: limits of JavaScript integers, patterns of dates, closed answers. */
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 import { mapObjects } from './map-objects.ts'
 
 const NOISE: readonly ((schema: Json, key: string) => boolean)[] = [

@@ -1,6 +1,6 @@
 /** What the service sends to a job's webhook (Standard Webhooks 1.0). */
 import { WEBHOOK_EVENTS } from '../../jobs/record/job.ts'
-import type { Json } from './finish.ts'
+import type { Json } from './json.ts'
 
 const header = (name: string, description: string): Json => ({
   name,

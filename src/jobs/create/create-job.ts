@@ -13,7 +13,8 @@ import { newId, timeOfId } from '../../shared/ids.ts'
 import { cut } from '../../shared/some.ts'
 import type { JobRecord, JobRequest } from '../record/job.ts'
 import { insertJob } from './insert-job.ts'
-import { type Subject, type Violation, violationsOf } from './violations.ts'
+import type { Subject, Violation } from './violation.ts'
+import { violationsOf } from './violations.ts'
 
 export interface DryRunResult {
   object: 'dry_run'

@@ -1,6 +1,6 @@
 /** Whether the job fixes the shapes that its target compiles for. */
 import type { Port } from '../../models/model.ts'
-import type { Subject, Violation } from './violations.ts'
+import type { Subject, Violation } from './violation.ts'
 
 /** Shapes must be of inputs and fit them; where the target compiles, no dimension but the first may stay free. */
 export function shapesOfTarget({ request, target, model }: Subject): Violation[] {

@@ -3,7 +3,7 @@
 import type { QatMethod } from '../../contract/recipe.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import type { JobRequest } from '../record/job.ts'
-import type { Subject, Violation } from './violations.ts'
+import type { Subject, Violation } from './violation.ts'
 
 export function dataToTrainOn({ request, calibration, training: dataset }: Subject): Violation[] {
   const { method, training } = request

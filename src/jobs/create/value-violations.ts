@@ -1,6 +1,6 @@
 /** Whether the inputs that the job fixes exist and can have these values. */
 import type { Port } from '../../models/model.ts'
-import type { Subject, Violation } from './violations.ts'
+import type { Subject, Violation } from './violation.ts'
 
 export function valuesOfInputs({ request, model }: Subject): Violation[] {
   if (!model) return []

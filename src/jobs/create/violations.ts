@@ -1,35 +1,13 @@
 /** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
 
 import { METRICS_OF_LABELS } from '../../contract/metric.ts'
-import type { DatasetRecord } from '../../datasets/dataset.ts'
-import type { Target } from '../../engine/targets/target.ts'
-import type { ModelRecord } from '../../models/model.ts'
-import type { Config } from '../../shared/config.ts'
-import type { ErrorCode } from '../../shared/errors.ts'
 import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
 import type { JobRequest } from '../record/job.ts'
 import { fitProblems } from './dataset-fit.ts'
 import { shapesOfTarget } from './shape-violations.ts'
 import { dataToTrainOn } from './training-violations.ts'
 import { valuesOfInputs } from './value-violations.ts'
-
-export interface Violation {
-  /** JSON pointer into the request */
-  pointer: string
-  code: ErrorCode
-  detail: string
-}
-
-/** The request with everything it names; null = named, but not there, or not named. */
-export interface Subject {
-  config: Pick<Config, 'WEBHOOK_ALLOW_PRIVATE'>
-  request: JobRequest
-  target: Target
-  model: ModelRecord | null
-  calibration: DatasetRecord | null
-  training: DatasetRecord | null
-  evaluation: DatasetRecord | null
-}
+import type { Subject, Violation } from './violation.ts'
 
 type Check = (subject: Subject) => Violation[]
 

@@ -9,16 +9,11 @@ export const artifactKey = ({ config }: KeyDeps, id: string): string => `${confi
 
 /** all jobs of an owner; ids sort by time */
 export const ownedKey = ({ config }: KeyDeps, owner: string): string => `${config.REDIS_PREFIX}:owner:${owner}:jobs`
-/** the unfinished jobs of an owner */
-export const unfinishedKey = ({ config }: KeyDeps, owner: string): string =>
-  `${config.REDIS_PREFIX}:owner:${owner}:jobs:unfinished`
 /** the unfinished jobs of all owners */
 export const openKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:jobs:open`
 /** an owner's jobs by one of their properties; ids sort by time */
 export const indexKey = (deps: KeyDeps, owner: string, property: string, value: string): string =>
   `${ownedKey(deps, owner)}:by:${property}:${value}`
-/** the unfinished jobs that need a model or a data set */
-export const neededKey = ({ config }: KeyDeps, id: string): string => `${config.REDIS_PREFIX}:needed:${id}`
 /** webhooks to send, by stream id of their event */
 export const outboxKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:outbox`
 export const eventCounterKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:events:count`

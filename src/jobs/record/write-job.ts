@@ -1,20 +1,10 @@
 /** The one write of a job: record, indexes, event, artifacts and webhook intent together, only if nobody was faster. */
 import type { Deps } from '../../deps.ts'
-import { bytesKey } from '../../owners/keys.ts'
+import { bytesKey, neededKey, unfinishedKey } from '../../owners/keys.ts'
 import { changesChannel } from '../../queue/queues.ts'
 import { indexCommands, needsOf } from './indexes.ts'
 import { type ArtifactSummary, isTerminal, type JobEvent, type JobRecord } from './job.ts'
-import {
-  artifactKey,
-  eventCounterKey,
-  eventsKey,
-  jobKey,
-  neededKey,
-  openKey,
-  outboxKey,
-  ownedKey,
-  unfinishedKey,
-} from './keys.ts'
+import { artifactKey, eventCounterKey, eventsKey, jobKey, openKey, outboxKey, ownedKey } from './keys.ts'
 import { fieldsOf } from './parts.ts'
 import { viewJob } from './view-job.ts'
 

@@ -4,7 +4,8 @@ import { describe, test } from 'node:test'
 import { addTo, createHistogram, expectedError } from '../../../src/engine/calibrate/histogram.ts'
 import { errorOfRanges } from '../../../src/engine/calibrate/observers/expected.ts'
 import { OBSERVERS } from '../../../src/engine/calibrate/observers/index.ts'
-import type { Range, Statistics } from '../../../src/engine/calibrate/observers/observer.ts'
+import type { Statistics } from '../../../src/engine/calibrate/observers/observer.ts'
+import type { Range } from '../../../src/engine/calibrate/range.ts'
 import { randomSource } from '../../../src/engine/data/synthetic.ts'
 
 const LEVELS = { qtype: 'uint8', symmetric: false } as const

@@ -9,7 +9,7 @@ import { convertToFloat16 } from '../../../src/engine/methods/float16/convert.ts
 import { inputIndex, inputRole, type OpDef } from '../../../src/engine/ops/define.ts'
 import { nameAt } from '../../../src/engine/ops/gradients/define.ts'
 import { OPS, type OpName } from '../../../src/engine/ops/index.ts'
-import { planGraph } from '../../../src/engine/plan/plan.ts'
+import { planGraph } from '../../../src/engine/plan/plan-graph.ts'
 import { TARGETS } from '../../../src/engine/targets/index.ts'
 import type { IntegerTarget } from '../../../src/engine/targets/target.ts'
 import { addExample, type Input, inputsOf, type ParsedExample, parseExample } from '../../kit/example.ts'

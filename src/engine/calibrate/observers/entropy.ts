@@ -6,7 +6,8 @@
 
 import { integerCount } from '../../quant/math.ts'
 import type { Histogram } from '../histogram.ts'
-import type { Observer, Range } from './observer.ts'
+import type { Range } from '../range.ts'
+import type { Observer } from './observer.ts'
 
 const STEPS = 32
 

@@ -2,7 +2,8 @@
 
 import { integerRange } from '../../quant/math.ts'
 import { centerOf, expectedErrors, type Histogram } from '../histogram.ts'
-import type { Levels, Range, Statistics } from './observer.ts'
+import type { Range } from '../range.ts'
+import type { Levels, Statistics } from './observer.ts'
 
 /**
  * Squared error per element of ranges of one value. Elements count by 1 + x² ÷ mean square: the large ones, which carry what a network says of

@@ -2,7 +2,8 @@
 
 import { integerCount } from '../../quant/math.ts'
 import { centerOf, type Histogram } from '../histogram.ts'
-import type { Observer, Range } from './observer.ts'
+import type { Range } from '../range.ts'
+import type { Observer } from './observer.ts'
 
 const ROUNDS = 20
 

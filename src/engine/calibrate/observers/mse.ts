@@ -2,7 +2,8 @@
 
 import { integerRange, scaleZeroPoint } from '../../quant/math.ts'
 import { expectedErrors, type Histogram } from '../histogram.ts'
-import type { Levels, Observer, Range } from './observer.ts'
+import type { Range } from '../range.ts'
+import type { Levels, Observer } from './observer.ts'
 
 const FRACTIONS = Array.from({ length: 64 }, (_, i) => 1 - i / 80)
 /** a few bits want far narrower ranges */

@@ -2,11 +2,7 @@
 
 import type { QuantSpec } from '../../quant/math.ts'
 import type { Histogram } from '../histogram.ts'
-
-export interface Range {
-  min: number
-  max: number
-}
+import type { Range } from '../range.ts'
 
 /** What calibration saw of one value. */
 export interface Statistics extends Range {

@@ -1,6 +1,7 @@
 /** Cuts the same share of elements off at both tails; a value that is never negative loses it at the top only. */
 import { centerOf, type Histogram, totalOf } from '../histogram.ts'
-import type { Observer, Range } from './observer.ts'
+import type { Range } from '../range.ts'
+import type { Observer } from './observer.ts'
 
 const CUT = 1 - 0.9999
 

@@ -3,7 +3,6 @@
 import type { CompatCalibration } from '../../../contract/compat.ts'
 import { finite } from '../../calibrate/calibrate.ts'
 import { addExtremes, extremesIn, outputsOf } from '../../calibrate/extremes.ts'
-import type { Range } from '../../calibrate/observers/observer.ts'
 import {
   createOrtCalibrator,
   type Extremes,
@@ -12,12 +11,14 @@ import {
   type OrtCalibratorOptions,
 } from '../../calibrate/observers/onnxruntime/index.ts'
 import { onlyProbes } from '../../calibrate/probes.ts'
+import type { Range } from '../../calibrate/range.ts'
+import type { CalibrationBatches } from '../../data/batches.ts'
 import { addNode } from '../../ir/build.ts'
 import { freshName, type Model, Value } from '../../ir/graph.ts'
 import { decodeModel } from '../../onnx/index.ts'
 import { valuesByName } from '../../plan/named-values.ts'
 import type { RunTensor } from '../../runtime/runtime.ts'
-import type { CalibrationBatches, MethodInput } from '../method.ts'
+import type { MethodInput } from '../method.ts'
 
 type Feeds = Record<string, RunTensor>
 type Batches = AsyncIterable<Feeds> | Iterable<Feeds>

@@ -1,10 +1,11 @@
 /** Where half precision overflows: measured on the float model, and once more on the converted one. */
 
 import { onlyProbes } from '../../calibrate/probes.ts'
+import type { CalibrationBatches } from '../../data/batches.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
 import type { RunTensor } from '../../runtime/runtime.ts'
-import type { CalibrationBatches, MethodInput } from '../method.ts'
+import type { MethodInput } from '../method.ts'
 import { addBodyMagnitudes, magnitudeOf } from './body-magnitudes.ts'
 import { fitsHalf, LARGEST_HALF } from './convert.ts'
 import { SMALLEST_NORMAL, vanishes } from './underflow.ts'

@@ -7,11 +7,12 @@ import { addExtremes } from '../../calibrate/extremes.ts'
 import { onlyProbes } from '../../calibrate/probes.ts'
 import { addPeaks, maskInputs } from '../../calibrate/softmax-rows.ts'
 import { correctable } from '../../correct/bias-correction.ts'
+import type { CalibrationBatches } from '../../data/batches.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Model } from '../../ir/graph.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { softmaxInputs, valuesBeforeSoftmax } from '../../plan/softmax-range.ts'
-import type { CalibrationBatches, MethodInput } from '../method.ts'
+import type { MethodInput } from '../method.ts'
 import type { Base } from './variant.ts'
 
 export interface MeasureOptions {

@@ -1,6 +1,7 @@
 /** One observer does not suit every value: what each would better have is tried, and kept where the outputs come closer. */
 import { errorOfRanges } from '../../calibrate/observers/expected.ts'
-import type { Observer, Range } from '../../calibrate/observers/observer.ts'
+import type { Observer } from '../../calibrate/observers/observer.ts'
+import type { Range } from '../../calibrate/range.ts'
 import type { Search } from './search.ts'
 import { type Observed, observedIn, type Variant, type VariantInput } from './variant.ts'
 

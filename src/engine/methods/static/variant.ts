@@ -1,13 +1,15 @@
 /** One way to quantize a float model statically, built from a copy so that many can be tried. */
 
-import type { Levels, Observer, Range, Statistics } from '../../calibrate/observers/observer.ts'
+import type { Levels, Observer, Statistics } from '../../calibrate/observers/observer.ts'
+import type { Range } from '../../calibrate/range.ts'
 import { correctBiases, type InputMeans } from '../../correct/bias-correction.ts'
 import { insertQuantization, type Parameters } from '../../insert/insert.ts'
 import { keepApart } from '../../insert/keep-apart.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Model, Node, Value } from '../../ir/graph.ts'
 import { headsOf } from '../../plan/heads.ts'
-import { type Plan, type PlanOptions, planGraph } from '../../plan/plan.ts'
+import type { Plan, PlanOptions } from '../../plan/plan.ts'
+import { planGraph } from '../../plan/plan-graph.ts'
 import { ignoreMasks } from '../../plan/softmax-range.ts'
 import { activationSpec } from '../../quant/spec.ts'
 import type { IntegerTarget } from '../../targets/target.ts'

@@ -1,5 +1,5 @@
 /** The range around 0 with the smallest Kullback-Leibler divergence, as onnxruntime.quantization looks for it. */
-import type { Range } from '../observer.ts'
+import type { Range } from '../../range.ts'
 import type { EdgeHistogram } from './histogram.ts'
 import { pairwiseSum } from './sum.ts'
 

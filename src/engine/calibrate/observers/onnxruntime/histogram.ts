@@ -1,5 +1,5 @@
 /** numpy.histogram of float32 data: the same edges, and the same bin for every element. All arithmetic is float32. */
-import type { Range } from '../observer.ts'
+import type { Range } from '../../range.ts'
 
 /** One more edge than counts. */
 export interface EdgeHistogram {

@@ -1,5 +1,5 @@
 /** The calibrators of onnxruntime.quantization 1.30 for one value, to the bit and without keeping what they have seen. */
-import type { Range } from '../observer.ts'
+import type { Range } from '../../range.ts'
 import { leastDivergence } from './divergence.ts'
 import { countBetween, countEqual, type EdgeHistogram, equalBins, extended } from './histogram.ts'
 import { pairwiseSum } from './sum.ts'

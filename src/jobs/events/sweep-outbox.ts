@@ -1,8 +1,8 @@
 /** Moves webhook intents, written together with the event they tell of, to the delivery queue. */
-import type { Deps } from '../deps.ts'
-import { eventIdOf } from '../jobs/events/read-events.ts'
-import { outboxKey } from '../jobs/record/keys.ts'
-import { enqueueDelivery } from '../queue/enqueue.ts'
+import type { Deps } from '../../deps.ts'
+import { enqueueDelivery } from '../../queue/enqueue.ts'
+import { outboxKey } from '../record/keys.ts'
+import { eventIdOf } from './read-events.ts'
 
 const BATCH = 100
 

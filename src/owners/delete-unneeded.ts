@@ -1,8 +1,7 @@
 /** Deletes the record of a model or a data set, unless an unfinished job needs it: looked at and done in one step. */
 import type { Deps } from '../deps.ts'
-import { bytesKey } from '../owners/keys.ts'
 import { FewbitError } from '../shared/errors.ts'
-import { neededKey } from './record/keys.ts'
+import { bytesKey, neededKey } from './keys.ts'
 
 export interface Deletion {
   id: string

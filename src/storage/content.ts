@@ -1,6 +1,6 @@
 /** Bytes that can be served: what the responder of conditional and range requests needs to know. */
 import type { Readable } from 'node:stream'
-import type { ByteRange } from '../storage/store.ts'
+import type { ByteRange } from './store.ts'
 
 export interface Content {
   sha256: string
