@@ -1,0 +1,4 @@
+/** The cases that are trained. */
+import { describeCases } from './suite.ts'
+
+describeCases('training')

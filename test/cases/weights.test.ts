@@ -1,0 +1,4 @@
+/** The cases that are quantized without data. */
+import { describeCases } from './suite.ts'
+
+describeCases('weights')
