@@ -5,6 +5,7 @@ import type { Recipe } from '../../contract/recipe.ts'
 import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { foldAffine } from '../passes/affine/index.ts'
 import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
+import { expandHardSigmoid } from '../passes/hard-sigmoid.ts'
 import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
 import type { Pass } from '../passes/pass.ts'
 import { isFloatValue, STEERS, steeringNodes } from '../plan/steering.ts'
@@ -45,5 +46,6 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine]
   const inIntegers = recipe.method.type === 'static' || recipe.method.type === 'qat'
   if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine]
-  return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
+  const gates = has('HardSigmoid') ? [] : [expandHardSigmoid(stays)]
+  return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), ...gates, foldAffine]
 }
