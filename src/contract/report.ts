@@ -6,6 +6,30 @@ const percentiles = z.object({ p50: z.number(), p95: z.number() })
 const nonNegative = z.number().int().nonnegative()
 
 export const MEASURED_ON = ['evaluation', 'held_out', 'calibration', 'training', 'synthetic'] as const
+/** What an output holds, in the order in which kinds decide: the first that a model has is judged. */
+export const OUTPUT_KINDS = ['numbers', 'discrete', 'nearly_zero'] as const
+const interval = z.array(z.number()).length(2).nullable()
+const SQNR = '10·log10(Σ float² ÷ Σ (float − quantized)²)'
+
+/** One output of a model against the float model's. */
+const OutputFidelity = z.object({
+  name: z.string(),
+  kind: z
+    .enum(OUTPUT_KINDS)
+    .describe(
+      'numbers; discrete: whole numbers, truth values and masks of zeros and ones, judged by how many elements are the same; nearly_zero: less than a millionth of the largest output, which says nothing',
+    ),
+  sqnr_db: z
+    .number()
+    .describe(`${SQNR} over all samples; of discrete outputs 10·log10(elements ÷ elements that differ)`),
+  sqnr_db_ci95: interval.describe('95 % interval for other samples like these, see fidelity.sqnr_db_ci95'),
+  sqnr_db_median: z.number().describe('of the SQNR of each sample'),
+  sqnr_db_p10: z.number().describe('a tenth of the samples have less'),
+  cosine: z.number().describe('of discrete outputs the share of elements that are the same'),
+  max_abs_error: z.number(),
+  equal: z.number().nullable().describe('share of elements that are the same; null unless discrete'),
+})
+
 export type MeasuredOn = (typeof MEASURED_ON)[number]
 
 export const Metrics = z.object({
@@ -35,13 +59,30 @@ export const Metrics = z.object({
     .nullable(),
   fidelity: z
     .object({
-      sqnr_db: z.number().describe('10·log10(Σ float² ÷ Σ (float − quantized)²), worst output'),
+      sqnr_db: z
+        .number()
+        .describe(`${SQNR}, worst output of the first kind that there is: numbers, discrete, nearly_zero`),
+      sqnr_db_ci95: interval.describe(
+        '95 % interval for other samples like these: a seeded bootstrap over samples, past 1024 over so many groups; null for fewer than 5 samples',
+      ),
+      sqnr_db_median: z.number().describe('median over samples, worst output'),
+      sqnr_db_p10: z.number().describe('a tenth of the samples have less, worst output'),
       cosine: z.number().describe('worst output'),
+      cosine_ci95: interval.describe('95 % interval, as sqnr_db_ci95'),
       agreement: z
         .number()
         .nullable()
         .describe(
-          'share of positions with the same largest class in the first float output: of samples in [N, C], of tokens, steps or boxes in [N, T, C], of pixels in [N, C, H, W]',
+          'share of positions with the same largest class in the first float output, over the axis that agreement_over names; null where an output has no classes',
+        ),
+      agreement_ci95: interval.describe(
+        '95 % interval (Wilson) with as many independent positions as vary like the samples do; null for fewer than 5 samples',
+      ),
+      agreement_over: z
+        .object({ output: z.string(), axis: nonNegative })
+        .nullable()
+        .describe(
+          'the output that was counted, and its axis with the classes; each index of the other axes is a position',
         ),
       samples: nonNegative,
       measured_on: z
@@ -49,9 +90,7 @@ export const Metrics = z.object({
         .describe(
           'samples of the evaluation data; held out of the calibration or training data; the same that calibrated or trained; or one made-up input',
         ),
-      outputs: z.array(
-        z.object({ name: z.string(), sqnr_db: z.number(), cosine: z.number(), max_abs_error: z.number() }),
-      ),
+      outputs: z.array(OutputFidelity),
     })
     .nullable(),
   coverage: z.object({

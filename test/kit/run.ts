@@ -9,7 +9,7 @@ import { prepare } from '../../src/engine/prepare/index.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
 import type { Session } from '../../src/engine/runtime/runtime.ts'
 import { openWorkspace } from '../../src/engine/runtime/workspace.ts'
-import { numbers } from '../../src/engine/verify/fidelity.ts'
+import { numbers } from '../../src/engine/verify/numbers.ts'
 
 /** Uses an empty directory that goes afterwards. */
 export async function inDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {

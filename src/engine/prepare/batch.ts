@@ -9,7 +9,8 @@ import { batchSizeFor } from '../data/samples.ts'
 import type { JobData } from '../data/split.ts'
 import { type Run, warn } from '../run.ts'
 import type { RunTensor, Session, ValueInfo } from '../runtime/runtime.ts'
-import { decibels, numbers } from '../verify/fidelity.ts'
+import { numbers } from '../verify/numbers.ts'
+import { decibels } from '../verify/sums.ts'
 import type { Prepared, Sharing } from './index.ts'
 
 /** samples that are tried together: an odd number, which no file has by chance */
@@ -117,7 +118,7 @@ function isSame(own: RunTensor, joint: RunTensor, axis: number | null): boolean 
   const inner = axis === null ? expected.length : product(own.dims.slice(axis))
   const blocks = axis === null ? 1 : TOGETHER
   const offset = axis === null ? 0 : inner * (TOGETHER >> 1)
-  const sums = { signal: 0, noise: 0, product: 0, quantized: 0 }
+  const sums = { signal: 0, noise: 0 }
   for (const [i, value] of expected.entries()) {
     const other = all[Math.floor(i / inner) * inner * blocks + offset + (i % inner)]!
     if (Object.is(value, other) || !Number.isFinite(value)) continue

@@ -2,7 +2,8 @@
 import type { MetricName } from '../../contract/recipe.ts'
 import type { Metrics } from '../../contract/report.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
-import { argmaxPerSample, numbers } from './fidelity.ts'
+import { argmaxPerSample } from './agreement.ts'
+import { numbers } from './numbers.ts'
 
 type Accuracy = NonNullable<Metrics['accuracy']>
 

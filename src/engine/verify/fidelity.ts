@@ -1,143 +1,138 @@
-/** How closely the quantized outputs follow the float outputs: SQNR, cosine, largest error, agreement of the argmax. */
-
-import type { Metrics } from '../../contract/report.ts'
-import { fromFloat16 } from '../ir/float16.ts'
+/** How closely the quantized outputs follow the float outputs: SQNR, cosine, largest error, agreement of the argmax, each with what samples say of others. */
+import { type Metrics, OUTPUT_KINDS } from '../../contract/report.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
+import { createAgreementMeter } from './agreement.ts'
+import { bootstrap, quantile } from './interval.ts'
+import { createOutputMeter, type OutputMeter } from './output-meter.ts'
+import { addTally, cosine, decibels, noTally, type Tally } from './sums.ts'
 
 type Fidelity = Omit<NonNullable<Metrics['fidelity']>, 'measured_on'>
-
-/** Reported instead of infinity when two outputs are identical. */
-const IDENTICAL_DB = 200
-
-/** Sums over elements: of squares of the float model's, of the differences, of the quantized ones, and of products of both. */
-export interface Sums {
-  signal: number
-  noise: number
-  product: number
-  quantized: number
-}
-
-interface OutputSums extends Sums {
-  /** elements that are finite in the float model; the others cannot be compared */
-  count: number
-  largest: number
-}
+type OutputFidelity = Fidelity['outputs'][number]
+type OutputKind = OutputFidelity['kind']
 
 export interface FidelityMeter {
   add(float: Record<string, RunTensor>, quantized: Record<string, RunTensor>, samples: number): void
+  /** of the worst output that says something, in dB; null where nothing could be compared */
+  sqnr(): number | null
   result(): Fidelity | null
 }
 
-/** Accumulates over samples with flat memory. Only floating-point outputs count. */
-export function createFidelityMeter(outputNames: readonly string[]): FidelityMeter {
-  const sums = new Map<string, OutputSums>()
+interface Judged {
+  name: string
+  kind: OutputKind
+  meter: OutputMeter
+}
+
+/** Accumulates over samples with flat memory. `classAxis` knows the axis of an output's classes, or null. */
+export function createFidelityMeter(
+  outputNames: readonly string[],
+  classAxis: (output: string) => number | null = () => null,
+): FidelityMeter {
+  const meters = new Map<string, OutputMeter>()
+  const agreement = createAgreementMeter(classAxis)
   let seen = 0
-  let agreed = 0
-  let compared = 0
+  const judged = (): Judged[] => judge([...meters].filter(([, { total }]) => total.count > 0))
   return {
     add: (float, quantized, samples) => {
       seen += samples
-      const names = outputNames.filter((name) => isFloat(float[name]) && isFloat(quantized[name]))
-      for (const name of names)
-        sums.set(name, accumulate(sums.get(name), numbers(float[name]), numbers(quantized[name])))
-      const first = names[0]
-      if (first === undefined) return
-      const [a, b] = [argmaxPerPosition(float[first], samples), argmaxPerPosition(quantized[first], samples)]
-      compared += a.length
-      agreed += a.filter((index, i) => index === b[i]).length
+      const compared = outputNames.flatMap((name) => {
+        const [a, b] = [float[name], quantized[name]]
+        return a && b && !Array.isArray(a.data) ? [{ name, a, b }] : []
+      })
+      for (const { name, a, b } of compared) {
+        const meter = meters.get(name) ?? createOutputMeter()
+        meters.set(name, meter)
+        meter.add(a, b, samples)
+      }
+      const first = compared.find(({ a, b }) => isFloat(a) && isFloat(b))
+      if (first) agreement.add(first.name, first.a, first.b, samples)
     },
-    result: () =>
-      [...sums.values()].every(({ count }) => count === 0)
-        ? null
-        : summarize(sums, seen, compared > 0 ? agreed / compared : null),
+    sqnr: () => {
+      const outputs = telling(judged())
+      return outputs.length === 0 ? null : Math.min(...outputs.map(({ kind, meter }) => SQNR[kind](meter.total)))
+    },
+    result: () => {
+      const outputs = judged()
+      return outputs.length === 0 ? null : { ...summarize(outputs, seen), ...agreement.result() }
+    },
   }
 }
 
-const isFloat = (tensor: RunTensor | undefined): tensor is RunTensor =>
-  tensor !== undefined && ['float32', 'float16', 'float64'].includes(tensor.dtype)
+const isFloat = ({ dtype }: RunTensor): boolean => ['float32', 'float16', 'float64'].includes(dtype)
 
-/** The elements of a result as numbers; NaN for strings that are none. */
-export function numbers(tensor: RunTensor): Float32Array | Float64Array {
-  if (tensor.data instanceof Uint16Array) return fromFloat16(tensor.data)
-  if (tensor.data instanceof Float32Array || tensor.data instanceof Float64Array) return tensor.data
-  return Float64Array.from(tensor.data as ArrayLike<number | bigint>, Number)
-}
+/** an output so much smaller than the largest, root mean square, is what cancels out and float32 rounds */
+const NEARLY_ZERO = 1e-6
 
-function accumulate(
-  sums: OutputSums = { count: 0, signal: 0, noise: 0, product: 0, quantized: 0, largest: 0 },
-  a: ArrayLike<number>,
-  b: ArrayLike<number>,
-): OutputSums {
-  for (let i = 0; i < a.length; i++) {
-    if (!Number.isFinite(a[i])) continue
-    const error = a[i] - b[i]
-    sums.count++
-    sums.signal += a[i] * a[i]
-    sums.noise += error * error
-    sums.product += a[i] * b[i]
-    sums.quantized += b[i] * b[i]
-    if (Math.abs(error) > sums.largest || Number.isNaN(error)) sums.largest = Math.abs(error)
+function judge(meters: readonly (readonly [string, OutputMeter])[]): Judged[] {
+  const power = ({ total: { signal, count } }: OutputMeter) => signal / count
+  const most = Math.max(...meters.map(([, meter]) => (meter.isDiscrete() ? 0 : power(meter))))
+  const kindOf = (meter: OutputMeter): OutputKind => {
+    if (meter.isDiscrete()) return 'discrete'
+    return power(meter) === 0 || power(meter) < NEARLY_ZERO ** 2 * most ? 'nearly_zero' : 'numbers'
   }
-  return sums
+  return meters.map(([name, meter]) => ({ name, meter, kind: kindOf(meter) }))
 }
 
-function summarize(sums: Map<string, OutputSums>, samples: number, agreement: number | null): Fidelity {
-  const compared = [...sums].filter(([, { count }]) => count > 0)
-  const outputs = compared.map(([name, s]) => ({
-    name,
-    sqnr_db: decibels(s),
-    cosine: cosine(s),
-    max_abs_error: s.largest,
-  }))
+/** The outputs that decide: numbers where there are any, else masks and whole numbers, else what is nearly zero. */
+const telling = (outputs: readonly Judged[]): readonly Judged[] =>
+  OUTPUT_KINDS.map((kind) => outputs.filter((output) => output.kind === kind)).find(({ length }) => length > 0) ?? []
+
+/** An element of a mask either is the same or is not. */
+const SQNR: Record<OutputKind, (tally: Tally) => number> = {
+  numbers: decibels,
+  discrete: ({ count, unequal }) => decibels({ signal: count, noise: unequal }),
+  nearly_zero: decibels,
+}
+
+const COSINE: Record<OutputKind, (tally: Tally) => number> = {
+  numbers: cosine,
+  discrete: ({ count, unequal }) => 1 - unequal / Math.max(count, 1),
+  nearly_zero: cosine,
+}
+
+function summarize(outputs: readonly Judged[], samples: number) {
+  const deciding = telling(outputs)
+  const rows = outputs.map(figuresOf)
+  const worst = rows.filter((_, i) => deciding.includes(outputs[i]!))
+  const least = (of: (row: OutputFidelity) => number) => Math.min(...worst.map(of))
   return {
-    sqnr_db: Math.min(...outputs.map((output) => output.sqnr_db)),
-    cosine: Math.min(...outputs.map((output) => output.cosine)),
-    agreement,
+    sqnr_db: least((row) => row.sqnr_db),
+    sqnr_db_ci95: intervalOf(deciding, SQNR),
+    sqnr_db_median: least((row) => row.sqnr_db_median),
+    sqnr_db_p10: least((row) => row.sqnr_db_p10),
+    cosine: least((row) => row.cosine),
+    cosine_ci95: intervalOf(deciding, COSINE),
     samples,
-    outputs,
+    outputs: rows,
   }
 }
 
-export function decibels({ signal, noise }: Sums): number {
-  if (noise === 0) return IDENTICAL_DB
-  return Math.max(-IDENTICAL_DB, Math.min(IDENTICAL_DB, 10 * Math.log10(signal / noise)))
+function figuresOf(output: Judged): OutputFidelity {
+  const { name, kind, meter } = output
+  const bySample = Float64Array.from(meter.units, SQNR[kind]).sort()
+  return {
+    name,
+    kind,
+    sqnr_db: SQNR[kind](meter.total),
+    sqnr_db_ci95: intervalOf([output], SQNR),
+    sqnr_db_median: quantile(bySample, 1 / 2),
+    sqnr_db_p10: quantile(bySample, 1 / 10),
+    cosine: COSINE[kind](meter.total),
+    max_abs_error: meter.largest(),
+    equal: kind === 'discrete' ? COSINE.discrete(meter.total) : null,
+  }
 }
 
-export function cosine({ signal, quantized, product }: Sums): number {
-  if (signal === 0 || quantized === 0) return signal === quantized ? 1 : 0
-  return Math.max(-1, Math.min(1, product / Math.sqrt(signal * quantized)))
+/** Of the least figure of some outputs, all resampled together; outputs that samples share a value of have no interval. */
+function intervalOf(outputs: readonly Judged[], figures: Record<OutputKind, (tally: Tally) => number>) {
+  const units = Math.min(...outputs.map(({ meter }) => meter.units.length))
+  return bootstrap(units, (drawn) =>
+    Math.min(...outputs.map(({ kind, meter }) => figures[kind](resampled(meter.units, drawn)))),
+  )
 }
 
-/**
- * Index of the largest class at each position of each sample: pixels of [N, C, H, W] have their classes on axis 1, tokens, steps and boxes of
- * [N, T, C] on the last; [N, C] has one position.
- */
-function argmaxPerPosition(tensor: RunTensor, samples: number): number[] {
-  const { dims } = tensor
-  if (dims.length < 3) return argmaxPerSample(tensor, samples)
-  const axis = dims.length > 3 ? 1 : dims.length - 1
-  const classes = dims[axis]!
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1)
-  const values = numbers(tensor)
-  const positions = classes > 0 ? values.length / classes : 0
-  return Array.from({ length: positions }, (_, at) => {
-    const start = Math.floor(at / inner) * classes * inner + (at % inner)
-    let best = 0
-    for (let i = 1; i < classes; i++) if (values[start + i * inner]! > values[start + best * inner]!) best = i
-    return best
-  })
-}
-
-/** Index of the largest element of each sample; samples lie along the first axis, the whole tensor is one sample otherwise. */
-export function argmaxPerSample(tensor: RunTensor, samples: number): number[] {
-  const values = numbers(tensor)
-  const rows = tensor.dims[0] === samples ? samples : 1
-  const width = values.length / rows
-  return width < 1 ? [] : Array.from({ length: rows }, (_, row) => argmax(values, row * width, width))
-}
-
-function argmax(values: ArrayLike<number>, start: number, length: number): number {
-  let best = 0
-  for (let i = 1; i < length; i++) if (values[start + i] > values[start + best]) best = i
-  return best
+function resampled(units: readonly Tally[], drawn: Int32Array): Tally {
+  const sum = noTally()
+  for (const i of drawn) addTally(sum, units[i]!)
+  return sum
 }

@@ -7,6 +7,7 @@ import type { Prepared } from '../prepare/index.ts'
 import type { Run } from '../run.ts'
 import type { RunTensor, Session } from '../runtime/runtime.ts'
 import { runsHere } from '../targets/target.ts'
+import { classAxis } from './class-axis.ts'
 import { meaningOn } from './meaning.ts'
 import { type Verification, verify } from './verify.ts'
 
@@ -36,6 +37,7 @@ export function verifyArtifact(
     probe: (session) => probeFor(session, prepared.inputs, heldOut, spec.recipe.seed),
     measuredOn: verifying?.measuredOn ?? 'synthetic',
     metric: spec.recipe.evaluation?.metric ?? 'agreement',
+    classAxis: (output) => classAxis(prepared.model.graph.outputs.find(({ name }) => name === output)),
     meaning: meaningOn(target),
     isTarget: runsHere(target),
     machine: host.machine,

@@ -28,6 +28,8 @@ export interface VerifyInput {
   /** what the samples are */
   measuredOn: MeasuredOn
   metric: MetricName
+  /** of an output's classes; null where that is unknown */
+  classAxis: (output: string) => number | null
   /** how the artifact is run where its outputs count */
   meaning: LoadOptions
   /** whether ONNX Runtime's kernels on this processor are those of the target */
@@ -58,7 +60,10 @@ export async function verify(input: VerifyInput): Promise<Verification> {
       })
     })
   sameSignature(float, quantized)
-  const fidelity = createFidelityMeter(float.outputs.map(({ name }) => name))
+  const fidelity = createFidelityMeter(
+    float.outputs.map(({ name }) => name),
+    input.classAxis,
+  )
   const accuracy = createAccuracyMeter(input.metric)
   const warnings: Warning[] = []
   const feeds = await input.probe(float)

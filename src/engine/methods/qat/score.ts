@@ -1,7 +1,7 @@
 /** The loss as numbers, from outputs that were computed elsewhere: what the step minimizes, said again for the finished artifact. */
 import type { RunTensor } from '../../runtime/runtime.ts'
 import type { Label } from '../../verify/accuracy.ts'
-import { numbers } from '../../verify/fidelity.ts'
+import { numbers } from '../../verify/numbers.ts'
 import type { LossTerm } from './losses.ts'
 
 export interface Outputs {

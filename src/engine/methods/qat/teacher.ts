@@ -1,6 +1,6 @@
 /** The teacher: outputs of the float model, kept per sample where they are small, computed again otherwise. */
 import type { RunTensor, Session } from '../../runtime/runtime.ts'
-import { numbers } from '../../verify/fidelity.ts'
+import { numbers } from '../../verify/numbers.ts'
 import type { Gatherer } from './samples.ts'
 
 /** outputs of all samples that may be kept */

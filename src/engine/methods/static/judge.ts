@@ -33,7 +33,7 @@ export async function openJudge({ runtime, workspace, floatPath, batches, target
       await session.release()
       const meter = createFidelityMeter(names)
       for (const [i, outputs] of expected.entries()) meter.add(outputs, found[i]!, 1)
-      return meter.result()?.sqnr_db ?? Number.NEGATIVE_INFINITY
+      return meter.sqnr() ?? Number.NEGATIVE_INFINITY
     },
   }
 }

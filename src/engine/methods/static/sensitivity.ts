@@ -8,7 +8,7 @@ import { freshName, type Model, type Node, Value } from '../../ir/graph.ts'
 import { mergeInto } from '../../ir/merge.ts'
 import { int64 } from '../../ir/tensor.ts'
 import type { RunTensor, Session } from '../../runtime/runtime.ts'
-import { cosine, decibels } from '../../verify/fidelity.ts'
+import { cosine, decibels } from '../../verify/sums.ts'
 import type { MethodInput } from '../method.ts'
 import { buildVariant, type Variant, type VariantInput } from './variant.ts'
 

@@ -27,14 +27,25 @@ function cards({
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`
   return html`<div class="cards">
 ${accuracy && card(percent(accuracy.quantized), `${accuracy.metric}, ${percent(accuracy.float)} in float, ${accuracy.samples} samples`)}
-${fidelity && card(`${fidelity.sqnr_db.toFixed(1)} dB`, 'signal to quantization noise of the worst output')}
-${typeof fidelity?.agreement === 'number' && card(percent(fidelity.agreement), 'samples with the same largest output')}
+${fidelity && card(`${fidelity.sqnr_db.toFixed(1)} dB`, `signal to quantization noise of the worst output${between(fidelity.sqnr_db_ci95, decibels)}; ${fidelity.sqnr_db_median.toFixed(1)} dB for the median sample`)}
+${typeof fidelity?.agreement === 'number' && card(percent(fidelity.agreement), agreementNote(fidelity))}
 ${card(`${(1 / size_bytes.ratio).toFixed(2)} × smaller`, `${megabytes(size_bytes.float)} → ${megabytes(size_bytes.quantized)}`)}
 ${latency_ms && card(`${latency_ms.speedup.toFixed(2)} × as fast`, `p50 ${latency_ms.float.p50.toFixed(2)} → ${latency_ms.quantized.p50.toFixed(2)} ms, batch ${latency_ms.batch}, ${latency_ms.threads} threads`)}
 ${card(`${coverage.nodes_quantized} of ${coverage.nodes}`, coverage.macs_integer === null ? 'nodes quantized' : `nodes quantized, ${percent(coverage.macs_integer)} of multiplications`)}
 ${card(target_conformance.ok ? 'legal' : `${target_conformance.violations.length} violations`, 'by the rules of the target')}
 </div>`
 }
+
+type Fidelity = NonNullable<Report['metrics']['fidelity']>
+
+const decibels = (db: number): string => `${db.toFixed(1)} dB`
+
+/** `, 95 % between a and b`; nothing without an interval. */
+const between = (interval: readonly number[] | null, say: (x: number) => string): string =>
+  interval ? `, 95 % between ${interval.map(say).join(' and ')}` : ''
+
+const agreementNote = ({ agreement_over: over, agreement_ci95 }: Fidelity): string =>
+  `same largest class${over ? ` in "${over.output}" over axis ${over.axis}` : ''}${between(agreement_ci95, percent)}`
 
 function training({ training: found }: Report): Html | null {
   if (!found) return null
@@ -76,8 +87,14 @@ function layers({ sensitivity }: Report): Html | null {
 
 function outputs({ metrics: { fidelity } }: Report): Html | null {
   if (!fidelity) return null
-  return html`<h2>Outputs</h2><table><tr><th>output</th><th class="number">SQNR</th><th class="number">cosine</th><th class="number">largest error</th></tr>
-${fidelity.outputs.map(({ name, sqnr_db, cosine, max_abs_error }) => html`<tr><td class="name">${name}</td><td class="number">${sqnr_db.toFixed(1)} dB</td><td class="number">${cosine.toFixed(5)}</td><td class="number">${short(max_abs_error)}</td></tr>`)}</table>`
+  return html`<h2>Outputs</h2><table><tr><th>output</th><th>holds</th><th class="number">SQNR</th><th class="number">95 %</th><th class="number">median sample</th><th class="number">cosine</th><th class="number">largest error</th></tr>
+${fidelity.outputs.map(({ name, kind, sqnr_db, sqnr_db_ci95, sqnr_db_median, cosine, max_abs_error }) => html`<tr><td class="name">${name}</td><td>${KINDS[kind]}</td><td class="number">${decibels(sqnr_db)}</td><td class="number">${sqnr_db_ci95?.map((db) => db.toFixed(1)).join(' … ') ?? ''}</td><td class="number">${decibels(sqnr_db_median)}</td><td class="number">${cosine.toFixed(5)}</td><td class="number">${short(max_abs_error)}</td></tr>`)}</table>`
+}
+
+const KINDS: Record<Fidelity['outputs'][number]['kind'], string> = {
+  numbers: 'numbers',
+  discrete: 'whole numbers or a mask',
+  nearly_zero: 'nearly zero',
 }
 
 function violations({ metrics: { target_conformance } }: Report): Html | null {
