@@ -1867,12 +1867,27 @@ export interface components {
                 ci95: number[];
             } | null;
             fidelity: {
-                /** @description 10·log10(Σ float² ÷ Σ (float − quantized)²), worst output */
+                /** @description 10·log10(Σ float² ÷ Σ (float − quantized)²), worst output of the first kind that there is: numbers, discrete, nearly_zero */
                 sqnr_db: number;
+                /** @description 95 % interval for other samples like these: a seeded bootstrap over samples, past 1024 over so many groups; null for fewer than 5 samples */
+                sqnr_db_ci95: number[] | null;
+                /** @description median over samples, worst output */
+                sqnr_db_median: number;
+                /** @description a tenth of the samples have less, worst output */
+                sqnr_db_p10: number;
                 /** @description worst output */
                 cosine: number;
-                /** @description share of positions with the same largest class in the first float output: of samples in [N, C], of tokens, steps or boxes in [N, T, C], of pixels in [N, C, H, W] */
+                /** @description 95 % interval, as sqnr_db_ci95 */
+                cosine_ci95: number[] | null;
+                /** @description share of positions with the same largest class in the first float output, over the axis that agreement_over names; null where an output has no classes */
                 agreement: number | null;
+                /** @description 95 % interval (Wilson) with as many independent positions as vary like the samples do; null for fewer than 5 samples */
+                agreement_ci95: number[] | null;
+                /** @description the output that was counted, and its axis with the classes; each index of the other axes is a position */
+                agreement_over: {
+                    output: string;
+                    axis: number;
+                } | null;
                 samples: number;
                 /**
                  * @description samples of the evaluation data; held out of the calibration or training data; the same that calibrated or trained; or one made-up input
@@ -1881,9 +1896,24 @@ export interface components {
                 measured_on: "evaluation" | "held_out" | "calibration" | "training" | "synthetic";
                 outputs: {
                     name: string;
+                    /**
+                     * @description numbers; discrete: whole numbers, truth values and masks of zeros and ones, judged by how many elements are the same; nearly_zero: less than a millionth of the largest output, which says nothing
+                     * @enum {string}
+                     */
+                    kind: "numbers" | "discrete" | "nearly_zero";
+                    /** @description 10·log10(Σ float² ÷ Σ (float − quantized)²) over all samples; of discrete outputs 10·log10(elements ÷ elements that differ) */
                     sqnr_db: number;
+                    /** @description 95 % interval for other samples like these, see fidelity.sqnr_db_ci95 */
+                    sqnr_db_ci95: number[] | null;
+                    /** @description of the SQNR of each sample */
+                    sqnr_db_median: number;
+                    /** @description a tenth of the samples have less */
+                    sqnr_db_p10: number;
+                    /** @description of discrete outputs the share of elements that are the same */
                     cosine: number;
                     max_abs_error: number;
+                    /** @description share of elements that are the same; null unless discrete */
+                    equal: number | null;
                 }[];
             } | null;
             coverage: {
