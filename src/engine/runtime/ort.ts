@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import ort from 'onnxruntime-node'
 import { type ErrorCode, FewbitError, messageOf } from '../../shared/errors.ts'
 import { DTYPES, type DType } from '../ir/dtype.ts'
+import { withUnsignedWeights } from './exact-products.ts'
 import { translateMessage } from './messages.ts'
 import { saturatesProducts } from './processor.ts'
 import { readKernels } from './profile.ts'
@@ -33,12 +34,9 @@ function keepHalvesInUint16(): void {
   Object.defineProperty(globalThis, 'Float16Array', found)
 }
 
-/**
- * ONNX Runtime makes int8 weights uint8 where products would saturate. It cannot where two nodes read one weight, or beside int8 activations, and then
- * refuses the model: the products of such a model stay in float, as far as it has them in Q/DQ pairs.
- */
+/** Some kernels take no uint8 weights, beside int8 activations for example: then products stay in float, as far as the model has them in Q/DQ pairs. */
 const loadExact = (path: string, options: LoadOptions, threads: number): Promise<Session> =>
-  load(path, options, threads, { x64quantprecision: '1' }).catch(() =>
+  withUnsignedWeights(path, (copy) => load(copy, options, threads)).catch(() =>
     load(path, { ...options, floatRounding: true }, threads),
   )
 
@@ -46,7 +44,6 @@ async function load(
   path: string,
   { optimization, saveTo, floatRounding, profile }: LoadOptions,
   threads: number,
-  settings: Readonly<Record<string, string>> = {},
 ): Promise<Session> {
   const prefix = `${path}.profile`
   const session = await ort.InferenceSession.create(path, {
@@ -60,7 +57,6 @@ async function load(
     ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
     extra: {
       session: {
-        ...settings,
         ...(floatRounding && { disable_quant_qdq: '1' }),
         ...(profile === 'shapes' && { disable_prepacking: '1' }),
       },

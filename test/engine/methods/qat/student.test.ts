@@ -38,7 +38,7 @@ const compare = (model: Uint8Array, shape: readonly number[], target: unknown, m
       }
       const expected = await run(student.model, { optimization: 'all', floatRounding: true })
       const meter = createFidelityMeter(Object.keys(expected))
-      meter.add(expected, await run(artifact.model, { optimization: 'all' }), SAMPLES)
+      meter.add(expected, await run(artifact.model, { optimization: 'all', exactProducts: true }), SAMPLES)
       return { kinds: new Set(kinds.values()), ...meter.result()! }
     },
   )
