@@ -13,8 +13,8 @@ import {
 } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { RunnerSpec } from '../src/contract/recipe.ts'
 import { Report } from '../src/contract/report.ts'
+import { RunnerSpec } from '../src/contract/runner-protocol.ts'
 import { quantizeSpec } from '../src/engine/spec.ts'
 import { writeTransformer } from './large-model.ts'
 

@@ -2,8 +2,8 @@
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
 import { Report } from '../src/contract/report.ts'
+import { type RunnerMessage, RunnerSpec } from '../src/contract/runner-protocol.ts'
 import { quantizeSpec } from '../src/engine/spec.ts'
 
 export interface JobInput {

@@ -1,8 +1,7 @@
 /** The child that computes: reads its spec, runs the engine, speaks on file descriptor 3. It sees no network and no other job. */
 import { existsSync, readSync, writeSync } from 'node:fs'
 import { Worker } from 'node:worker_threads'
-import { type RunnerMessage, RunnerSpec } from '../src/contract/recipe.ts'
-import { STOP_FILE } from '../src/contract/runner-protocol.ts'
+import { type RunnerMessage, RunnerSpec, STOP_FILE } from '../src/contract/runner-protocol.ts'
 import { describeFile } from '../src/engine/report/documents.ts'
 import { quantizeSpec } from '../src/engine/spec.ts'
 import { lastWords } from './process/last-words.ts'

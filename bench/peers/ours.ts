@@ -1,6 +1,6 @@
 /** Static quantization alone, without verification: prints seconds and peak memory as JSON. `ours.js <spec as JSON>`, in an empty directory. */
 import { readFileSync } from 'node:fs'
-import { RunnerSpec } from '../../src/contract/recipe.ts'
+import { RunnerSpec } from '../../src/contract/runner-protocol.ts'
 import { calibrationBatches } from '../../src/engine/data/samples.ts'
 import { openData, splitSamples } from '../../src/engine/data/split.ts'
 import { FINISH } from '../../src/engine/methods/finish.ts'

@@ -1,4 +1,4 @@
-/** The contract between those who ask for a quantization and the engine: names, options, the recipe, the runner's spec. */
+/** The contract between those who ask for a quantization and the engine: names, options, the recipe. */
 import { z } from 'zod'
 import {
   COMPAT_OBSERVERS,
@@ -286,55 +286,6 @@ export const DatasetSpec = z.strictObject({
     .default({}),
 })
 export type DatasetSpec = z.infer<typeof DatasetSpec>
-
-/** What the supervisor writes to the runner's standard input. Paths are relative to the runner's working directory. */
-export const RunnerSpec = z.strictObject({
-  recipe: Recipe,
-  model: z.string(),
-  calibration: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
-  training: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
-  /** where training writes its state, and finds it again when an earlier attempt was interrupted */
-  checkpoint: z.string().optional(),
-  /** what the process may use; a training that cannot fit is refused */
-  memory_bytes: z.number().int().positive().optional(),
-  /** how long the process may run; a search ends early enough to package what it found */
-  max_seconds: z.number().positive().optional(),
-  evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
-  output: z.string(),
-  threads: z.number().int().positive(),
-})
-export type RunnerSpec = z.infer<typeof RunnerSpec>
-
-export const PHASES = [
-  'preparing',
-  'planning',
-  'calibrating',
-  'training',
-  'quantizing',
-  'verifying',
-  'measuring',
-  'packaging',
-] as const
-export type Phase = (typeof PHASES)[number]
-
-/** One line of JSON each on the runner's file descriptor 3. */
-export type RunnerMessage =
-  | { type: 'progress'; phase: Phase; fraction: number; step: number; total_steps: number; message: string }
-  | { type: 'warning'; code: string; detail: string }
-  | {
-      type: 'training'
-      step: number
-      total_steps: number
-      epoch: number
-      loss: number
-      learning_rate: number
-      samples_per_second: number
-      seconds_left: number
-    }
-  /** the state of training lies, complete, at `path` */
-  | { type: 'checkpoint'; path: string; step: number }
-  | { type: 'result'; files: { name: string; content_type: string }[] }
-  | { type: 'error'; code: string; stage: string; detail: string; param?: string; hint?: string }
 
 /** What is wrong with a target, in the words of the alternative that was meant. */
 function targetProblem({ input, errors }: { input?: unknown; errors?: unknown }): string {

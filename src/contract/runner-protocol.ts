@@ -1,7 +1,36 @@
-/** What a runner may say on file descriptor 3: newline-delimited JSON, checked because the runner works on hostile input. */
-import { StringDecoder } from 'node:string_decoder'
+/** The runner's protocol, both ends: the spec on its standard input, messages on file descriptor 3, and the file that asks it to end early. */
 import { z } from 'zod'
-import { PHASES, type RunnerMessage } from './recipe.ts'
+import { DatasetSpec, Recipe } from './recipe.ts'
+
+/** What the supervisor writes to the runner's standard input. Paths are relative to the runner's working directory. */
+export const RunnerSpec = z.strictObject({
+  recipe: Recipe,
+  model: z.string(),
+  calibration: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  training: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  /** where training writes its state, and finds it again when an earlier attempt was interrupted */
+  checkpoint: z.string().optional(),
+  /** what the process may use; a training that cannot fit is refused */
+  memory_bytes: z.number().int().positive().optional(),
+  /** how long the process may run; a search ends early enough to package what it found */
+  max_seconds: z.number().positive().optional(),
+  evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  output: z.string(),
+  threads: z.number().int().positive(),
+})
+export type RunnerSpec = z.infer<typeof RunnerSpec>
+
+export const PHASES = [
+  'preparing',
+  'planning',
+  'calibrating',
+  'training',
+  'quantizing',
+  'verifying',
+  'measuring',
+  'packaging',
+] as const
+export type Phase = (typeof PHASES)[number]
 
 /** A file of this name in the runner's directory asks search and training to end, and to package the best so far. */
 export const STOP_FILE = 'stop'
@@ -13,7 +42,8 @@ const count = z.number().int().nonnegative()
 const FileName = z.string().regex(/^[A-Za-z0-9_][\w.-]{0,99}$/)
 const ContentType = z.string().regex(/^[\w.+-]{1,60}\/[\w.+-]{1,60}(; ?charset=[\w-]{1,20})?$/)
 
-const Message = z.discriminatedUnion('type', [
+/** One line of JSON each on the runner's file descriptor 3, checked because the runner works on hostile input. */
+export const RunnerMessage = z.discriminatedUnion('type', [
   z.object({
     type: z.literal('progress'),
     phase: z.enum(PHASES),
@@ -32,6 +62,7 @@ const Message = z.discriminatedUnion('type', [
     samples_per_second: z.number(),
     seconds_left: z.number(),
   }),
+  // the state of training lies, complete, at `path`
   z.object({ type: z.literal('checkpoint'), path: text(200), step: count }),
   z.object({ type: z.literal('warning'), code: text(100), detail: text(2000) }),
   z.object({
@@ -46,21 +77,6 @@ const Message = z.discriminatedUnion('type', [
     param: text(500).optional(),
     hint: text(1000).optional(),
   }),
-]) satisfies z.ZodType<RunnerMessage>
-
-export type Message = z.infer<typeof Message>
-export type OutputFile = Extract<Message, { type: 'result' }>['files'][number]
-
-const MAX_LINE = 1 << 20
-
-/** Feeds chunks, calls `take` per message. Throws when a line is too long or no message. */
-export function messageReader(take: (message: Message) => void): (chunk: Buffer) => void {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
-  return (chunk) => {
-    const lines = (rest + decoder.write(chunk)).split('\n')
-    rest = lines.pop()!
-    if (rest.length > MAX_LINE) throw new Error('the runner sent a line without end')
-    for (const line of lines) take(Message.parse(JSON.parse(line)))
-  }
-}
+])
+export type RunnerMessage = z.infer<typeof RunnerMessage>
+export type OutputFile = Extract<RunnerMessage, { type: 'result' }>['files'][number]

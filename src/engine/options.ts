@@ -1,7 +1,6 @@
 /** What a caller of the library says, and how it becomes a complete recipe. */
 import { z } from 'zod'
 import { defaultMetric } from '../contract/metric.ts'
-import type { RunnerMessage } from '../contract/recipe.ts'
 import {
   type DatasetSpec,
   METHOD_NAMES,
@@ -12,6 +11,7 @@ import {
   type Training,
 } from '../contract/recipe.ts'
 import type { Warning } from '../contract/report.ts'
+import type { RunnerMessage } from '../contract/runner-protocol.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { TARGETS, targetOf } from './targets/index.ts'
 

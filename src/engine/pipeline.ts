@@ -1,33 +1,25 @@
 /** The stages of a quantization, and the only place that knows their order. */
-import type { RunnerSpec } from '../contract/recipe.ts'
+
 import type { PlanDocument, Report } from '../contract/report.ts'
-import type { CalibrationBatches } from './data/batches.ts'
+import type { RunnerSpec } from '../contract/runner-protocol.ts'
 import { calibrationData } from './data/calibration.ts'
 import { requireValues } from './data/fixed-values.ts'
-import { type Halves, type JobData, openData, splitSamples } from './data/split.ts'
+import { type JobData, openData, splitSamples } from './data/split.ts'
 import { finishFor } from './methods/finish.ts'
-import { METHODS } from './methods/index.ts'
-import type { MethodInput, MethodOutput, TrainingInput } from './methods/method.ts'
+import { runMethod } from './methods/run-method.ts'
+import { openRun } from './open-run.ts'
 import { inParts } from './out-of-core/parts.ts'
 import { runPasses } from './passes/pass.ts'
 import { settleBatch } from './prepare/batch.ts'
-import type { Prepared } from './prepare/index.ts'
-import { floatReasons } from './prepare/rewrites.ts'
 import { fixSizesFor, prepareFor } from './prepare/stage.ts'
-import { targetFor } from './prepare/target.ts'
-import { createProgressMeter } from './progress.ts'
 import { writeArtifact, writeDocuments } from './report/documents.ts'
 import { executedInFloat } from './report/executed-in-float.ts'
-import { littleQuantized, weightBytesOf } from './report/little-quantized.ts'
 import { metricsOf } from './report/metrics.ts'
 import { warningsOf } from './report/warnings.ts'
 import { type Host, type Run, warn } from './run.ts'
 import { closing } from './runtime/closing.ts'
 import { openRuntime } from './runtime/ort.ts'
-import type { Runtime } from './runtime/runtime.ts'
-import { openWorkspace } from './runtime/workspace.ts'
 import { floatNames } from './verify/conformance/index.ts'
-import { withoutKnownCrash } from './verify/known-crash.ts'
 import { verifyArtifact } from './verify/stage.ts'
 
 /** What was made, besides the files. */
@@ -65,7 +57,7 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   warn(run, await fixSizesFor(run, prepared, batches))
   const floats = floatNames(prepared.model)
   progress.report('planning', 0, 1)
-  const output = await runMethod(run, methodInput(run, prepared, batches, split.training))
+  const output = await runMethod(run, { prepared, batches, training: split.training })
   if (!output.keepAsIs) runPasses(output.model, finishFor(target))
   const artifact = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, artifact)
@@ -81,61 +73,3 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   progress.report('packaging', 1, 1)
   return { report, plan: output.plan }
 }
-
-const openRun = (spec: RunnerSpec, host: Host, runtime: Runtime, scratch: string): Run => ({
-  spec,
-  host,
-  target: targetFor(spec.recipe),
-  runtime: withoutKnownCrash(runtime),
-  workspace: openWorkspace(scratch),
-  progress: createProgressMeter(host.emit, host.now),
-  warnings: [],
-  searchUntil: searchEnd(spec, host),
-})
-
-/** of the time that a job may run, which a search may use up: verifying and packaging come behind it */
-const SEARCH_SHARE = 1 / 2
-
-/** A training starts from the same search whenever it runs, and is asked to stop in time itself. */
-const searchEnd = ({ recipe, max_seconds: seconds }: RunnerSpec, host: Host): number =>
-  seconds === undefined || recipe.method.type === 'qat'
-    ? Number.POSITIVE_INFINITY
-    : host.now() + 1000 * SEARCH_SHARE * seconds
-
-async function runMethod(run: Run, input: MethodInput): Promise<MethodOutput> {
-  const weights = weightBytesOf(input.prepared.model.graph)
-  const output = await METHODS[run.spec.recipe.method.type](input)
-  warn(run, output.warnings ?? [])
-  if (run.target.kind !== 'float') warn(run, littleQuantized(output.plan, weights, output.macsInteger))
-  return output
-}
-
-function methodInput(
-  run: Run,
-  prepared: Prepared,
-  batches: CalibrationBatches | null,
-  training: Halves | null,
-): MethodInput {
-  const { spec, target, runtime, workspace, progress, host, searchUntil } = run
-  return {
-    prepared,
-    recipe: spec.recipe,
-    target,
-    runtime,
-    workspace,
-    batches,
-    training: training && trainingInput(run, training),
-    excludes: floatReasons(spec.recipe, prepared.model),
-    progress: progress.report,
-    now: host.now,
-    searchUntil,
-    isStopped: host.isStopped,
-  }
-}
-
-const trainingInput = ({ spec, host }: Run, halves: Halves): TrainingInput => ({
-  ...halves,
-  checkpoint: spec.checkpoint ?? null,
-  memoryBytes: spec.memory_bytes,
-  emit: host.emit,
-})

@@ -1,5 +1,5 @@
 /** From steps within phases to one fraction that only grows. */
-import type { Phase, RunnerMessage } from '../contract/recipe.ts'
+import type { Phase, RunnerMessage } from '../contract/runner-protocol.ts'
 
 /** Share of a usual job's time, in order. */
 const SHARES: Record<Phase, number> = {

@@ -1,6 +1,7 @@
 /** What the stages of one quantization share. */
-import type { RunnerMessage, RunnerSpec } from '../contract/recipe.ts'
+
 import type { Warning } from '../contract/report.ts'
+import type { RunnerMessage, RunnerSpec } from '../contract/runner-protocol.ts'
 import type { ProgressMeter } from './progress.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { Workspace } from './runtime/workspace.ts'

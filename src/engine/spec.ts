@@ -1,6 +1,7 @@
 /** The library as a runner calls it: a job in one JSON object, whose paths lie in one directory. */
 import { resolve } from 'node:path'
-import type { DatasetSpec, RunnerMessage, RunnerSpec } from '../contract/recipe.ts'
+import type { DatasetSpec } from '../contract/recipe.ts'
+import type { RunnerMessage, RunnerSpec } from '../contract/runner-protocol.ts'
 import type { Data, QuantizeOptions } from './options.ts'
 import { type QuantizedFiles, quantize } from './quantize.ts'
 

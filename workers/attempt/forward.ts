@@ -1,6 +1,6 @@
 /** Passes on what a runner says: the latest progress a few times a second, every warning, every state of a training. */
 
-import type { Message } from '../../src/contract/runner-protocol.ts'
+import type { RunnerMessage } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { Claim } from '../../src/jobs/attempt/claim-job.ts'
 import { type PhaseProgress, reportProgress } from '../../src/jobs/attempt/report-progress.ts'
@@ -10,7 +10,7 @@ import { storeCheckpoint } from './checkpoint.ts'
 import { createTrainingNews, messageOfTraining } from './training-news.ts'
 
 export interface Forwarder {
-  take(message: Message): void
+  take(message: RunnerMessage): void
   /** what the runner does, as it said last */
   phase(): string | null
   /** Writes what is left and stops. */
@@ -48,7 +48,7 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string): Forw
     return writing
   }
   const timer = setInterval(pump, INTERVAL_MS)
-  const takers: { [T in Message['type']]?: (message: Extract<Message, { type: T }>) => void } = {
+  const takers: { [T in RunnerMessage['type']]?: (message: Extract<RunnerMessage, { type: T }>) => void } = {
     progress: ({ type: _, ...progress }) => {
       phase = progress.phase
       const training = phase === 'training' ? mail.progress?.training : undefined
@@ -67,7 +67,7 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string): Forw
     },
   }
   return {
-    take: (message) => (takers[message.type] as ((message: Message) => void) | undefined)?.(message),
+    take: (message) => (takers[message.type] as ((message: RunnerMessage) => void) | undefined)?.(message),
     phase: () => phase,
     close() {
       clearInterval(timer)

@@ -1,7 +1,9 @@
 /** Copies a job's inputs into its directory and tells the runner what they are. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DatasetSpec, type RunnerSpec } from '../../src/contract/recipe.ts'
+import { factsOf } from '../../src/contract/method-facts.ts'
+import { DatasetSpec } from '../../src/contract/recipe.ts'
+import type { RunnerSpec } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { JobRecord } from '../../src/jobs/record/job.ts'
 import { FewbitError } from '../../src/shared/errors.ts'
@@ -26,7 +28,7 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
     ...(await placeDataset(deps, directory, 'calibration', job.inputs.calibration)),
     ...(await placeDataset(deps, directory, 'training', job.inputs.training)),
     ...(await placeDataset(deps, directory, 'evaluation', job.inputs.evaluation)),
-    ...(job.request.method.type === 'qat' && { checkpoint: await placeCheckpoint(deps, job, directory) }),
+    ...(factsOf(job.options.method).hasCheckpoint && { checkpoint: await placeCheckpoint(deps, job, directory) }),
     output: 'out',
     threads: deps.config.RUNNER_THREADS,
     memory_bytes: deps.config.RUNNER_MEMORY_BYTES,

@@ -1,6 +1,6 @@
 /** From whatever the engine threw to the message that the supervisor may show: without a path of this machine. */
 import { readdirSync } from 'node:fs'
-import type { RunnerMessage } from '../../src/contract/recipe.ts'
+import type { RunnerMessage } from '../../src/contract/runner-protocol.ts'
 import { asFewbitError } from '../../src/engine/errors.ts'
 
 type LastWords = Extract<RunnerMessage, { type: 'error' }>

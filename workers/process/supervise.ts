@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { RunnerSpec } from '../../src/contract/recipe.ts'
-import { type Message, messageReader, type OutputFile } from '../../src/contract/runner-protocol.ts'
+import type { OutputFile, RunnerMessage, RunnerSpec } from '../../src/contract/runner-protocol.ts'
 import { FewbitError, isErrorCode, messageOf } from '../../src/shared/errors.ts'
 import { errorOfExit } from './exit.ts'
 import { type Limits, watchLimits } from './limits.ts'
+import { messageReader } from './read-messages.ts'
 
 export interface Supervision {
   /** the complete command line, confinement included */
@@ -21,7 +21,7 @@ export interface Supervision {
   /** Asked before a runner is killed for a reason or a broken limit: milliseconds in which it may end by itself. */
   graceFor?: (cause: unknown) => number
   /** progress and warnings */
-  onMessage: (message: Message) => void
+  onMessage: (message: RunnerMessage) => void
   /** the end of what the runner wrote to its standard error */
   onStderr: (text: string) => void
 }
@@ -76,7 +76,7 @@ function start({ command: [file, ...args], directory, env, spec }: Supervision):
   return child
 }
 
-function listen(child: ChildProcess, take: (message: Message) => void, fail: (error: FewbitError) => void): void {
+function listen(child: ChildProcess, take: (message: RunnerMessage) => void, fail: (error: FewbitError) => void): void {
   const read = messageReader(take)
   const channel = child.stdio[3] as Readable
   channel.on('error', () => {})
@@ -93,13 +93,17 @@ function listen(child: ChildProcess, take: (message: Message) => void, fail: (er
 }
 
 /** Result and error are last words: a thread of the runner blocks on its standard input, so it cannot exit by itself. */
-function receive(message: Message, forward: (message: Message) => void, end: (reason: Ending) => void): void {
+function receive(
+  message: RunnerMessage,
+  forward: (message: RunnerMessage) => void,
+  end: (reason: Ending) => void,
+): void {
   if (message.type === 'result') end({ kind: 'finished', files: message.files })
   else if (message.type === 'error') end({ kind: 'failed', error: errorOf(message) })
   else forward(message)
 }
 
-function errorOf({ code, detail, stage, param, hint }: Extract<Message, { type: 'error' }>): FewbitError {
+function errorOf({ code, detail, stage, param, hint }: Extract<RunnerMessage, { type: 'error' }>): FewbitError {
   const extra = { stage, ...(param !== undefined && { param }), ...(hint !== undefined && { hint }) }
   return new FewbitError(isErrorCode(code) ? code : 'quantization_failed', detail, extra)
 }

@@ -1,5 +1,5 @@
 /** The samples that calibrate: those of the job, or made-up ones where a method needs some and the job has none. */
-import type { MethodName } from '../../contract/recipe.ts'
+import { factsOf } from '../../contract/method-facts.ts'
 import type { Warning } from '../../contract/report.ts'
 import type { Prepared } from '../prepare/index.ts'
 import { type Run, warn } from '../run.ts'
@@ -10,8 +10,6 @@ import { findFeeds, syntheticBatches } from './synthetic.ts'
 
 /** in one run at most: every value of a batch lies in memory at once */
 const BATCH = 4
-/** made-up runs when there is no data set: they calibrate, or show what overflows and vanishes in half precision */
-const SYNTHETIC_RUNS: Partial<Record<MethodName, number>> = { static: 16, float16: 2 }
 
 const SYNTHETIC: Warning = {
   code: 'synthetic_calibration',
@@ -27,12 +25,12 @@ export async function calibrationData(
 ): Promise<CalibrationBatches | null> {
   if (calibration) return calibrationBatches(calibration, prepared.inputs, BATCH)
   const { spec, runtime } = run
-  const runs = SYNTHETIC_RUNS[spec.recipe.method.type]
-  if (runs === undefined) return null
+  const { syntheticRuns, needsRanges } = factsOf(spec.recipe.method)
+  if (syntheticRuns === 0) return null
   const session = await runtime.load(prepared.floatPath, { optimization: 'basic' })
   const feeds = await findFeeds(session, spec.recipe.seed)
   await session.release()
   if (!feeds) return null
-  if (spec.recipe.method.type === 'static') warn(run, [SYNTHETIC])
-  return syntheticBatches(feeds, spec.recipe.seed, runs)
+  if (needsRanges) warn(run, [SYNTHETIC])
+  return syntheticBatches(feeds, spec.recipe.seed, syntheticRuns)
 }

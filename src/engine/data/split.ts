@@ -1,7 +1,9 @@
 /** Which samples of a data set do what: the only place where samples are divided. Every part is drawn over the whole data set, because data sets may be sorted. */
 
-import type { Recipe, RunnerSpec } from '../../contract/recipe.ts'
+import { factsOf, type SampleUse } from '../../contract/method-facts.ts'
+import type { Recipe } from '../../contract/recipe.ts'
 import type { MeasuredOn, Warning } from '../../contract/report.ts'
+import type { RunnerSpec } from '../../contract/runner-protocol.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { CalibrationBatches } from './batches.ts'
 import { type Dataset, openDataset } from './dataset.ts'
@@ -70,25 +72,15 @@ export async function openData({ calibration, training, evaluation }: RunnerSpec
 
 /** Divides the data of a job as its method needs. */
 export function splitSamples(data: JobData, recipe: Recipe): Split {
-  const split = USES[useOf(recipe.method)](data, recipe)
+  const split = USES[factsOf(recipe.method).samples](data, recipe)
   if (!data.evaluation) return split
   const samples = draw(whole(data.evaluation), recipe.evaluation?.samples, recipe.seed)
   return { ...split, verifying: { samples, measuredOn: 'evaluation' } }
 }
 
-/** What a method does with its data besides verifying. */
-type Use = 'calibrates' | 'calibrates with all' | 'refines' | 'trains' | 'nothing'
-
-function useOf(method: Recipe['method']): Use {
-  if (method.type === 'qat') return 'trains'
-  if (method.type === 'dynamic' || (method.type === 'float16' && method.compat)) return 'nothing'
-  if (method.type !== 'static') return 'calibrates'
-  return method.compat ? 'calibrates with all' : method.refine === false ? 'calibrates' : 'refines'
-}
-
 const NONE: Split = { calibration: null, verifying: null, training: null, warnings: [] }
 
-const USES: Record<Use, (data: JobData, recipe: Recipe) => Split> = {
+const USES: Record<SampleUse, (data: JobData, recipe: Recipe) => Split> = {
   calibrates: holdingOut,
   'calibrates with all': ({ calibration, evaluation }, { calibration: wishes, seed }) => {
     if (!calibration) return NONE

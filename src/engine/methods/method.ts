@@ -1,7 +1,8 @@
 /** Method: a short program that turns a prepared float model into a quantized one. */
 
-import type { Recipe, RunnerMessage } from '../../contract/recipe.ts'
+import type { Recipe } from '../../contract/recipe.ts'
 import type { PlanDocument, Report, Warning } from '../../contract/report.ts'
+import type { RunnerMessage } from '../../contract/runner-protocol.ts'
 import type { CalibrationBatches } from '../data/batches.ts'
 import type { Samples } from '../data/samples.ts'
 import type { Model, Node } from '../ir/graph.ts'

@@ -1,5 +1,6 @@
 /** What a recipe says of single operators: which ones stay float, and which ones the target has under another form. */
 
+import { factsOf } from '../../contract/method-facts.ts'
 import { compilePattern } from '../../contract/pattern.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import { allGraphs, type Model, type Node } from '../ir/graph.ts'
@@ -44,8 +45,8 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   // Where every operator becomes integers, a product is worth more than a GELU that stays whole.
   const arithmetic = constantArithmetic((node) => target.placement !== 'all' && startsGelu(node))
   if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine]
-  const inIntegers = recipe.method.type === 'static' || recipe.method.type === 'qat'
-  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine]
+  if (!factsOf(recipe.method).inIntegers || target.placement !== 'regions' || !PARTS.every(has))
+    return [arithmetic, foldAffine]
   const gates = has('HardSigmoid') ? [] : [expandHardSigmoid(stays)]
   return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), ...gates, foldAffine]
 }

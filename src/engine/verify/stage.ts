@@ -1,4 +1,5 @@
 /** Stage `verify` on the samples that a split holds out, or on made-up numbers where there are none. */
+import { factsOf } from '../../contract/method-facts.ts'
 import { batchesOf, comfortableBatch, type Samples } from '../data/samples.ts'
 import type { Split } from '../data/split.ts'
 import { findFeeds } from '../data/synthetic.ts'
@@ -23,8 +24,7 @@ export function verifyArtifact(
 ): Promise<Verification> {
   const heldOut = verifying?.samples ?? null
   const total = heldOut?.count ?? 1
-  // A dynamically quantized model reads one range from a whole batch, so that its results depend on who shares it.
-  const most = spec.recipe.method.type === 'dynamic' || prepared.sharing !== 'rows' ? 1 : BATCH
+  const most = factsOf(spec.recipe.method).dependsOnBatch || prepared.sharing !== 'rows' ? 1 : BATCH
   const batch = heldOut ? comfortableBatch(heldOut.dataset, prepared.inputs, most) : 1
   progress.report('verifying', 0, total)
   return verify({

@@ -1,10 +1,10 @@
 /** Publishes an attempt's end: state, artifacts, event and webhook intent in one write, fenced by the attempt's number. */
 
+import { trains } from '../../contract/method-facts.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { Metrics, Warning } from '../../contract/report.ts'
 import type { Deps } from '../../deps.ts'
 import type { FewbitError } from '../../shared/errors.ts'
-import { trains } from '../create/trains.ts'
 import type { JobChange } from '../record/change-job.ts'
 import type { ArtifactSummary, JobRecord } from '../record/job.ts'
 import { canceled, failed } from '../record/transitions.ts'
@@ -44,7 +44,7 @@ const keeps = (job: JobRecord, outcome: Outcome): boolean =>
 
 function canceledWith(job: JobRecord, outcome: Outcome): JobChange {
   const end = canceled()
-  if (outcome.status !== 'succeeded' || !trains(job.request)) return end
+  if (outcome.status !== 'succeeded' || !trains(job.request.method)) return end
   const { patch, artifacts, event } = succeeded(job, outcome)
   return {
     artifacts,

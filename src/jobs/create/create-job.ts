@@ -1,5 +1,6 @@
 /** Makes a job: checks the request against everything it names, resolves every default, records it. */
 
+import { factsOf } from '../../contract/method-facts.ts'
 import { defaultMetric } from '../../contract/metric.ts'
 import { Recipe, type Training } from '../../contract/recipe.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
@@ -30,8 +31,6 @@ const MOST_VIOLATIONS = 20
 const FEW = 5
 
 const DEFAULT_SAMPLES = 128
-const RUNTIME_SECONDS = 3600
-const TRAINING_SECONDS = 6 * 3600
 const QUEUE_SECONDS = 86_400
 
 export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: true }): Promise<DryRunResult>
@@ -117,7 +116,7 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
 
 /** onnxruntime.quantization calibrates with all that it is given. */
 const usualSamples = ({ method }: JobRequest): number =>
-  method.type === 'static' && method.compat ? Number.POSITIVE_INFINITY : DEFAULT_SAMPLES
+  factsOf(method).samples === 'calibrates with all' ? Number.POSITIVE_INFINITY : DEFAULT_SAMPLES
 
 function trainingOf(request: NonNullable<JobRequest['training']>, { samples }: DatasetRecord): Training {
   const { dataset_id: _, ...training } = request
@@ -125,9 +124,8 @@ function trainingOf(request: NonNullable<JobRequest['training']>, { samples }: D
 }
 
 function limitsOf({ method, limits }: JobRequest): JobRecord['limits'] {
-  const seconds = method.type === 'qat' ? TRAINING_SECONDS : RUNTIME_SECONDS
   return {
-    max_runtime_seconds: limits?.max_runtime_seconds ?? seconds,
+    max_runtime_seconds: limits?.max_runtime_seconds ?? factsOf(method).runtimeSeconds,
     max_queue_seconds: limits?.max_queue_seconds ?? QUEUE_SECONDS,
   }
 }

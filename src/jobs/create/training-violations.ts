@@ -1,17 +1,34 @@
 /** What a training asks of the request and its data. */
 
-import type { QatMethod } from '../../contract/recipe.ts'
+import { factsOf } from '../../contract/method-facts.ts'
+import type { Method, MethodName, QatMethod, StaticMethod } from '../../contract/recipe.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import type { JobRequest } from '../record/job.ts'
 import type { Subject, Violation } from './violation.ts'
 
-export function dataToTrainOn({ request, calibration, training: dataset }: Subject): Violation[] {
-  const { method, training } = request
-  if (method.type !== 'qat') {
-    const detail = `the method ${method.type} does not train; only qat does`
-    const stray: Violation[] = training ? [{ pointer: '/training', code: 'invalid_request', detail }] : []
-    return [...stray, ...dataToRefineOn(request)]
-  }
+type MethodOf<Name extends MethodName> = Extract<Method, { type: Name }>
+
+/** What each method that trains asks for. */
+const CHECKS: { [Name in MethodName]?: (method: MethodOf<Name>, subject: Subject) => Violation[] } = {
+  static: (method, { request }) => dataToRefineOn(method, request),
+  qat: dataOfTraining,
+}
+
+export function dataToTrainOn(subject: Subject): Violation[] {
+  const { method, training } = subject.request
+  const check = CHECKS[method.type] as ((method: Method, subject: Subject) => Violation[]) | undefined
+  const stray = training && factsOf(method).samples !== 'trains'
+  return [...(stray ? [strayTraining(method.type)] : []), ...(check?.(method, subject) ?? [])]
+}
+
+const strayTraining = (method: MethodName): Violation => ({
+  pointer: '/training',
+  code: 'invalid_request',
+  detail: `the method ${method} does not train; only qat does`,
+})
+
+function dataOfTraining(method: QatMethod, { request, calibration, training: dataset }: Subject): Violation[] {
+  const { training } = request
   if (!training && !request.calibration) {
     const detail = 'quantization-aware training needs a data set to train on; labels are not necessary'
     return [{ pointer: '/training/dataset_id', code: 'dataset_required', detail }]
@@ -21,8 +38,8 @@ export function dataToTrainOn({ request, calibration, training: dataset }: Subje
   return [...(training ? lengthOfTraining(training) : []), ...labelsOfLoss(method, labelled)]
 }
 
-function dataToRefineOn({ method, calibration }: JobRequest): Violation[] {
-  if (method.type !== 'static' || method.refine === false) return []
+function dataToRefineOn(method: StaticMethod, { calibration }: JobRequest): Violation[] {
+  if (method.refine === false) return []
   if (!calibration) {
     const detail = 'blocks are reconstructed on calibration data; labels are not necessary'
     return [{ pointer: '/calibration/dataset_id', code: 'dataset_required', detail }]

@@ -1,5 +1,6 @@
 /** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
 
+import { factsOf } from '../../contract/method-facts.ts'
 import { METRICS_OF_LABELS } from '../../contract/metric.ts'
 import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
 import type { JobRequest } from '../record/job.ts'
@@ -50,7 +51,7 @@ function methodOfTarget({ request, target }: Subject): Violation[] {
 }
 
 function activationsOfTarget({ request: { method }, target }: Subject): Violation[] {
-  if (method.type !== 'static' || method.activation_bits === 8) return []
+  if (factsOf(method).activationBits === 8) return []
   if (target.kind === 'integer' && target.wide_activation) return []
   const detail = `${target.id} has no 16-bit activations`
   return [{ pointer: '/method/activation_bits', code: 'target_method_mismatch', detail }]

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
-import type { RunnerSpec } from '../../../src/contract/recipe.ts'
-import { type Message, messageReader } from '../../../src/contract/runner-protocol.ts'
+import type { RunnerMessage, RunnerSpec } from '../../../src/contract/runner-protocol.ts'
 import type { Limits } from '../../../workers/process/limits.ts'
+import { messageReader } from '../../../workers/process/read-messages.ts'
 import { type Ending, supervise } from '../../../workers/process/supervise.ts'
 import { isAlive } from '../../kit/processes.ts'
 import { until } from '../../kit/service.ts'
@@ -23,7 +23,10 @@ describe('a runner', () => {
   })
   afterEach(() => rm(directory, { recursive: true }))
 
-  const run = (script: string, how: { limits?: Partial<Limits>; signal?: AbortSignal; messages?: Message[] } = {}) =>
+  const run = (
+    script: string,
+    how: { limits?: Partial<Limits>; signal?: AbortSignal; messages?: RunnerMessage[] } = {},
+  ) =>
     supervise({
       command: [process.execPath, '-e', `const fs = require('fs'); ${script}`],
       directory,
@@ -38,7 +41,7 @@ describe('a runner', () => {
   const pidIn = async (file: string) => Number(await readFile(join(directory, file), 'utf8'))
 
   test('gets its spec on standard input and is over with its result, although it does not end itself', async () => {
-    const messages: Message[] = []
+    const messages: RunnerMessage[] = []
     const ending = await run(
       `process.stdin.once('data', (line) => {
         const { model } = JSON.parse(line)
@@ -123,7 +126,7 @@ describe('a runner', () => {
 
 test('messages may be cut anywhere, in the middle of a character too', () => {
   const sent = { type: 'warning' as const, code: 'x', detail: 'nœud 猫' }
-  const got: Message[] = []
+  const got: RunnerMessage[] = []
   const read = messageReader((message) => got.push(message))
   for (const byte of Buffer.from(`${JSON.stringify(sent)}\n`.repeat(2))) read(Buffer.from([byte]))
   assert.deepEqual(got, [sent, sent])
