@@ -13,6 +13,8 @@ export interface Success {
   /** operators that the artifact has, or must not have */
   has?: readonly string[]
   lacks?: readonly string[]
+  /** the one rule of the target that the model cannot keep, and that the job must name */
+  breaks?: RegExp
   /** dB that the job must report on its own held-out samples */
   reports?: number
   /** integer kernels that ONNX Runtime must be left with */
@@ -69,19 +71,10 @@ export const ROWS: readonly Row[] = [
       right: [{ least: 15, largest: 0.5 }, { refused: [/rank 3|3 dimensions|three dimensions/] }],
     },
   ]),
-  ...of(
-    'batchnorm-standalone-npu',
-    [
-      {
-        target: 'npu-ethos-u',
-        method: STATIC,
-        ...onCalibration,
-        right: [{ least: 32, lacks: ['BatchNormalization'] }],
-      },
-      { target: 'edge-npu', method: STATIC, ...onCalibration, right: [{ least: 32, lacks: ['BatchNormalization'] }] },
-    ],
-    'C.8',
-  ),
+  ...of('batchnorm-standalone-npu', [
+    { target: 'npu-ethos-u', method: STATIC, ...onCalibration, right: [{ least: 32, lacks: ['BatchNormalization'] }] },
+    { target: 'edge-npu', method: STATIC, ...onCalibration, right: [{ least: 32, lacks: ['BatchNormalization'] }] },
+  ]),
   ...of('bf16-input', [
     { target: 'cpu-int4', method: { type: 'weight_only', format: 'qdq' }, right: [{ least: 12, largest: 0.6 }] },
   ]),
@@ -135,14 +128,16 @@ export const ROWS: readonly Row[] = [
     { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 35 }] },
     { target: 'cpu-int4', method: { type: 'weight_only' }, ...onCalibration, right: [{ least: 15 }] },
   ]),
-  ...of(
-    'groupnorm-inlined',
-    [
-      { target: 'edge-npu', method: STATIC, ...onCalibration, right: [{ least: 34, lacks: ['Cast', 'Shape'] }] },
-      { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 35, lacks: ['Cast', 'Shape'] }] },
-    ],
-    'C.8',
-  ),
+  // The norm between two float nodes reaches 33.3 dB: what is left is the rounding of the layers around it.
+  ...of('groupnorm-inlined', [
+    {
+      target: 'edge-npu',
+      method: STATIC,
+      ...onCalibration,
+      right: [{ least: 33.9, lacks: ['Cast', 'Shape'], breaks: /has no integer form of InstanceNormalization/ }],
+    },
+    { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 33.9, lacks: ['Cast', 'Shape'] }] },
+  ]),
   ...of('loop-sequence-float16', [
     { target: 'gpu-float16', method: compat('float16'), right: [{ least: 60 }] },
     { target: 'gpu-float16', method: FLOAT16, right: [{ least: 60 }] },

@@ -6,6 +6,7 @@ import { attachWeights, detachWeights } from '../out-of-core/weights.ts'
 import { forgetTypes } from '../passes/forget-types.ts'
 import { runPasses } from '../passes/pass.ts'
 import { hasOtherFloats, singlePrecision } from '../passes/single-precision.ts'
+import { hasNonstandard, standardOperators } from '../passes/standard/index.ts'
 import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { dequantizeWeights, type Grids, hasIntegerWeights, rememberGrids } from './integer-weights.ts'
@@ -23,9 +24,14 @@ export interface FoldInput {
   path: string
   /** whether weights that lie behind DequantizeLinear become float constants */
   dequantize: boolean
+  /** whether operators that ONNX Runtime inlines, or that its optimizer made, become standard ones */
+  standard: boolean
   runtime: Runtime
   workspace: Workspace
 }
+
+/** what ONNX Runtime does not fold, also where it is constant */
+const LEFT = new Set(['DequantizeLinear', 'QuantizeLinear', 'Expand', 'RandomNormal', 'RandomUniform', 'Bernoulli'])
 
 const FOLDED = 'folded.onnx'
 
@@ -37,8 +43,12 @@ export async function foldWhole(input: FoldInput): Promise<Folded> {
   const { model } = decodeModel(path)
   const isOther = hasOtherFloats(model)
   const grids = foldIntegers(model, input)
-  if (isOther) runPasses(model, [singlePrecision, forgetTypes])
-  if (isOther || grids.size > 0) await foldFile(workspace.save('rewritten.onnx', model), foldedPath, runtime)
+  const isWritten = await writeStandard(model, input)
+  if (isOther) runPasses(model, [singlePrecision])
+  if (isOther || isWritten) runPasses(model, [forgetTypes])
+  if (isOther || isWritten || grids.size > 0)
+    await foldFile(workspace.save('rewritten.onnx', model), foldedPath, runtime)
+  if (input.standard) await foldInlined(foldedPath, input)
   const computed = await foldComputedIntegers(foldedPath, input)
   const load = async () => {
     const folded = await typed(foldedPath, runtime, workspace)
@@ -47,6 +57,30 @@ export async function foldWhole(input: FoldInput): Promise<Folded> {
   }
   return { ...ends, load }
 }
+
+/** Whether operators of the model were written with standard ones, before ONNX Runtime inlines them. */
+async function writeStandard(model: Model, { standard, runtime, workspace }: FoldInput): Promise<boolean> {
+  if (!standard || !hasNonstandard(model)) return false
+  applyTypes(model, await inferTypes(model, runtime, workspace, { aside: false }))
+  runPasses(model, [standardOperators])
+  return true
+}
+
+/** What ONNX Runtime inlined behind its folding is folded in a second run. */
+async function foldInlined(foldedPath: string, { runtime, workspace }: FoldInput): Promise<void> {
+  const { model } = decodeModel(foldedPath)
+  if (hasConstantNodes(model)) await foldFile(workspace.save('inlined.onnx', model), foldedPath, runtime)
+}
+
+const hasConstantNodes = ({ graph: { nodes } }: Model): boolean =>
+  [...nodes].some(
+    ({ opType, domain, inputs, subgraphs }) =>
+      domain === '' &&
+      !LEFT.has(opType) &&
+      subgraphs.length === 0 &&
+      inputs.length > 0 &&
+      inputs.every((value) => value === null || value.isConstant),
+  )
 
 const foldIntegers = (model: Model, { dequantize }: FoldInput): Grids =>
   dequantize && hasIntegerWeights(model) ? dequantizeWeights(model) : new Map()

@@ -48,6 +48,8 @@ export interface PrepareOptions {
   fixed?: boolean
   /** whether weights that lie behind DequantizeLinear become float constants */
   dequantize?: boolean
+  /** whether operators that ONNX Runtime inlines, or that its optimizer made, become standard ones */
+  standard?: boolean
   /** what is done about a model that is quantized already */
   quantized?: 'refuse' | 'warn'
   /** what the process may use: a model that is large for it is never loaded as a whole */
@@ -86,7 +88,7 @@ export async function prepare(
   options: PrepareOptions = {},
 ): Promise<Prepared> {
   const { passes = preparation(), shapes = {}, values = {}, fixed = false, memoryBytes } = options
-  const { dequantize = true, quantized = 'warn' } = options
+  const { dequantize = true, standard = true, quantized = 'warn' } = options
   const original = decodeModel(path)
   const floatBytes = sizeOf([path, ...original.external.map((name) => join(dirname(path), name))])
   if (quantized === 'refuse') refuseQuantized(original.model)
@@ -100,7 +102,7 @@ export async function prepare(
   const floatOpset = original.model.opsets.get('') ?? 0
   if (large) settleWeights(original.model, workspace)
   const floatPath = workspace.save('float.onnx', original.model)
-  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, dequantize, runtime, workspace })
+  const folded = await (large ? foldAside : foldWhole)({ path: floatPath, dequantize, standard, runtime, workspace })
   const { model, problems } = await raise(folded.load, minOpset)
   runPasses(model, [originalNames(original.model), ...passes])
   return {

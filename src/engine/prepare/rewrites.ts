@@ -6,6 +6,7 @@ import type { Recipe } from '../../contract/recipe.ts'
 import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { foldAffine } from '../passes/affine/index.ts'
 import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
+import { convolveChannels } from '../passes/convolve-channels.ts'
 import { expandHardSigmoid } from '../passes/hard-sigmoid.ts'
 import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
 import type { Pass } from '../passes/pass.ts'
@@ -44,9 +45,10 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   const stays = (node: Node) => excluded(node) !== null
   // Where every operator becomes integers, a product is worth more than a GELU that stays whole.
   const arithmetic = constantArithmetic((node) => target.placement !== 'all' && startsGelu(node))
-  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine]
-  if (!factsOf(recipe.method).inIntegers || target.placement !== 'regions' || !PARTS.every(has))
-    return [arithmetic, foldAffine]
+  const { inIntegers } = factsOf(recipe.method)
+  const norms = inIntegers && target.placement === 'all' ? [convolveChannels(has, stays)] : []
+  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine, ...norms]
+  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine, ...norms]
   const gates = has('HardSigmoid') ? [] : [expandHardSigmoid(stays)]
   return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), ...gates, foldAffine]
 }

@@ -17,6 +17,7 @@ export function prepareFor({ spec, target, runtime, workspace }: Run): Promise<P
     fixed: target.kind === 'integer' && target.shapes === 'static',
     quantized: compat ? 'warn' : 'refuse',
     dequantize: target.kind !== 'float' && !compat,
+    standard: !compat,
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),
   })
 }
