@@ -4,7 +4,7 @@ import closeWithGrace from 'close-with-grace'
 import { closeDeps, openDeps } from '../src/open-deps.ts'
 import { readConfig } from '../src/shared/config.ts'
 import { createLogger } from '../src/shared/log.ts'
-import { removeLeftovers } from './attempt/job-directory.ts'
+import { openJobDirectories, removeLeftovers } from './attempt/job-directory.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { openSandbox } from './process/sandbox.ts'
 import { startWorker } from './start-worker.ts'
@@ -16,8 +16,13 @@ const log = createLogger(config.LOG_LEVEL, 'worker')
 const root = join(import.meta.dirname, '..', '..')
 const readable = ['dist', 'node_modules', 'package.json'].map((name) => join(root, name))
 
-const sandbox = await openSandbox(config.SANDBOX, readable)
 await removeLeftovers(config.DATA_DIR)
+const sandbox = await openSandbox(config.SANDBOX, readable, await openJobDirectories(config.DATA_DIR))
+if (sandbox.gaps.length > 0)
+  log.warn(
+    { sandbox: sandbox.name, gaps: sandbox.gaps },
+    `A hostile model is confined badly here: ${sandbox.gaps.join('; ')}`,
+  )
 const deps = await openDeps(config, log)
 const worker = startWorker(deps, { sandbox, runner: [process.execPath, join(import.meta.dirname, 'runner.js')] })
 const stopHeartbeat = startHeartbeat(deps, 'worker')

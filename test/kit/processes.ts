@@ -1,6 +1,7 @@
 /** Starts processes that do not outlive their test, and looks at processes from outside, by their ids. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { readdir, readFile } from 'node:fs/promises'
 import { childrenOf } from '../../workers/process/resident.ts'
 
 const LEASH = ['setpriv', '--pdeathsig', 'KILL', '--']
@@ -16,6 +17,13 @@ export async function descendantsOf(pid: number): Promise<number[]> {
   const children = await childrenOf(pid)
   const below = await Promise.all(children.map(descendantsOf))
   return [...children, ...below.flat()]
+}
+
+/** Ids of the running processes whose command lines hold these words. */
+export async function processesCalled(words: string): Promise<number[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number)
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+  return pids.filter((pid, i) => lines[i]!.replaceAll('\0', ' ').includes(words) && isAlive(pid))
 }
 
 /** Whether it still runs; one that has ended and waits for its parent to notice does not. */

@@ -1,29 +1,41 @@
 /** The directories of running jobs: `DATA_DIR/jobs/<host>.<pid>/<job>-<attempt>`, so that leftovers of dead workers can be told. */
+import { execFile } from 'node:child_process'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 
 const FOREIGN_MAX_AGE_MS = 48 * 3_600_000
 
 const ownName = (): string => `${hostname()}.${process.pid}`
 
-/** A new empty directory that only this user may read. */
-export async function makeJobDirectory(dataDir: string, name: string): Promise<string> {
-  const path = join(dataDir, 'jobs', ownName(), name)
-  await rm(path, { recursive: true, force: true })
-  await mkdir(path, { recursive: true, mode: 0o700 })
+/** Where this worker's job directories are; nobody else can list it. */
+export async function openJobDirectories(dataDir: string): Promise<string> {
+  const path = join(dataDir, 'jobs', ownName())
+  await mkdir(path, { recursive: true, mode: 0o711 })
   return path
 }
 
+/** A new empty directory that only its user may read. */
+export async function makeJobDirectory(dataDir: string, name: string): Promise<string> {
+  const path = join(await openJobDirectories(dataDir), name)
+  await removeJobDirectory(path)
+  await mkdir(path, { mode: 0o700 })
+  return path
+}
+
+/** What a job made unreadable, or nested deeper than paths can be, too. Throws when something is left. */
 export async function removeJobDirectory(path: string): Promise<void> {
-  await rm(path, { recursive: true, force: true, maxRetries: 3 })
+  await rm(path, { recursive: true, force: true, maxRetries: 3 }).catch(() =>
+    promisify(execFile)('sh', ['-c', 'chmod -R u+rwX "$0"; rm -rf "$0"', path]),
+  )
 }
 
 /** Removes what workers left that are gone: of this host at once, of others when nobody touched it for two days. */
 export async function removeLeftovers(dataDir: string): Promise<void> {
   const root = join(dataDir, 'jobs')
   for (const name of await readdir(root).catch(() => [])) {
-    if (await isLeftover(root, name)) await rm(join(root, name), { recursive: true, force: true })
+    if (await isLeftover(root, name)) await removeJobDirectory(join(root, name))
   }
 }
 

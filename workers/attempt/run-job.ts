@@ -9,6 +9,7 @@ import { dropCheckpoint } from '../../src/jobs/attempt/keep-checkpoint.ts'
 import { releaseJob } from '../../src/jobs/attempt/release-job.ts'
 import type { JobRecord } from '../../src/jobs/record/job.ts'
 import { FewbitError, messageOf } from '../../src/shared/errors.ts'
+import type { Confined } from '../process/confine.ts'
 import type { Limits } from '../process/limits.ts'
 import type { Sandbox } from '../process/sandbox.ts'
 import { openStopSignal, type StopReason } from '../process/stop-signal.ts'
@@ -59,13 +60,16 @@ async function runAttempt(
 ): Promise<Ending> {
   const stop = openStopSignal(deps, claim, outer)
   const forwarder = openForwarder(deps, claim, directory)
+  let confined: Confined | undefined
   try {
+    const spec = await placeInputs(deps, claim.job, directory)
     const limits = limitsOf(deps, claim.job)
+    confined = await host.sandbox.confine(host.runner, directory, limits)
     return await supervise({
-      command: host.sandbox.confine(host.runner, directory, limits),
+      confined,
       directory,
       env: environmentOf(deps),
-      spec: await placeInputs(deps, claim.job, directory),
+      spec,
       limits,
       signal: stop.signal,
       graceFor: (cause) => askToStop(deps, forwarder, directory, cause),
@@ -76,6 +80,7 @@ async function runAttempt(
     return { kind: 'failed', error: asFewbitError(error) }
   } finally {
     stop.close()
+    await confined?.end()
     await forwarder.close()
   }
 }
@@ -84,8 +89,17 @@ async function runAttempt(
 function askToStop({ config }: Deps, forwarder: Forwarder, directory: string, cause: unknown): number {
   const isAsked = cause === 'canceled' || (cause instanceof FewbitError && cause.code === 'time_limit')
   if (!isAsked || forwarder.phase() !== 'training') return 0
-  writeFileSync(join(directory, STOP_FILE), '')
+  askInFile(join(directory, STOP_FILE))
   return config.TRAINING_STOP_SECONDS * 1000
+}
+
+/** Never through what the runner put there, which may be a link to a file of ours. */
+function askInFile(path: string): void {
+  try {
+    writeFileSync(path, '', { flag: 'wx' })
+  } catch {
+    // something of that name asks as well
+  }
 }
 
 async function settle(deps: Deps, claim: Claim, ending: Ending, directory: string): Promise<Settled> {

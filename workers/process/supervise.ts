@@ -1,16 +1,18 @@
 /** Runs one runner process to its end: hands it the spec, listens, enforces the limits, and kills its whole process group. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { OutputFile, RunnerMessage, RunnerSpec } from '../../src/contract/runner-protocol.ts'
 import { FewbitError, isErrorCode, messageOf } from '../../src/shared/errors.ts'
+import { type Confined, giveFilter } from './confine.ts'
 import { errorOfExit } from './exit.ts'
 import { type Limits, watchLimits } from './limits.ts'
+import { readPaced } from './paced.ts'
 import { messageReader } from './read-messages.ts'
+import { inputsIn } from './written.ts'
 
 export interface Supervision {
-  /** the complete command line, confinement included */
-  command: readonly string[]
+  /** the complete command line, what its confinement needs, and what ends it */
+  confined: Confined
   /** the job's own directory, where the command starts */
   directory: string
   env: Record<string, string>
@@ -35,6 +37,7 @@ const MAX_STDERR = 64 << 10
 
 /** Resolves when the process is gone; the first cause of its end counts. */
 export async function supervise(run: Supervision): Promise<Ending> {
+  const inputs = await inputsIn(run.directory)
   if (run.signal.aborted) return { kind: 'stopped', reason: run.signal.reason }
   const child = start(run)
   let ending: Ending | undefined
@@ -51,7 +54,7 @@ export async function supervise(run: Supervision): Promise<Ending> {
   const fail = (error: FewbitError) => endLater(error, { kind: 'failed', error })
   const stop = () => endLater(run.signal.reason, { kind: 'stopped', reason: run.signal.reason })
   const unwatch = watchLimits(
-    { pid: child.pid ?? 0, output: join(run.directory, run.spec.output), limits: run.limits },
+    { pid: child.pid ?? 0, marks: run.confined.marks, directory: run.directory, inputs, limits: run.limits },
     fail,
   )
   run.signal.addEventListener('abort', stop, { once: true })
@@ -68,9 +71,11 @@ export async function supervise(run: Supervision): Promise<Ending> {
   }
 }
 
-function start({ command: [file, ...args], directory, env, spec }: Supervision): ChildProcess {
-  const stdio = ['pipe', 'ignore', 'pipe', 'pipe'] as const
+function start({ confined, directory, env, spec }: Supervision): ChildProcess {
+  const [file, ...args] = confined.command
+  const stdio = ['pipe', 'ignore', 'pipe', 'pipe', confined.filter ? 'pipe' : 'ignore'] as const
   const child = spawn(file!, args, { cwd: directory, env, detached: true, stdio: [...stdio] })
+  if (confined.filter) giveFilter(child, confined.filter)
   // Standard input stays open: its end tells the runner that the supervisor is gone.
   child.stdin!.on('error', () => {}).write(`${JSON.stringify(spec)}\n`)
   return child
@@ -80,7 +85,7 @@ function listen(child: ChildProcess, take: (message: RunnerMessage) => void, fai
   const read = messageReader(take)
   const channel = child.stdio[3] as Readable
   channel.on('error', () => {})
-  channel.on('data', (chunk: Buffer) => {
+  readPaced(channel, (chunk) => {
     try {
       read(chunk)
     } catch (error) {
@@ -129,7 +134,7 @@ function killGroup({ pid }: ChildProcess): void {
 function tail(stream: Readable): () => string {
   let kept = ''
   stream.on('error', () => {})
-  stream.on('data', (chunk: Buffer) => {
+  readPaced(stream, (chunk) => {
     kept = (kept + chunk.toString('utf8')).slice(-MAX_STDERR)
   })
   return () => kept

@@ -1,6 +1,6 @@
 /** One attempt as the worker runs it, with a runner of the test's: what it sees of this machine, and what is taken from it. */
 import assert from 'node:assert/strict'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -10,6 +10,7 @@ import { openSandbox, type Sandbox } from '../../../workers/process/sandbox.ts'
 import { type Api, startApi } from '../../kit/api.ts'
 import { getJob, type Job, startJob } from '../../kit/client.ts'
 import { mlp } from '../../kit/model.ts'
+import { processesCalled } from '../../kit/processes.ts'
 
 const OUTPUT_BYTES = 100_000
 const NEVER = new AbortController().signal
@@ -25,7 +26,7 @@ describe('an attempt', () => {
   let sandboxes: Sandbox[]
   before(async () => {
     process.env.SECRET_OF_THE_OPERATOR = 'secret'
-    api = await startApi({ RUNNER_OUTPUT_BYTES: String(OUTPUT_BYTES) })
+    api = await startApi({ RUNNER_OUTPUT_BYTES: String(OUTPUT_BYTES), TRAINING_STOP_SECONDS: '1' })
     scripts = await mkdtemp(join(tmpdir(), 'fewbit-scripts-'))
     sandboxes = await Promise.all([openSandbox('auto', [scripts]), openSandbox('off', [scripts])])
   })
@@ -34,8 +35,8 @@ describe('an attempt', () => {
     await rm(scripts, { recursive: true })
   })
 
-  const run = async (script: string, sandbox = sandboxes[0]!): Promise<Job> => {
-    const job = await startJob(api.url, { method: { type: 'dynamic' }, calibration: undefined }, mlp())
+  const run = async (script: string, sandbox = sandboxes[0]!, limits = {}): Promise<Job> => {
+    const job = await startJob(api.url, { method: { type: 'dynamic' }, calibration: undefined, limits }, mlp())
     const path = join(scripts, 'runner.cjs')
     await writeFile(path, `${script}; setInterval(() => {}, 1000)`)
     assert.equal(await runJob(api.deps, { sandbox, runner: [process.execPath, path] }, job.id, NEVER), 'done')
@@ -55,11 +56,24 @@ describe('an attempt', () => {
   })
 
   test('finds its own directory with its model in it, and no other job', async () => {
-    const [here, beside] = answerOf(
-      await run(tell("[require('fs').readdirSync('.'), require('fs').readdirSync('..')]")),
-    ) as string[][]
-    assert.deepEqual(here!.toSorted(), ['model.onnx', 'out'])
-    assert.equal(beside!.length, 1)
+    const other = join(api.redis.directory, 'jobs', 'another')
+    await mkdir(other, { recursive: true, mode: 0o700 })
+    await writeFile(join(other, 'secret'), 'secret')
+    for (const sandbox of sandboxes.filter(
+      ({ gaps }) => !gaps.some((gap) => /user of the worker|stays root/.test(gap)),
+    )) {
+      const [here, secret] = answerOf(
+        await run(
+          tell(
+            `[require('fs').readdirSync('.'), (() => { try { return require('fs').readFileSync('${other}/secret', 'utf8') } catch (e) { return e.code } })()]`,
+          ),
+          sandbox,
+        ),
+      ) as [string[], string]
+      assert.deepEqual(here.toSorted(), ['model.onnx', 'out'], sandbox.name)
+      assert.match(secret, /^(ENOENT|EACCES)$/, sandbox.name)
+    }
+    await rm(other, { recursive: true })
   })
 
   test('has no descriptor of ours open', async () => {
@@ -111,13 +125,64 @@ describe('an attempt', () => {
     }
   })
 
-  test('leaves no directory behind, whatever happened', async () => {
-    const left = await readdir(join(api.redis.directory, 'jobs'), { recursive: true, withFileTypes: true })
-    assert.deepEqual(
-      left.filter((entry) => entry.isFile()).map(({ name }) => name),
-      [],
-    )
+  const hoards = {
+    'files beside the output': `require('fs').writeFileSync('beside', Buffer.alloc(${OUTPUT_BYTES})); require('fs').writeFileSync('beside2', 'x')`,
+    'many small files': `for (let i = 0; i < 200; i++) require('fs').writeFileSync('out/' + i, '')`,
+    'a file that is deleted and still open': `const fs = require('fs'); for (const n of ['a', 'b']) { fs.openSync(n, 'w'); fs.writeFileSync(n, Buffer.alloc(${OUTPUT_BYTES * 0.7})); fs.unlinkSync(n) }`,
+    'a directory that nobody may read': `const fs = require('fs'); fs.mkdirSync('out/x'); fs.writeFileSync('out/x/big', Buffer.alloc(${OUTPUT_BYTES})); fs.chmodSync('out/x', 0)`,
+    'files deeper than a path can be': `const fs = require('fs'); for (let i = 0; i < 50; i++) { fs.mkdirSync('d'.repeat(200)); process.chdir('d'.repeat(200)) } fs.writeFileSync('deep', Buffer.alloc(${OUTPUT_BYTES}))`,
+    'files where everybody may write': `const fs = require('fs'); for (const path of ['/dev/shm', '/tmp', '.']) for (const n of ['a', 'b']) try { fs.writeFileSync(path + '/' + n + process.pid, Buffer.alloc(${OUTPUT_BYTES})) } catch {}`,
+  }
+  for (const [what, script] of Object.entries(hoards)) {
+    test(`that hoards ${what} is over its limit, and all of it is removed`, async () => {
+      for (const sandbox of sandboxes) {
+        const { error } = await run(script, sandbox)
+        assert.equal(error?.code, 'output_limit', `${sandbox.name}: ${JSON.stringify(error)}`)
+      }
+      assert.deepEqual(await leftFiles(), [])
+    })
+  }
+
+  test('that starts processes without end is stopped, and none is left', async () => {
+    for (const sandbox of sandboxes) {
+      const job = await run(
+        `for (let i = 0; i < 400; i++) require('child_process').spawn('sleep', ['1234.5'], { detached: true, stdio: 'ignore' }).on('error', () => {})`,
+        sandbox,
+        { max_runtime_seconds: 5 },
+      )
+      assert.match(String(job.error?.code), /^(runner_crashed|time_limit)$/, sandbox.name)
+    }
+    assert.deepEqual(await processesCalled('sleep 1234.5'), [])
   })
 
+  test('that asks to be stopped by a link does not make the worker write through it', async () => {
+    const victim = join(scripts, 'victim')
+    await writeFile(victim, 'kept')
+    await chmod(victim, 0o666)
+    await run(
+      `require('fs').symlinkSync('${victim}', 'stop'); ${say("{ type: 'progress', phase: 'training', fraction: 0.1, step: 1, total_steps: 9, message: '' }")}`,
+      sandboxes[1],
+      { max_runtime_seconds: 1 },
+    )
+    assert.equal(await readFile(victim, 'utf8'), 'kept')
+  })
+
+  test('that floods its channel waits, while the worker goes on', async () => {
+    const message = `{ type: 'warning', code: 'x', detail: 'y'.repeat(1000) }`
+    const job = await run(
+      `const line = Buffer.from((JSON.stringify(${message}) + '\\n').repeat(1000)); for (let i = 0; i < 8; i++) for (let at = 0; at < line.length;) try { at += require('fs').writeSync(3, line, at) } catch {}; ${tell('1')}`,
+    )
+    assert.equal(job.error?.code, 'model_invalid')
+    assert.equal(job.warnings.length, 100)
+  })
+
+  test('leaves no directory behind, whatever happened', async () => {
+    assert.deepEqual(await leftFiles(), [])
+  })
+
+  const leftFiles = async () => {
+    const left = await readdir(join(api.redis.directory, 'jobs'), { recursive: true, withFileTypes: true })
+    return left.filter((entry) => entry.isFile()).map(({ name }) => name)
+  }
   const stored = () => api.storedFiles()
 })

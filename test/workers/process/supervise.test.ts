@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import type { RunnerMessage, RunnerSpec } from '../../../src/contract/runner-protocol.ts'
+import type { Confined } from '../../../workers/process/confine.ts'
 import type { Limits } from '../../../workers/process/limits.ts'
 import { messageReader } from '../../../workers/process/read-messages.ts'
 import { type Ending, supervise } from '../../../workers/process/supervise.ts'
@@ -14,6 +15,12 @@ import { until } from '../../kit/service.ts'
 const LIMITS: Limits = { seconds: 20, memoryBytes: 512 << 20, outputBytes: 1 << 20, threads: 1 }
 const SPEC = { model: 'model.onnx', output: 'out', threads: 1 } as RunnerSpec
 const HANG = 'setInterval(() => {}, 1000);'
+const unconfined = (command: string[]): Confined => ({
+  command,
+  filter: null,
+  marks: { limit: null, user: null },
+  end: async () => {},
+})
 
 describe('a runner', () => {
   let directory: string
@@ -28,7 +35,7 @@ describe('a runner', () => {
     how: { limits?: Partial<Limits>; signal?: AbortSignal; messages?: RunnerMessage[] } = {},
   ) =>
     supervise({
-      command: [process.execPath, '-e', `const fs = require('fs'); ${script}`],
+      confined: unconfined([process.execPath, '-e', `const fs = require('fs'); ${script}`]),
       directory,
       env: { PATH: process.env.PATH! },
       spec: SPEC,
@@ -81,7 +88,7 @@ describe('a runner', () => {
 
   test('that does not start: runner_crashed, without its path', async () => {
     const ending = await supervise({
-      command: [join(directory, 'no-such-program')],
+      confined: unconfined([join(directory, 'no-such-program')]),
       directory,
       env: {},
       spec: SPEC,
