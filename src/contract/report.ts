@@ -85,6 +85,13 @@ export const Metrics = z.object({
           'the output that was counted, and its axis with the classes; each index of the other axes is a position',
         ),
       samples: nonNegative,
+      batch: nonNegative.describe('samples in one run'),
+      in_batches: z
+        .object({ batch: nonNegative, sqnr_db: z.number() })
+        .nullable()
+        .describe(
+          'the same with so many samples in one run, where the artifact reads ranges from whole runs (method dynamic); null where samples do not depend on each other, or cannot share a run',
+        ),
       measured_on: z
         .enum(MEASURED_ON)
         .describe(

@@ -20,6 +20,7 @@ import { type Host, type Run, warn } from './run.ts'
 import { closing } from './runtime/closing.ts'
 import { openRuntime } from './runtime/ort.ts'
 import { floatNames } from './verify/conformance/index.ts'
+import { checkLabels } from './verify/labels.ts'
 import { verifyArtifact } from './verify/stage.ts'
 
 /** What was made, besides the files. */
@@ -51,6 +52,7 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   if (readied.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
   const prepared = await settleBatch(run, readied, data)
   for (const dataset of Object.values(data)) if (dataset) requireValues(dataset, spec.recipe.input_values ?? {})
+  warn(run, await checkLabels(run, prepared, data.evaluation))
   const split = splitSamples(data, spec.recipe)
   warn(run, split.warnings)
   const batches = await calibrationData(run, prepared, split)

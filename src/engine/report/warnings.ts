@@ -9,7 +9,7 @@ const NOTICEABLY_SLOWER = 0.95
 
 type Judge = (metrics: Metrics, target: Target) => Warning | null
 
-const JUDGES: readonly Judge[] = [lowFidelity, slowerThanFloat, largerThanFloat, targetViolated]
+const JUDGES: readonly Judge[] = [lowFidelity, dependsOnBatch, slowerThanFloat, largerThanFloat, targetViolated]
 
 export const warningsOf = (metrics: Metrics, target: Target): Warning[] =>
   JUDGES.flatMap((judge) => judge(metrics, target) ?? [])
@@ -19,6 +19,18 @@ function lowFidelity({ fidelity }: Metrics): Warning | null {
   return {
     code: 'low_fidelity',
     detail: `THE OUTPUTS HARDLY FOLLOW THE FLOAT MODEL: an error of ${fidelity.sqnr_db.toFixed(1)} dB below the signal. Look at the layers in the report, let the worst stay float (min_sqnr_db, exclude) where the target can, or train with the method qat.`,
+  }
+}
+
+/** dB between samples alone and in company that somebody should know of */
+const BATCH_MATTERS_DB = 1
+
+function dependsOnBatch({ fidelity }: Metrics): Warning | null {
+  const together = fidelity?.in_batches
+  if (!fidelity || !together || Math.abs(fidelity.sqnr_db - together.sqnr_db) < BATCH_MATTERS_DB) return null
+  return {
+    code: 'depends_on_batch',
+    detail: `the artifact reads the range of activations from all samples of a run: with ${fidelity.batch} in a run the outputs keep ${fidelity.sqnr_db.toFixed(1)} dB, with ${together.batch} they keep ${together.sqnr_db.toFixed(1)} dB. All other figures are of ${fidelity.batch}`,
   }
 }
 

@@ -1,9 +1,11 @@
-/** Task metrics against labels: one score per sample for the float and the quantized model, so that they can be compared in pairs. */
+/** Task metrics, against labels or the float model: one score per sample for the float and the quantized model, so that they can be compared in pairs. */
 import type { MetricName } from '../../contract/recipe.ts'
 import type { Metrics } from '../../contract/report.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
-import { argmaxPerSample } from './agreement.ts'
+import { agreementPerSample, argmaxPerSample } from './agreement.ts'
 import { numbers } from './numbers.ts'
+import { createOutputMeter } from './output-meter.ts'
+import { cosine, type Tally } from './sums.ts'
 
 type Accuracy = NonNullable<Metrics['accuracy']>
 
@@ -41,6 +43,30 @@ export const LABELLED_METRICS: Partial<Record<MetricName, MetricDef>> = {
   },
 }
 
+/** Metrics without labels: the float model's output is right. `axis` is that of its classes, or null. */
+interface ComparisonDef {
+  isError: boolean
+  score: (output: RunTensor, float: RunTensor, samples: number, axis: number | null) => Score[]
+}
+
+const COMPARING_METRICS: Partial<Record<MetricName, ComparisonDef>> = {
+  agreement: {
+    isError: false,
+    score: (output, float, samples, axis) => agreementPerSample(float, output, samples, axis),
+  },
+  cosine: { isError: false, score: (output, float, samples) => perSample(output, float, samples, cosineOf) },
+  mse: { isError: true, score: (output, float, samples) => perSample(output, float, samples, squaredErrorOf) },
+}
+
+function perSample(output: RunTensor, float: RunTensor, samples: number, score: (sums: Tally) => Score): Score[] {
+  const meter = createOutputMeter()
+  meter.add(float, output, samples)
+  return meter.units.map(score)
+}
+
+const cosineOf = (sums: Tally): Score => ({ value: cosine(sums), weight: 1 })
+const squaredErrorOf = ({ noise, count }: Tally): Score => ({ value: noise, weight: count })
+
 const hit = (correct: boolean): Score => ({ value: correct ? 1 : 0, weight: 1 })
 
 function isAmongBest(output: RunTensor, samples: number, sample: number, label: number, count: number): boolean {
@@ -51,8 +77,8 @@ function isAmongBest(output: RunTensor, samples: number, sample: number, label: 
   return [...row].filter((x) => x > own).length < count
 }
 
-/** Character error rate of greedy CTC decoding: output [N, T, C], blank 0. */
-function characterErrors(output: RunTensor, sample: number, label: Label): Score {
+/** Character error rate of greedy CTC decoding: output [N, T, C]. */
+export function characterErrors(output: RunTensor, sample: number, label: Label, blank = 0): Score {
   const [, steps, classes] = output.dims
   const values = numbers(output)
   const row = {
@@ -61,7 +87,7 @@ function characterErrors(output: RunTensor, sample: number, label: Label): Score
     data: values.subarray(sample * steps * classes, (sample + 1) * steps * classes),
   }
   const path = argmaxPerSample(row, steps)
-  const decoded = path.filter((symbol, i) => symbol !== 0 && symbol !== path[i - 1])
+  const decoded = path.filter((symbol, i) => symbol !== blank && symbol !== path[i - 1])
   const expected = label.filter((symbol) => symbol >= 0)
   return { value: editDistance(decoded, expected), weight: expected.length }
 }
@@ -80,27 +106,34 @@ export function editDistance(a: readonly number[], b: readonly number[]): number
 }
 
 export interface AccuracyMeter {
-  add(float: RunTensor, quantized: RunTensor, labels: readonly Label[]): void
+  /** `labels` are null where the samples have none: metrics that need them count nothing then */
+  add(float: RunTensor, quantized: RunTensor, samples: number, labels: readonly Label[] | null): void
   result(): Accuracy | null
 }
 
-/** Null for metrics that need no labels. */
-export function createAccuracyMeter(metric: MetricName): AccuracyMeter | null {
-  const def = LABELLED_METRICS[metric]
-  if (!def) return null
+/** `classAxis` is the axis of the classes of the output that is scored, or null. */
+export function createAccuracyMeter(metric: MetricName, classAxis: number | null): AccuracyMeter {
+  const [labelled, comparing] = [LABELLED_METRICS[metric], COMPARING_METRICS[metric]]
   const pairs: { float: Score; quantized: Score }[] = []
+  const scoresOf = (output: RunTensor, float: RunTensor, samples: number, labels: readonly Label[] | null) =>
+    labels && labelled ? labelled.score(output, labels) : (comparing?.score(output, float, samples, classAxis) ?? [])
   return {
-    add: (float, quantized, labels) => {
-      const [a, b] = [def.score(float, labels), def.score(quantized, labels)]
-      a.forEach((score, i) => {
-        pairs.push({ float: score, quantized: b[i] })
-      })
+    add: (float, quantized, samples, labels) => {
+      const [a, b] = [scoresOf(float, float, samples, labels), scoresOf(quantized, float, samples, labels)]
+      for (const [i, score] of a.entries()) pairs.push({ float: score, quantized: b[i]! })
     },
-    result: () => (pairs.length === 0 ? null : summarize(metric, def, pairs)),
+    result: () => {
+      const def = labelled ?? comparing
+      return pairs.length === 0 || !def ? null : summarize(metric, def, pairs)
+    },
   }
 }
 
-function summarize(metric: MetricName, def: MetricDef, pairs: { float: Score; quantized: Score }[]): Accuracy {
+function summarize(
+  metric: MetricName,
+  def: Pick<MetricDef, 'isError'>,
+  pairs: { float: Score; quantized: Score }[],
+): Accuracy {
   const weight = pairs.reduce((sum, { float }) => sum + float.weight, 0)
   const total = (pick: 'float' | 'quantized') =>
     pairs.reduce((sum, pair) => sum + pair[pick].value, 0) / Math.max(weight, 1)

@@ -22,15 +22,11 @@ export function createAgreementMeter(axisOf: (output: string) => number | null):
   let over: Agreement['agreement_over'] = null
   return {
     add: (output, float, quantized, samples) => {
-      const axis = axisInRank(axisOf(output), float.dims.length)
-      if ((float.dims[axis ?? 0] ?? 1) < 2 || (axis === null && float.dims[0] === samples)) return
-      over ??= { output, axis: axis ?? 0 }
-      const [a, b] = [float, quantized].map((tensor) => argmaxAlong(tensor, axis))
-      const rows = samples > 0 && a!.length % samples === 0 ? samples : 1
-      const width = a!.length / rows
-      for (let row = 0; row < rows; row++) {
-        positions.push(width)
-        agreed.push(countEqual(a!, b!, row * width, width))
+      const axis = axisOf(output)
+      for (const { value, weight } of agreementPerSample(float, quantized, samples, axis)) {
+        agreed.push(value)
+        positions.push(weight)
+        over ??= { output, axis: axisInRank(axis, float.dims.length) ?? 0 }
       }
     },
     result: () => {
@@ -48,6 +44,16 @@ export function createAgreementMeter(axisOf: (output: string) => number | null):
 function effectiveSamples(share: number, agreed: readonly number[], positions: readonly number[]): number {
   const variance = sum(agreed.map((count, i) => (count - share * positions[i]!) ** 2)) / sum(positions) ** 2
   return variance > 0 ? (share * (1 - share)) / variance : agreed.length
+}
+
+/** Positions of each sample with the same largest class, and all of its positions; nothing where the output has no classes. `known` is their axis, or null. */
+export function agreementPerSample(float: RunTensor, quantized: RunTensor, samples: number, known: number | null) {
+  const axis = axisInRank(known, float.dims.length)
+  if ((float.dims[axis ?? 0] ?? 1) < 2 || (axis === null && float.dims[0] === samples)) return []
+  const [a, b] = [argmaxAlong(float, axis), argmaxAlong(quantized, axis)]
+  const rows = samples > 0 && a.length % samples === 0 ? samples : 1
+  const width = a.length / rows
+  return Array.from({ length: rows }, (_, row) => ({ value: countEqual(a, b, row * width, width), weight: width }))
 }
 
 /** Without knowledge: [N, C] has classes on the last axis, [N, T, C] too, pixels of [N, C, H, W] on axis 1; a vector is one position. */

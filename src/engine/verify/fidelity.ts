@@ -6,7 +6,7 @@ import { bootstrap, quantile } from './interval.ts'
 import { createOutputMeter, type OutputMeter } from './output-meter.ts'
 import { addTally, cosine, decibels, noTally, type Tally } from './sums.ts'
 
-type Fidelity = Omit<NonNullable<Metrics['fidelity']>, 'measured_on'>
+type Fidelity = Omit<NonNullable<Metrics['fidelity']>, 'measured_on' | 'batch' | 'in_batches'>
 type OutputFidelity = Fidelity['outputs'][number]
 type OutputKind = OutputFidelity['kind']
 

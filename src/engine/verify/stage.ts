@@ -1,6 +1,6 @@
 /** Stage `verify` on the samples that a split holds out, or on made-up numbers where there are none. */
 import { factsOf } from '../../contract/method-facts.ts'
-import { batchesOf, comfortableBatch, type Samples } from '../data/samples.ts'
+import { type Batch, batchesOf, batchSizeFor, comfortableBatch, type Samples } from '../data/samples.ts'
 import type { Split } from '../data/split.ts'
 import { findFeeds } from '../data/synthetic.ts'
 import type { Model } from '../ir/graph.ts'
@@ -24,7 +24,9 @@ export function verifyArtifact(
 ): Promise<Verification> {
   const heldOut = verifying?.samples ?? null
   const total = heldOut?.count ?? 1
-  const most = factsOf(spec.recipe.method).dependsOnBatch || prepared.sharing !== 'rows' ? 1 : BATCH
+  const { dependsOnBatch } = factsOf(spec.recipe.method)
+  const shares = prepared.sharing === 'rows'
+  const most = dependsOnBatch || !shares ? 1 : BATCH
   const batch = heldOut ? comfortableBatch(heldOut.dataset, prepared.inputs, most) : 1
   progress.report('verifying', 0, total)
   return verify({
@@ -33,10 +35,12 @@ export function verifyArtifact(
     quantizedModel: model,
     runtime,
     workspace,
+    batch: heldOut ? batchSizeFor(prepared.inputs, heldOut.dataset, batch) : 1,
     batches: heldOut && batchesOf(heldOut, prepared.inputs, batch),
+    together: heldOut && dependsOnBatch && shares ? together(heldOut, prepared.inputs) : null,
     probe: (session) => probeFor(session, prepared.inputs, heldOut, spec.recipe.seed),
     measuredOn: verifying?.measuredOn ?? 'synthetic',
-    metric: spec.recipe.evaluation?.metric ?? 'agreement',
+    metric: spec.recipe.evaluation?.metric ?? null,
     classAxis: (output) => classAxis(prepared.model.graph.outputs.find(({ name }) => name === output)),
     meaning: meaningOn(target),
     isTarget: runsHere(target),
@@ -44,6 +48,13 @@ export function verifyArtifact(
     now: host.now,
     progress: (phase, done) => progress.report(phase, done, phase === 'verifying' ? total : 1),
   })
+}
+
+/** Held-out samples with as many in each run as are comfortable; null where that is one. */
+function together(samples: Samples, inputs: Prepared['inputs']): AsyncIterable<Batch> | null {
+  const most = Math.min(comfortableBatch(samples.dataset, inputs, BATCH), samples.count)
+  const size = batchSizeFor(inputs, samples.dataset, most)
+  return size > 1 && size === most ? batchesOf(samples, inputs, size) : null
 }
 
 /** One held-out sample, or made-up numbers. */

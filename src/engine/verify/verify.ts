@@ -21,13 +21,18 @@ export interface VerifyInput {
   quantizedModel: Model
   runtime: Runtime
   workspace: Workspace
+  /** samples in one run */
+  batch: number
   /** held-out samples; null when there is no data */
   batches: AsyncIterable<Batch> | null
+  /** the same samples, more of them in each run, where the artifact's results depend on that; null elsewhere */
+  together: AsyncIterable<Batch> | null
   /** feeds of one sample for latency, and of everything when there is no data */
   probe: (session: Session) => Promise<Record<string, RunTensor> | null>
   /** what the samples are */
   measuredOn: MeasuredOn
-  metric: MetricName
+  /** null where the job asks for none */
+  metric: MetricName | null
   /** of an output's classes; null where that is unknown */
   classAxis: (output: string) => number | null
   /** how the artifact is run where its outputs count */
@@ -64,7 +69,8 @@ export async function verify(input: VerifyInput): Promise<Verification> {
     float.outputs.map(({ name }) => name),
     input.classAxis,
   )
-  const accuracy = createAccuracyMeter(input.metric)
+  const scored = float.outputs.find(({ dtype }) => dtype?.startsWith('float'))?.name
+  const accuracy = input.metric && createAccuracyMeter(input.metric, scored ? input.classAxis(scored) : null)
   const warnings: Warning[] = []
   const feeds = await input.probe(float)
   if (feeds) warnings.push(...(await examineFloat(float, feeds)))
@@ -72,6 +78,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   const judged = isMeantOtherwise ? await runtime.load(input.quantizedPath, input.meaning) : quantized
   if (input.batches) await compareBatches(input, float, judged, fidelity, accuracy)
   else await compareProbe(float, judged, feeds, fidelity, warnings)
+  const inBatches = input.together && (await compareTogether(input.together, float, judged))
   if (judged !== quantized) await judged.release()
   input.progress('measuring', 0)
   const latency = feeds && (await latencyOf(input, float, quantized, feeds))
@@ -81,7 +88,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   await Promise.all([float.release(), quantized.release()])
   const found = fidelity.result()
   return {
-    fidelity: found && { ...found, measured_on: input.measuredOn },
+    fidelity: found && { ...found, batch: input.batch, in_batches: inBatches, measured_on: input.measuredOn },
     accuracy: accuracy?.result() ?? null,
     latency_ms: latency,
     kernels: countKernels(quantized.saved ?? [optimized]),
@@ -139,15 +146,30 @@ async function compareBatches(
 ): Promise<void> {
   const first = float.outputs.find(({ dtype }) => dtype?.startsWith('float'))?.name
   let done = 0
-  for await (const { feeds, count, size, labels } of input.batches ?? []) {
-    const runOf = async (session: Session) => firstRows(await session.run(feedsFor(session, feeds)), size, count)
-    const [a, b] = [await runOf(float), await runOf(quantized)]
+  for await (const batch of input.batches ?? []) {
+    const { count, labels } = batch
+    const [a, b] = [await runBatch(float, batch), await runBatch(quantized, batch)]
     rejectNonFinite(a, b)
     fidelity.add(a, b, count)
-    if (labels && first !== undefined) accuracy?.add(a[first], b[first], labels)
+    if (first !== undefined) accuracy?.add(a[first], b[first], count, labels)
     done += count
     input.progress('verifying', done)
   }
+}
+
+const runBatch = async (session: Session, { feeds, size, count }: Batch) =>
+  firstRows(await session.run(feedsFor(session, feeds)), size, count)
+
+/** Where samples share a range. */
+async function compareTogether(batches: AsyncIterable<Batch>, float: Session, quantized: Session) {
+  const meter = createFidelityMeter(float.outputs.map(({ name }) => name))
+  let most = 0
+  for await (const batch of batches) {
+    most = Math.max(most, batch.count)
+    meter.add(await runBatch(float, batch), await runBatch(quantized, batch), batch.count)
+  }
+  const sqnr = meter.sqnr()
+  return sqnr === null ? null : { batch: most, sqnr_db: sqnr }
 }
 
 /** The results without those of samples that fill a fixed batch up. */

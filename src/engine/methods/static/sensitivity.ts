@@ -8,6 +8,7 @@ import { freshName, type Model, type Node, Value } from '../../ir/graph.ts'
 import { mergeInto } from '../../ir/merge.ts'
 import { int64 } from '../../ir/tensor.ts'
 import type { RunTensor, Session } from '../../runtime/runtime.ts'
+import { meaningOn } from '../../verify/meaning.ts'
 import { cosine, decibels } from '../../verify/sums.ts'
 import type { MethodInput } from '../method.ts'
 import { buildVariant, type Variant, type VariantInput } from './variant.ts'
@@ -41,8 +42,11 @@ export async function measureSensitivity(
   )
   if (outputs.size === 0) return []
   onlyProbes(both, known)
-  // what integer kernels compute follows from the numbers in the file; fusing is not needed to see it
-  const session = await runtime.load(workspace.save('sensitivity.onnx', both), { optimization: 'basic' })
+  // What integer kernels compute follows from the numbers in the file; fusing is not needed to see it.
+  const session = await runtime.load(workspace.save('sensitivity.onnx', both), {
+    ...meaningOn(common.target),
+    optimization: 'basic',
+  })
   const sums = await measureSums(session, [...outputs.values()], batches.slice(0, BATCHES))
   await session.release()
   return [...outputs]

@@ -26,7 +26,7 @@ function cards({
   const card = (value: string, note: string) => html`<div class="card"><b>${value}</b><span>${note}</span></div>`
   const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(2)} MB`
   return html`<div class="cards">
-${accuracy && card(percent(accuracy.quantized), `${accuracy.metric}, ${percent(accuracy.float)} in float, ${accuracy.samples} samples`)}
+${accuracy && accuracyCard(card, accuracy)}
 ${fidelity && card(`${fidelity.sqnr_db.toFixed(1)} dB`, `signal to quantization noise of the worst output${between(fidelity.sqnr_db_ci95, decibels)}; ${fidelity.sqnr_db_median.toFixed(1)} dB for the median sample`)}
 ${typeof fidelity?.agreement === 'number' && card(percent(fidelity.agreement), agreementNote(fidelity))}
 ${card(`${(1 / size_bytes.ratio).toFixed(2)} × smaller`, `${megabytes(size_bytes.float)} → ${megabytes(size_bytes.quantized)}`)}
@@ -35,6 +35,18 @@ ${card(`${coverage.nodes_quantized} of ${coverage.nodes}`, coverage.macs_integer
 ${card(target_conformance.ok ? 'legal' : `${target_conformance.violations.length} violations`, 'by the rules of the target')}
 </div>`
 }
+
+function accuracyCard(
+  card: (value: string, note: string) => Html,
+  { metric, float, quantized, samples }: NonNullable<Report['metrics']['accuracy']>,
+): Html {
+  const say = metric === 'mse' ? short : percent
+  const against = COMPARING.includes(metric) ? 'with the float model' : `${say(float)} in float`
+  return card(say(quantized), `${metric}, ${against}, ${samples} samples`)
+}
+
+/** metrics for which the float model is right */
+const COMPARING = ['agreement', 'cosine', 'mse']
 
 type Fidelity = NonNullable<Report['metrics']['fidelity']>
 
