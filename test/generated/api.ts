@@ -1889,6 +1889,13 @@ export interface components {
                     axis: number;
                 } | null;
                 samples: number;
+                /** @description samples in one run */
+                batch: number;
+                /** @description the same with so many samples in one run, where the artifact reads ranges from whole runs (method dynamic); null where samples do not depend on each other, or cannot share a run */
+                in_batches: {
+                    batch: number;
+                    sqnr_db: number;
+                } | null;
                 /**
                  * @description samples of the evaluation data; held out of the calibration or training data; the same that calibrated or trained; or one made-up input
                  * @enum {string}
