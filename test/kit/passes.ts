@@ -15,14 +15,14 @@ const directory = mkdtempSync(`${tmpdir()}/fewbit-passes-`)
 after(() => rmSync(directory, { recursive: true }))
 const workspace = openWorkspace(directory)
 
-/** Applies `change` and compares results before and after on made-up inputs. */
-export async function sameResults(model: Model, change: (model: Model) => void, tolerance = 1e-5): Promise<void> {
+/** Applies `change`, which may return another model, and compares results before and after on made-up inputs. */
+export async function sameResults(model: Model, change: (model: Model) => unknown, tolerance = 1e-5): Promise<void> {
   const before = await runtime.load(workspace.save('before.onnx', model), { optimization: 'disabled' })
   const feeds = await findFeeds(before, 5)
   assert.ok(feeds, 'the model does not run')
   const expected = await before.run(feeds)
-  change(model)
-  const after = await runtime.load(workspace.save('after.onnx', model), { optimization: 'disabled' })
+  const changed = ((await change(model)) as Model | undefined) ?? model
+  const after = await runtime.load(workspace.save('after.onnx', changed), { optimization: 'disabled' })
   const found = await after.run(feeds)
   for (const [name, { data, dims }] of Object.entries(expected)) {
     assert.deepEqual(found[name]?.dims, dims)

@@ -7,6 +7,7 @@ import { forgetTypes } from '../passes/forget-types.ts'
 import { runPasses } from '../passes/pass.ts'
 import { hasOtherFloats, singlePrecision } from '../passes/single-precision.ts'
 import { hasNonstandard, standardOperators } from '../passes/standard/index.ts'
+import { upgradeOpset } from '../passes/upgrade-opset.ts'
 import type { Runtime, ValueInfo } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { dequantizeWeights, type Grids, hasIntegerWeights, rememberGrids } from './integer-weights.ts'
@@ -33,6 +34,9 @@ export interface FoldInput {
 /** what ONNX Runtime does not fold, also where it is constant */
 const LEFT = new Set(['DequantizeLinear', 'QuantizeLinear', 'Expand', 'RandomNormal', 'RandomUniform', 'Bernoulli'])
 
+/** the operators that others are written with are those of this operator set */
+const STANDARD_OPSET = 13
+
 const FOLDED = 'folded.onnx'
 
 /** Folds a model that ONNX Runtime can hold. Throws model_load_failed or model_operator_unsupported. */
@@ -40,10 +44,9 @@ export async function foldWhole(input: FoldInput): Promise<Folded> {
   const { path, runtime, workspace } = input
   const foldedPath = workspace.path(FOLDED)
   const ends = await foldFile(path, foldedPath, runtime)
-  const { model } = decodeModel(path)
+  const { model, isWritten } = await inStandardOperators(input)
   const isOther = hasOtherFloats(model)
   const grids = foldIntegers(model, input)
-  const isWritten = await writeStandard(model, input)
   if (isOther) runPasses(model, [singlePrecision])
   if (isOther || isWritten) runPasses(model, [forgetTypes])
   if (isOther || isWritten || grids.size > 0)
@@ -58,12 +61,17 @@ export async function foldWhole(input: FoldInput): Promise<Folded> {
   return { ...ends, load }
 }
 
-/** Whether operators of the model were written with standard ones, before ONNX Runtime inlines them. */
-async function writeStandard(model: Model, { standard, runtime, workspace }: FoldInput): Promise<boolean> {
-  if (!standard || !hasNonstandard(model)) return false
+/** The model, where its operators that are not standard were written with others: ONNX Runtime has not inlined them yet. */
+async function inStandardOperators(input: FoldInput): Promise<{ model: Model; isWritten: boolean }> {
+  const { path, standard, runtime, workspace } = input
+  const { model } = decodeModel(path)
+  const opset = model.opsets.get('') ?? 0
+  if (!standard || !hasNonstandard(model)) return { model, isWritten: false }
+  const isOld = opset < STANDARD_OPSET && upgradeOpset(model, opset, STANDARD_OPSET).length > 0
+  if (isOld) return { model: decodeModel(path).model, isWritten: false }
   applyTypes(model, await inferTypes(model, runtime, workspace, { aside: false }))
   runPasses(model, [standardOperators])
-  return true
+  return { model, isWritten: true }
 }
 
 /** What ONNX Runtime inlined behind its folding is folded in a second run. */
