@@ -34,16 +34,23 @@ function keepHalvesInUint16(): void {
   Object.defineProperty(globalThis, 'Float16Array', found)
 }
 
-/** Some kernels take no uint8 weights, beside int8 activations for example: then products stay in float, as far as the model has them in Q/DQ pairs. */
-const loadExact = (path: string, options: LoadOptions, threads: number): Promise<Session> =>
-  withUnsignedWeights(path, (copy) => load(copy, options, threads)).catch(() =>
+/**
+ * With uint8 weights; beside int8 activations in ONNX Runtime's own mode for such processors. Where both refuse a model, its products stay in float, as far
+ * as it has them in Q/DQ pairs.
+ */
+async function loadExact(path: string, options: LoadOptions, threads: number): Promise<Session> {
+  const unsigned = await withUnsignedWeights(path, (copy) => load(copy, options, threads)).catch(() => null)
+  if (unsigned) return unsigned
+  return load(path, options, threads, { x64quantprecision: '1' }).catch(() =>
     load(path, { ...options, floatRounding: true }, threads),
   )
+}
 
 async function load(
   path: string,
   { optimization, saveTo, floatRounding, profile }: LoadOptions,
   threads: number,
+  settings: Readonly<Record<string, string>> = {},
 ): Promise<Session> {
   const prefix = `${path}.profile`
   const session = await ort.InferenceSession.create(path, {
@@ -57,6 +64,7 @@ async function load(
     ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
     extra: {
       session: {
+        ...settings,
         ...(floatRounding && { disable_quant_qdq: '1' }),
         ...(profile === 'shapes' && { disable_prepacking: '1' }),
       },
