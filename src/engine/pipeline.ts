@@ -69,7 +69,7 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   warn(run, [
     ...verification.warnings,
     ...executedInFloat(output.macsInteger, verification.macs),
-    ...warningsOf(metrics, target),
+    ...warningsOf({ recipe: spec.recipe, target, metrics, output }),
   ])
   const report = writeDocuments(run, prepared, output, metrics)
   progress.report('packaging', 1, 1)

@@ -5,6 +5,7 @@ import type { Prepared } from '../prepare/index.ts'
 import { floatReasons } from '../prepare/rewrites.ts'
 import { littleQuantized, weightBytesOf } from '../report/little-quantized.ts'
 import { type Run, warn } from '../run.ts'
+import { withAlternatives } from './alternatives.ts'
 import { METHODS } from './index.ts'
 import type { MethodInput, MethodOutput, TrainingInput } from './method.ts'
 
@@ -17,7 +18,10 @@ interface Material {
 
 export async function runMethod(run: Run, { prepared, batches, training }: Material): Promise<MethodOutput> {
   const weights = weightBytesOf(prepared.model.graph)
-  const output = await METHODS[run.spec.recipe.method.type](methodInput(run, prepared, batches, training))
+  const input = methodInput(run, prepared, batches, training)
+  const output = await METHODS[run.spec.recipe.method.type](input).catch((error: unknown) => {
+    throw withAlternatives(error, input)
+  })
   warn(run, output.warnings ?? [])
   if (run.target.kind !== 'float') warn(run, littleQuantized(output.plan, weights, output.macsInteger))
   return output

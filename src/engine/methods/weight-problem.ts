@@ -34,8 +34,13 @@ export function refuseBrokenWeights(graph: Graph, excludes: (node: Node) => stri
   }
 }
 
+/** Whether a node reads a constant of two axes and more. */
+export const hasMatrix = ({ inputs }: Node): boolean =>
+  inputs.some((value) => value?.tensor?.dtype.startsWith('float') && value.tensor.shape.length > 1)
+
 /** The reason of the first layer that stays float, as a sentence that ends a refusal; empty without one. */
 export function firstReason(judged: readonly { node: Node; reason: string | null }[]): string {
-  const first = judged.find(({ node, reason }) => reason !== null && opOf(node)?.class === 'multiply')
+  const float = judged.filter(({ reason }) => reason !== null)
+  const first = float.find(({ node }) => opOf(node)?.class === 'multiply') ?? float.find(({ node }) => hasMatrix(node))
   return first ? ` For example node "${first.node.name}" (${first.node.opType}) stays float: ${first.reason}.` : ''
 }

@@ -1,26 +1,20 @@
 /** What a user must not overlook in the figures. */
 import type { Metrics, Warning } from '../../contract/report.ts'
 import { runsHere, type Target } from '../targets/target.ts'
+import type { AdviceInput } from './advice.ts'
+import { lowFidelity } from './low-fidelity.ts'
 
-/** outputs whose error is larger than this are of little use */
-const LEAST_FIDELITY_DB = 8
 /** a machine measures its own speed no closer than this */
 const NOTICEABLY_SLOWER = 0.95
 
 type Judge = (metrics: Metrics, target: Target) => Warning | null
 
-const JUDGES: readonly Judge[] = [lowFidelity, dependsOnBatch, slowerThanFloat, largerThanFloat, targetViolated]
+const JUDGES: readonly Judge[] = [dependsOnBatch, slowerThanFloat, largerThanFloat, targetViolated]
 
-export const warningsOf = (metrics: Metrics, target: Target): Warning[] =>
-  JUDGES.flatMap((judge) => judge(metrics, target) ?? [])
-
-function lowFidelity({ fidelity }: Metrics): Warning | null {
-  if (!fidelity || fidelity.sqnr_db >= LEAST_FIDELITY_DB) return null
-  return {
-    code: 'low_fidelity',
-    detail: `THE OUTPUTS HARDLY FOLLOW THE FLOAT MODEL: an error of ${fidelity.sqnr_db.toFixed(1)} dB below the signal. Look at the layers in the report, let the worst stay float (min_sqnr_db, exclude) where the target can, or train with the method qat.`,
-  }
-}
+export const warningsOf = (input: AdviceInput & { metrics: Metrics }): Warning[] => [
+  ...lowFidelity(input),
+  ...JUDGES.flatMap((judge) => judge(input.metrics, input.target) ?? []),
+]
 
 /** dB between samples alone and in company that somebody should know of */
 const BATCH_MATTERS_DB = 1

@@ -43,8 +43,5 @@ const nothingToQuantize = (example: string) =>
   new FewbitError(
     'nothing_to_quantize',
     `The model has no MatMul, Gemm, Gather, LSTM, large GRU or convolution that is a product, with a float32 constant that can be quantized, so dynamic quantization has nothing to do.${example}`,
-    {
-      stage: 'plan',
-      hint: 'use the method static for convolutional networks',
-    },
+    { stage: 'plan' },
   )

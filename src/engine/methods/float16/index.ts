@@ -25,7 +25,7 @@ export const float16Method: Method = async (input) => {
   await inferBodyTypes(model, input.runtime, input.workspace)
   const nodes = sortedNodes(model.graph)
   const fixed = new Map(nodes.flatMap((node) => fixedReason(node, target, input.excludes)))
-  if (nodes.every(({ name }) => fixed.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert()
+  if (nodes.every(({ name }) => fixed.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert(nodes, fixed)
   const reasons = new Map([...constantIslands(model.graph), ...fixed])
   const write = (keepIoTypes: boolean): Model => {
     const copy = cloneModel(model)
@@ -82,12 +82,13 @@ async function findIslands(
   }
 }
 
-const nothingToConvert = () =>
-  new FewbitError(
-    'nothing_to_quantize',
-    'No operator of the model computes in float32, so there is nothing to convert to float16.',
-    { stage: 'plan' },
-  )
+function nothingToConvert(nodes: readonly Node[], fixed: ReadonlyMap<string, string>): FewbitError {
+  const first = nodes.find((node) => touchesFloat(node) && fixed.has(node.name))
+  const why = first
+    ? `No operator of the model can compute in float16: for example node "${first.name}" (${first.opType}): ${fixed.get(first.name)}.`
+    : 'No operator of the model computes in float32, so there is nothing to convert to float16.'
+  return new FewbitError('nothing_to_quantize', why, { stage: 'plan' })
+}
 
 const touchesFloat = (node: Node): boolean => node.inputs.some(isFloat) || node.outputs.some(isFloat)
 

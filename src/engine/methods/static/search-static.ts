@@ -16,6 +16,7 @@ import type { RunTensor } from '../../runtime/runtime.ts'
 import type { IntegerTarget } from '../../targets/target.ts'
 import type { MethodInput, MethodOutput } from '../method.ts'
 import { nothingToQuantize } from '../nothing-to-quantize.ts'
+import { hasMatrix } from '../weight-problem.ts'
 import { type Bases, openBases } from './bases.ts'
 import { mixPrecision } from './mixed-precision.ts'
 import { mixedWarnings } from './mixed-warnings.ts'
@@ -250,7 +251,8 @@ function trySkippingSlow({ options, input, common, search, judging }: Climb, bes
 
 /** What no node of the plan is, or why the first that could be is not. */
 function refusalOf({ reasons }: Plan): string {
-  const [first] = [...reasons].filter(([node]) => opOf(node)?.class === 'multiply')
+  const layers = [...reasons]
+  const first = layers.find(([node]) => opOf(node)?.class === 'multiply') ?? layers.find(([node]) => hasMatrix(node))
   const detail = first
     ? `for example node "${first[0].name}" (${first[0].opType}): ${first[1]}`
     : 'it has no Conv, Gemm or MatMul with a float32 constant'

@@ -100,7 +100,7 @@ const hasStacks = (model: Model): boolean =>
   )
 
 /** Why a node keeps its weight, or null. */
-function refusal(model: Model, node: Node, options: Decided): string | null {
+export function refusal(model: Model, node: Node, options: Decided): string | null {
   if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType)) return 'it multiplies by no matrix'
   if (isStack(node.inputs[1]) && node.opType === 'MatMul' && !isRaisable(model))
     return 'its weight has rank 3 or more, which needs operator set 21, and the model could not be raised to it'
@@ -111,5 +111,5 @@ const nothingToQuantize = (example: string) =>
   new FewbitError(
     'nothing_to_quantize',
     `The model has no MatMul, Gemm, Gather, recurrent layer or convolution that is a product, with a constant float32 matrix of at least ${SMALLEST} elements that can be quantized.${example}`,
-    { stage: 'plan', hint: 'use the method static for convolutional networks' },
+    { stage: 'plan' },
   )
