@@ -1,8 +1,10 @@
 /** Times every form of a convolution's gradients on the shapes of two networks; the tables justify src/engine/ops/gradients/convolution-forms.ts. */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Dim, Graph, type Model, Value } from '../src/engine/ir/graph.ts'
+import { at, entryOf } from '../src/engine/ir/list.ts'
 import { inputForm, weightForm } from '../src/engine/ops/gradients/convolution-forms.ts'
 import { INPUT_FORMS } from '../src/engine/ops/gradients/convolution-input.ts'
 import { WEIGHT_FORMS } from '../src/engine/ops/gradients/convolution-weight.ts'
@@ -101,7 +103,7 @@ async function compare(models: Record<string, Model>): Promise<Map<string, numbe
     const session = await runtime.load(workspace.save('form.onnx', model), { optimization: 'all' })
     candidates.push({ name, session, times: [] })
   }
-  const feeds = feedsOf(candidates[0].session)
+  const feeds = feedsOf(at(candidates, 0).session)
   for (const { session } of candidates) await session.run(feeds)
   for (let round = 0; round < ROUNDS; round++) {
     const best = Math.min(...candidates.map(({ times }) => least(times)))
@@ -153,11 +155,11 @@ async function bench(c: Convolution): Promise<void> {
   const { X, W, dY } = shapes
   const inputs = fitting(INPUT_FORMS).map(([name, { emit }]) => [
     name,
-    modelOf({ dY, W }, (g, v) => emit(g, c, v.dY, v.W)),
+    modelOf({ dY, W }, (g, v) => emit(g, c, entryOf(v, 'dY'), entryOf(v, 'W'))),
   ])
   const weights = fitting(WEIGHT_FORMS).map(([name, { emit }]) => [
     name,
-    modelOf({ X, dY }, (g, v) => emit(g, c, v.X, v.dY)),
+    modelOf({ X, dY }, (g, v) => emit(g, c, entryOf(v, 'X'), entryOf(v, 'dY'))),
   ])
   if (only !== 'weight') print(c, await compare(Object.fromEntries(inputs) as Record<string, Model>), inputForm(c))
   if (only !== 'input') print(c, await compare(Object.fromEntries(weights) as Record<string, Model>), weightForm(c))

@@ -1,8 +1,10 @@
 /** Quantization-aware training on real models: float, post-training and trained, for three kinds of integers. Writes bench/QAT.md as it goes. */
+
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import type { Report } from '../src/contract/report.ts'
+import { at } from '../src/engine/ir/list.ts'
 import { MODELS_ROOT, modelsAreHere } from './models.ts'
 import { runJob } from './qat-job.ts'
 
@@ -81,7 +83,7 @@ async function measure(
     posttraining: a.accuracy!.quantized,
     trained: b.accuracy!.quantized,
     samples: b.accuracy!.samples,
-    error: (b.accuracy!.ci95[1] - b.accuracy!.ci95[0]) / (2 * QUANTILE),
+    error: (at(b.accuracy!.ci95, 1) - at(b.accuracy!.ci95, 0)) / (2 * QUANTILE),
     agreement: [a.fidelity!.agreement!, b.fidelity!.agreement!],
     sqnr: [a.fidelity!.sqnr_db, b.fidelity!.sqnr_db],
     training: after.training!,

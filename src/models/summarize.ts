@@ -24,7 +24,7 @@ function summaryOf(path: string, external: Readonly<Record<string, string>>): Mo
     warnings,
     external: used,
     operators,
-  } = decodeModel(path, (name) => (Object.hasOwn(external, name) ? external[name] : null))
+  } = decodeModel(path, (name) => (Object.hasOwn(external, name) ? (external[name] ?? null) : null))
   const names = (values: readonly Value[]) => values.map(({ name }) => name)
   requireFew('model_too_complex', 'inputs', names(model.graph.inputs))
   requireFew('model_too_complex', 'outputs', names(model.graph.outputs))

@@ -18,9 +18,9 @@ export const rowsOf = ({ columns, rows }: { columns: string[]; rows: unknown[][]
   rows.map((row) => Object.fromEntries(columns.map((name, i) => [name, row[i]])))
 
 /** A JSON file, perhaps gzipped. */
-export function readGolden(path: string): Record<string, never> {
+export function readGolden<T = Record<string, never>>(path: string): T {
   const bytes = readFileSync(path)
-  return JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')) as Record<string, never>
+  return JSON.parse((path.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8')) as T
 }
 
 /** "NaN", "Infinity" and "-Infinity" are written as strings. */

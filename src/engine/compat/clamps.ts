@@ -36,5 +36,5 @@ function bound(node: Node, index: number, attribute: string, otherwise: number):
   const value = node.inputs[index]
   if (!value) return node.float(attribute, otherwise)
   const tensor = value.tensor ?? value.producer?.tensor('value')
-  return tensor?.dtype === 'float32' ? view(tensor, 'float32')[0] : Number.NaN
+  return tensor?.dtype === 'float32' ? view(tensor, 'float32')[0]! : Number.NaN
 }

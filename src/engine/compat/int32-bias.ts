@@ -50,7 +50,7 @@ export function widenWeightScales(parameters: ConstantParameters, bias: Tensor, 
   const largest = Math.max(...extremes(values).map(Math.abs))
   const before = scales.slice()
   scales.forEach((scale, channel) => {
-    scales[channel] = weightScaleForBias(axis === null ? largest : values[channel], inputScale, scale, axis !== null)
+    scales[channel] = weightScaleForBias(axis === null ? largest : values[channel]!, inputScale, scale, axis !== null)
   })
   return scales.some((scale, channel) => scale !== before[channel])
 }

@@ -32,7 +32,7 @@ export function correctBiases(model: Model, plan: Plan, means: InputMeans): void
     const bias = biasOf(node)
     if (!mean || bias?.tensor?.dtype !== 'float32') continue
     const error = outputError(node, weight, mean)
-    if (error?.length !== bias.tensor.shape[0]) continue
+    if (!error || error.length !== bias.tensor.shape[0]) continue
     const corrected = view(bias.tensor, 'float32').map((b, channel) => b - error[channel]!)
     follow(plan, node, bias, replaceBias(model, node, bias, float32(bias.tensor.shape, corrected)))
   }

@@ -202,7 +202,7 @@ function biasRule(context: Insertion, { node, axis, value }: ConstantPlan): Wide
   const values = view(bias, 'float32')
   const largest = Math.max(...extremes(values).map(Math.abs))
   return (channel, scale) =>
-    weightScaleForBias(axis === null ? largest : values[channel], input.scales[0], scale, axis !== null)
+    weightScaleForBias(axis === null ? largest : values[channel]!, input.scales[0]!, scale, axis !== null)
 }
 
 function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): void {
@@ -211,7 +211,7 @@ function insertBias(context: Insertion, node: Node, { input, bias }: BiasPlan): 
   const weight = context.uses.get(node)?.get(1)
   const activation = parametersRead(context, node, input)
   if (!bias.tensor || !weight || !activation || index < 0) return
-  const { quantized, scales } = quantizeBias(view(bias.tensor, 'float32'), activation.scales[0], weight.scales)
+  const { quantized, scales } = quantizeBias(view(bias.tensor, 'float32'), activation.scales[0]!, weight.scales)
   const shape = weight.axis === null ? [] : [scales.length]
   const integers = addInitializer(model, graph, `${bias.name}_q`, tensorOf('int32', bias.tensor.shape, quantized))
   const scale = addInitializer(model, graph, `${bias.name}_scale`, float32(shape, scales))
@@ -259,7 +259,7 @@ function insertPair(context: Insertion, value: Value): void {
 function addPair(context: Insertion, source: Value, output: Value, name: string, parameters: Parameters): void {
   const { model, graph } = context
   const domain = domainFor(context, parameters.qtype)
-  const scale = addInitializer(model, graph, `${name}_scale`, scalar(parameters.scales[0]))
+  const scale = addInitializer(model, graph, `${name}_scale`, scalar(parameters.scales[0]!))
   const zeroPoint = addInitializer(model, graph, `${name}_zero_point`, zeroPointTensor(parameters))
   const quantized = addNode(
     model,

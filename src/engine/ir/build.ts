@@ -1,5 +1,7 @@
 /** Short ways to add nodes and constants to a graph. */
+
 import { type Attribute, freshName, type Graph, kept, type Model, Node, Value } from './graph.ts'
+import { at } from './list.ts'
 import type { Tensor } from './tensor.ts'
 
 export interface NodeOptions {
@@ -25,7 +27,7 @@ export function addNode(
   const outputs = options.outputs ?? [new Value(freshName(model, options.output ?? `${name}_output`))]
   const attributes = new Map(Object.entries(options.attributes ?? {}))
   graph.addNode(new Node(name, opType, options.domain ?? '', inputs, outputs, attributes))
-  return outputs[0]
+  return at(outputs, 0)
 }
 
 /** Puts another node, of the same name, where one was; it writes the same values unless `options` name others. Returns its first output. */

@@ -9,8 +9,8 @@ const single = new Float32Array(bits.buffer)
 /** The 16 bits of a float32, rounded to nearest even; overflow gives infinity. */
 export function float16Bits(x: number): number {
   single[0] = x
-  const sign = (bits[0] >>> 16) & 0x8000
-  const magnitude = bits[0] & 0x7fffffff
+  const sign = (bits[0]! >>> 16) & 0x8000
+  const magnitude = bits[0]! & 0x7fffffff
   if (magnitude > 0x7f800000) return sign | 0x7e00
   if (magnitude >= 0x47800000) return sign | 0x7c00
   if (magnitude < 0x38800000) return sign | subnormal(Math.abs(x))
@@ -38,7 +38,7 @@ export function fromFloat16Bits(half: number): number {
 /** Converts weights: finite values stay finite and non-zero values stay non-zero. Source: convert_np_to_float16 of onnxruntime.transformers 1.30. */
 export function toFloat16(values: ArrayLike<number>): Uint16Array {
   const out = new Uint16Array(values.length)
-  for (let i = 0; i < values.length; i++) out[i] = float16Bits(clampToHalf(values[i]))
+  for (let i = 0; i < values.length; i++) out[i] = float16Bits(clampToHalf(values[i]!))
   return out
 }
 

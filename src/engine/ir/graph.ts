@@ -283,8 +283,7 @@ function visitNode(root: Node, graph: Graph, state: Map<Node, 'open' | 'done'>, 
     stack.push({ node, pending: producersOf(node) })
   }
   open(root)
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1]
+  for (let top = stack.at(-1); top; top = stack.at(-1)) {
     const next = top.pending.pop()
     if (next) open(next)
     else {

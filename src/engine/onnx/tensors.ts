@@ -1,7 +1,9 @@
 /** TensorProto ⇄ Tensor: whichever field holds the elements, they become packed little-endian bytes. */
+
 import { FewbitError } from '../../shared/errors.ts'
 import { bitsOf, byteLength, codeOf, type DType, dtypeOf } from '../ir/dtype.ts'
 import type { FileSlice } from '../ir/file.ts'
+import { at } from '../ir/list.ts'
 import { bytesOf, type Tensor, tensorOf } from '../ir/tensor.ts'
 import type { ExternalFiles } from './external.ts'
 import { type Budget, LIMITS } from './limits.ts'
@@ -67,7 +69,7 @@ function elementsOf(name: string, dtype: DType, proto: TensorProto): Uint8Array 
 function narrow(words: Uint8Array | undefined, width: number): Uint8Array | undefined {
   if (!words || width === 8) return words
   const out = new Uint8Array((words.length / 8) * width)
-  for (let i = 0, at = 0; at < words.length; at += 8) for (let k = 0; k < width; k++) out[i++] = words[at + k]
+  for (let i = 0, word = 0; word < words.length; word += 8) for (let k = 0; k < width; k++) out[i++] = words[word + k]!
   return out
 }
 
@@ -133,9 +135,10 @@ function flatIndices(name: string, indices: Tensor, shape: readonly number[]): n
   const strides = indices.shape.length === 2 ? shape.map((_, axis) => countOf(shape.slice(axis + 1))) : [1]
   if (strides.length !== rank) throw invalid(name, `has indices of rank ${rank} for ${shape.length} dimensions`)
   return Array.from({ length: flat.length / rank }, (_, i) => {
-    const at = strides.reduce((sum, stride, axis) => sum + stride * flat[i * rank + axis], 0)
-    if (at < 0 || at >= countOf(shape)) throw invalid(name, `has the index ${at} outside of [${shape.join(', ')}]`)
-    return at
+    const place = strides.reduce((sum, stride, axis) => sum + stride * at(flat, i * rank + axis), 0)
+    if (place < 0 || place >= countOf(shape))
+      throw invalid(name, `has the index ${place} outside of [${shape.join(', ')}]`)
+    return place
   })
 }
 

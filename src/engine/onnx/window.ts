@@ -49,7 +49,7 @@ export class FileWindow {
   }
 
   byte(): number {
-    return this.#buffer[this.#take(1)]
+    return this.#buffer[this.#take(1)]!
   }
 
   /** Reads a varint of up to 64 bits into `low` and `high`. */

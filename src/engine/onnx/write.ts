@@ -147,7 +147,7 @@ const WRITERS: { [K in ScalarKind]: (writer: Writer, value: ScalarTypes[K]) => v
 
 function writeElement(writer: Writer, field: Field, value: unknown): void {
   writeInt(writer, tagOf(field))
-  const size = writer.sizes[writer.next++]
+  const size = writer.sizes[writer.next++]!
   if (isDelimited(field)) writeInt(writer, size)
   if (field.isMessage) writeFields(writer, field.kind as MessageName, value as object)
   else (WRITERS[field.kind as ScalarKind] as (writer: Writer, value: unknown) => void)(writer, value)

@@ -1,5 +1,7 @@
 /** Activation functions and clamps. */
+
 import type { Node, Value } from '../ir/graph.ts'
+import { at } from '../ir/list.ts'
 import { view } from '../ir/tensor.ts'
 import { activation, fixed, floatOp, integerOp, type OpTable } from './define.ts'
 import { elementwise, floatElementwise, INPUT_OUTPUT, type Slope } from './elementwise.ts'
@@ -31,9 +33,9 @@ const slopeIsKnown = ({ inputs }: Node): string | null =>
 function clipBounds({ inputs }: Node): readonly [number, number] | null {
   const [low, high] = [inputs[1], inputs[2]]
   if ((low && low.tensor?.dtype !== 'float32') || (high && high.tensor?.dtype !== 'float32')) return null
-  const bound = (at: number, fallback: number) => {
-    const tensor = inputs[at]?.tensor
-    return tensor ? view(tensor, 'float32')[0] : fallback
+  const bound = (index: number, fallback: number) => {
+    const tensor = inputs[index]?.tensor
+    return tensor ? at(view(tensor, 'float32'), 0) : fallback
   }
   return [bound(1, Number.NEGATIVE_INFINITY), bound(2, Number.POSITIVE_INFINITY)]
 }

@@ -1,5 +1,7 @@
 /** Convolutions. */
+
 import type { Node } from '../ir/graph.ts'
+import { leading } from '../ir/list.ts'
 import { activation, bias, integerOp, type OpTable, sizeOf, weight } from './define.ts'
 import {
   biasGradient,
@@ -63,9 +65,10 @@ export const CONVOLUTION = {
 } as const satisfies OpTable
 
 /** Weight [M, C ÷ group, k…]: each group of outputs sees its own group of inputs. */
-function channelOfConv(node: Node, [outputs, perGroup, ...kernel]: readonly number[]) {
+function channelOfConv(node: Node, weight: readonly number[]) {
+  const [outputs, perGroup] = leading(2, weight)
   const outputsPerGroup = outputs / node.int('group', 1)
-  const size = kernel.reduce((a, b) => a * b, 1)
+  const size = weight.slice(2).reduce((a, b) => a * b, 1)
   return (_: number, channel: number, inner: number) =>
     Math.floor(channel / outputsPerGroup) * perGroup + Math.floor(inner / size)
 }

@@ -1,5 +1,7 @@
 /** Entries of operators with one input and one output, whose gradient is written in terms of both. */
+
 import type { Node, Value } from '../ir/graph.ts'
+import { entryOf } from '../ir/list.ts'
 import { activation, type IntegerOp, type OpDef } from './define.ts'
 import type { Emitter } from './gradients/emitter.ts'
 
@@ -19,7 +21,7 @@ const through = (slope: Slope, [input, output]: Ends) => ({
   inputs: [input],
   outputs: [output],
   gradient: (g: Emitter, inputs: Values, upstream: Values, outputs: Values, node: Node) => ({
-    [input]: () => slope(g, inputs[input], upstream[output], outputs[output], node),
+    [input]: () => slope(g, entryOf(inputs, input), entryOf(upstream, output), entryOf(outputs, output), node),
   }),
 })
 

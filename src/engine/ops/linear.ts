@@ -1,5 +1,7 @@
 /** Matrix products. */
+
 import type { Node, Value } from '../ir/graph.ts'
+import { at } from '../ir/list.ts'
 import { activation, bias, floatOp, integerOp, type OpTable, sizeOf, weight } from './define.ts'
 import { einsumGradients, refusesEinsum } from './gradients/einsum.ts'
 import { gemmGradients, matMulGradients, operandsHaveRank } from './gradients/linear.ts'
@@ -55,10 +57,10 @@ function refuseGemm(node: Node): string | null {
 
 const lastDim = (value: Value | null): number => sizeOf([1, ...(value?.shape?.slice(-1) ?? [null])])
 const depthOfMatMul = (node: Node): number => {
-  const fromA = lastDim(node.inputs[0])
+  const fromA = lastDim(at(node.inputs, 0))
   return Number.isNaN(fromA) ? sizeOf([1, ...(node.inputs[1]?.shape?.slice(-2, -1) ?? [null])]) : fromA
 }
 const depthOfGemm = (node: Node): number => {
   const shape = node.inputs[1]?.tensor?.shape
-  return shape ? shape[node.int('transB', 0) ? 1 : 0] : Number.NaN
+  return shape ? at(shape, node.int('transB', 0) ? 1 : 0) : Number.NaN
 }

@@ -1,5 +1,7 @@
 /** Reductions, running sums and choices of the largest. */
+
 import { int } from '../ir/build.ts'
+import { entryOf } from '../ir/list.ts'
 import { activation, type IntegerOp, integerOp, type OpDef, type OpTable, same } from './define.ts'
 import { extremeGradient, type ReductionGradient, reductionGradient, refusesReduction } from './gradients/reduction.ts'
 
@@ -8,8 +10,16 @@ type Rest<Op extends OpDef> = Pick<OpDef, 'example'> & Partial<Op>
 const floatReduction = (of: ReductionGradient, rest: Rest<OpDef>): OpDef => ({
   inputs: ['data', 'axes?'],
   outputs: ['reduced'],
-  gradient: (g, { data }, { reduced: dY }, { reduced: Y }, node) => ({
-    data: () => reductionGradient(of, g, data, dY, Y, node),
+  gradient: (g, inputs, upstream, outputs, node) => ({
+    data: () =>
+      reductionGradient(
+        of,
+        g,
+        entryOf(inputs, 'data'),
+        entryOf(upstream, 'reduced'),
+        entryOf(outputs, 'reduced'),
+        node,
+      ),
   }),
   refusesGradient: refusesReduction,
   ...rest,

@@ -2,8 +2,10 @@
  * Y = alpha·A'·B' + beta·C  becomes  A'·(alpha·B') + (beta·C) where B and C are constants, C is made a vector,
  * a computed A is transposed in front of a constant B, and a Gemm whose C is no constant vector becomes MatMul + Add.
  */
+
 import { addInitializer, addNode, ints, replaceNode } from '../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
+import { at } from '../ir/list.ts'
 import { elementCount, float32, type Tensor, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
@@ -44,11 +46,11 @@ function makeBiasVector(model: Model, graph: Graph, node: Node): void {
   const tensor = floatTensor(bias)
   const weight = node.inputs[1]?.tensor?.shape
   if (!bias || !tensor || !weight) return
-  const width = weight[node.int('transB', 0) ? 0 : 1]
+  const width = at(weight, node.int('transB', 0) ? 0 : 1)
   const count = elementCount(tensor.shape)
   if ((tensor.shape.length === 1 && count === width) || (count !== 1 && tensor.shape.at(-1) !== count)) return
   const values = view(tensor, 'float32')
-  const vector = Float32Array.from({ length: width }, (_, i) => values[count === 1 ? 0 : i])
+  const vector = Float32Array.from({ length: width }, (_, i) => values[count === 1 ? 0 : i]!)
   node.setInput(2, addInitializer(model, graph, `${bias.name}_vector`, float32([width], vector)))
 }
 

@@ -1,6 +1,8 @@
 /** Raises the operator set to 13 by rewriting the operators whose form or meaning changed on the way. */
+
 import { addInitializer, addNode, int, replaceNode, string } from '../ir/build.ts'
 import { allGraphs, freshName, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
+import { at } from '../ir/list.ts'
 import { float32, int64, type Tensor } from '../ir/tensor.ts'
 import { REMOVED, rewriteRemoved, type Site } from './removed-operators.ts'
 
@@ -58,7 +60,7 @@ const STEPS: readonly Step[] = [
       node.int('spatial', 1) === 1 ? dropAttributes(['spatial'])({ node } as Site) : 'spatial = 0',
   },
   { ops: ['Softmax', 'LogSoftmax', 'Hardmax'], below: 13, rewrite: coerceSoftmax },
-  { ops: ['Resize'], below: 11, rewrite: (site) => resizeFrom(site, site.node.inputs[1]) },
+  { ops: ['Resize'], below: 11, rewrite: (site) => resizeFrom(site, at(site.node.inputs, 1)) },
   { ops: ['Upsample'], below: 10, rewrite: (site) => resizeFrom(site, upsampleScales(site)) },
   { ops: ['Scatter'], below: 11, rewrite: (site) => renamed(site, 'ScatterElements') },
   { ops: REMOVED, below: 13, rewrite: rewriteRemoved },

@@ -1,5 +1,7 @@
 /** Clamps in front of a quantizer that saturates at the same bounds do nothing, and go. */
+
 import { type Graph, type Node, replaceUses } from '../ir/graph.ts'
+import { at } from '../ir/list.ts'
 import { view } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import {
@@ -32,7 +34,7 @@ function saturates(quantizer: Node, [low, high]: readonly [number, number]): boo
   const [scale, zero] = [quantizer.inputs[1]?.tensor, quantizer.inputs[2]?.tensor]
   if (!scale || !zero || !Object.hasOwn(QTYPES, zero.dtype)) return false
   const qtype = zero.dtype as QType
-  const parameters = { scale: view(scale, 'float32')[0], zeroPoint: integersOfTensor(zero, qtype)[0] }
+  const parameters = { scale: at(view(scale, 'float32'), 0), zeroPoint: at(integersOfTensor(zero, qtype), 0) }
   const [first, last] = QTYPES[qtype].full
   const [lowest, highest] = quantizeTensor(Float32Array.of(low, high), parameters, qtype)
   return lowest === first && highest === last

@@ -4,6 +4,7 @@ import type { Recipe } from '../../contract/recipe.ts'
 import type { PlanDocument } from '../../contract/report.ts'
 import type { Parameters } from '../insert/insert.ts'
 import type { Node, Value } from '../ir/graph.ts'
+import { at } from '../ir/list.ts'
 import { nameOf } from '../targets/index.ts'
 import type { Plan } from './plan.ts'
 
@@ -71,7 +72,7 @@ function describeValue(
     value: value.name,
     role,
     dtype: parameters?.qtype ?? null,
-    scale: scales ? (scales.length === 1 ? scales[0] : scales) : null,
+    scale: scales ? (scales.length === 1 ? at(scales, 0) : scales) : null,
     zero_point: parameters?.zeroPoint ?? null,
     axis: parameters?.axis ?? null,
     reason,

@@ -1,4 +1,5 @@
 /** Parameter arithmetic of affine quantization, bit for bit as ONNX Runtime 1.30 does it: q = clip(round(x ÷ scale) + zeroPoint). */
+import { at } from '../ir/list.ts'
 export const QTYPES = {
   uint4: { bits: 4, signed: false, full: [0, 15], symmetric: [0, 15], reduced: [0, 7] },
   int4: { bits: 4, signed: true, full: [-8, 7], symmetric: [-8, 7], reduced: [-4, 3] },
@@ -113,10 +114,10 @@ export function scaleZeroPointOf(values: Float32Array, qtype: QType, options: Ra
 /** Smallest and largest element; [0, 0] for none. NaN is not looked for. */
 export function extremes(values: Float32Array, start = 0, end = values.length, stride = 1): [number, number] {
   if (start >= end) return [0, 0]
-  let low = values[start]
+  let low = values[start]!
   let high = low
   for (let i = start; i < end; i += stride) {
-    const x = values[i]
+    const x = values[i]!
     if (x < low) low = x
     if (x > high) high = x
   }
@@ -161,7 +162,7 @@ export function quantizeInto(
 ): void {
   const [low, high] = clip
   for (let i = start; i < start + count; i++) {
-    const q = roundHalfEven(f32(values[i] / scale)) + zeroPoint
+    const q = roundHalfEven(f32(values[i]! / scale)) + zeroPoint
     out[i] = Math.min(Math.max(q, low), high)
   }
 }
@@ -183,7 +184,7 @@ export function channelLayout(
   axis: number,
 ): { outer: number; channels: number; inner: number } {
   const product = (dims: readonly number[]) => dims.reduce((a, b) => a * b, 1)
-  return { outer: product(shape.slice(0, axis)), channels: shape[axis], inner: product(shape.slice(axis + 1)) }
+  return { outer: product(shape.slice(0, axis)), channels: at(shape, axis), inner: product(shape.slice(axis + 1)) }
 }
 
 /** One scale per index of `axis`, which `adjust` may change; shapes as in the tensor, row-major. */
@@ -234,7 +235,7 @@ export function channelExtremes(
 /** int32 bias of a layer: scale = inputScale · weightScale (float32), zero point 0, division in float64, clipped to int32. */
 export function quantizeBias(bias: Float32Array, inputScale: number, weightScales: ArrayLike<number>, beta = 1) {
   const scales = Float32Array.from(weightScales, (weightScale) => f32(f32(f32(inputScale) * weightScale) * f32(beta)))
-  const scaleOf = (i: number) => scales[scales.length === 1 ? 0 : i]
+  const scaleOf = (i: number) => scales[scales.length === 1 ? 0 : i]!
   const quantized = Int32Array.from(bias, (b, i) =>
     Math.min(2147483647, Math.max(-2147483648, roundHalfEven(b / scaleOf(i)))),
   )

@@ -1,6 +1,8 @@
 /** Task metrics, against labels or the float model: one score per sample for the float and the quantized model, so that they can be compared in pairs. */
 import type { MetricName } from '../../contract/recipe.ts'
 import type { Metrics } from '../../contract/report.ts'
+import { FewbitError } from '../../shared/errors.ts'
+import { at, leading } from '../ir/list.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
 import { agreementPerSample, argmaxPerSample } from './agreement.ts'
 import { numbers } from './numbers.ts'
@@ -29,12 +31,13 @@ export const LABELLED_METRICS: Partial<Record<MetricName, MetricDef>> = {
   top1: {
     labels: 'class',
     isError: false,
-    score: (output, labels) => argmaxPerSample(output, labels.length).map((best, i) => hit(best === labels[i][0])),
+    score: (output, labels) =>
+      argmaxPerSample(output, labels.length).map((best, i) => hit(best === at(at(labels, i), 0))),
   },
   top5: {
     labels: 'class',
     isError: false,
-    score: (output, labels) => labels.map((label, i) => hit(isAmongBest(output, labels.length, i, label[0], 5))),
+    score: (output, labels) => labels.map((label, i) => hit(isAmongBest(output, labels.length, i, at(label, 0), 5))),
   },
   cer: {
     labels: 'sequence',
@@ -74,12 +77,13 @@ function isAmongBest(output: RunTensor, samples: number, sample: number, label: 
   const width = values.length / samples
   const row = values.subarray(sample * width, (sample + 1) * width)
   const own = row[label]
-  return [...row].filter((x) => x > own).length < count
+  return own !== undefined && [...row].filter((x) => x > own).length < count
 }
 
 /** Character error rate of greedy CTC decoding: output [N, T, C]. */
 export function characterErrors(output: RunTensor, sample: number, label: Label, blank = 0): Score {
-  const [, steps, classes] = output.dims
+  if (output.dims.length !== 3) throw notSteps(output)
+  const [, steps, classes] = leading(3, output.dims)
   const values = numbers(output)
   const row = {
     dtype: output.dtype,
@@ -92,17 +96,31 @@ export function characterErrors(output: RunTensor, sample: number, label: Label,
   return { value: editDistance(decoded, expected), weight: expected.length }
 }
 
+const notSteps = ({ dims }: RunTensor): FewbitError =>
+  new FewbitError(
+    'dataset_labels_invalid',
+    `the metric cer decodes an output of the shape [samples, steps, classes], and the first one has the shape [${dims.join(', ')}]`,
+    {
+      param: '/evaluation/metric',
+      hint: 'choose a metric that fits the output: agreement, cosine or mse need no labels',
+    },
+  )
+
 /** Levenshtein distance. */
 export function editDistance(a: readonly number[], b: readonly number[]): number {
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
     const current = [i]
     for (let j = 1; j <= b.length; j++) {
-      current[j] = Math.min(previous[j] + 1, current[j - 1] + 1, previous[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1))
+      current[j] = Math.min(
+        at(previous, j) + 1,
+        at(current, j - 1) + 1,
+        at(previous, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1),
+      )
     }
     previous = current
   }
-  return previous[b.length]
+  return at(previous, b.length)
 }
 
 export interface AccuracyMeter {

@@ -1,5 +1,7 @@
 /** Latency of two sessions, in turns so that both see the same machine. */
+
 import type { Metrics } from '../../contract/report.ts'
+import { at } from '../ir/list.ts'
 import type { RunTensor, Session } from '../runtime/runtime.ts'
 import { timesInTurns } from '../runtime/turns.ts'
 
@@ -65,6 +67,6 @@ async function timesInterleaved(input: LatencyInput): Promise<Times> {
 
 function percentiles(times: number[]): { p50: number; p95: number } {
   const sorted = times.toSorted((a, b) => a - b)
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
-  return { p50: at(0.5), p95: at(0.95) }
+  const quantile = (share: number) => at(sorted, Math.min(sorted.length - 1, Math.floor(share * sorted.length)))
+  return { p50: quantile(0.5), p95: quantile(0.95) }
 }

@@ -1,4 +1,5 @@
 /** Stage `verify`: loads the artifact, runs it beside the float model on held-out samples and measures what changed. */
+
 import { isDeepStrictEqual } from 'node:util'
 import type { MetricName } from '../../contract/recipe.ts'
 import type { MeasuredOn, Metrics, Warning } from '../../contract/report.ts'
@@ -6,6 +7,7 @@ import { FewbitError } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import { toFloat16 } from '../ir/float16.ts'
 import type { Model } from '../ir/graph.ts'
+import { entryOf } from '../ir/list.ts'
 import type { LoadOptions, RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
@@ -113,8 +115,11 @@ const MEASURED_IN_PARTS: Warning = {
 async function examineFloat(float: Session, feeds: Record<string, RunTensor>): Promise<Warning[]> {
   const [once, again] = [await float.run(feeds), await float.run(feeds)]
   const names = Object.keys(once)
-  const moving = names.find((name) => !isDeepStrictEqual(once[name].data, again[name].data) && isAllFinite(once[name]))
-  const undefinedOutput = names.find((name) => !isAllFinite(once[name]))
+  const moving = names.find(
+    (name) =>
+      !isDeepStrictEqual(entryOf(once, name).data, entryOf(again, name).data) && isAllFinite(entryOf(once, name)),
+  )
+  const undefinedOutput = names.find((name) => !isAllFinite(entryOf(once, name)))
   return [
     ...(moving === undefined
       ? []
@@ -151,7 +156,7 @@ async function compareBatches(
     const [a, b] = [await runBatch(float, batch), await runBatch(quantized, batch)]
     rejectNonFinite(a, b)
     fidelity.add(a, b, count)
-    if (first !== undefined) accuracy?.add(a[first], b[first], count, labels)
+    if (first !== undefined) accuracy?.add(entryOf(a, first), entryOf(b, first), count, labels)
     done += count
     input.progress('verifying', done)
   }
@@ -213,7 +218,7 @@ async function compareProbe(
 function feedsFor(session: Session, feeds: Record<string, RunTensor>): Record<string, RunTensor> {
   return Object.fromEntries(
     session.inputs.map(({ name, dtype }) => {
-      const tensor = feeds[name]
+      const tensor = entryOf(feeds, name)
       const narrow = dtype === 'float16' && tensor.data instanceof Float32Array
       return [
         name,
@@ -225,7 +230,7 @@ function feedsFor(session: Session, feeds: Record<string, RunTensor>): Record<st
 
 function rejectNonFinite(float: Record<string, RunTensor>, quantized: Record<string, RunTensor>): void {
   for (const [name, tensor] of Object.entries(quantized)) {
-    if (isAllFinite(float[name]) && !isAllFinite(tensor)) {
+    if (isAllFinite(entryOf(float, name)) && !isAllFinite(tensor)) {
       throw new FewbitError(
         'verification_failed',
         `Output "${name}" of the quantized model holds NaN or infinity where the float model does not.`,

@@ -1,15 +1,40 @@
 /** Models of one operator, made in float64 or float32, whose gradients are measured by finite differences. */
+
 import { float, int, ints, string } from '../../../src/engine/ir/build.ts'
 import type { Attribute, Dim, Value } from '../../../src/engine/ir/graph.ts'
+import { at } from '../../../src/engine/ir/list.ts'
 import { int64, tensorOf } from '../../../src/engine/ir/tensor.ts'
 import { type Builder, buildModel } from '../../kit/model.ts'
 
 export type FloatType = 'float32' | 'float64'
 
+/** Names that cases give to their inputs. */
+type InputName =
+  | 'X'
+  | 'A'
+  | 'B'
+  | 'C'
+  | 'E'
+  | 'K'
+  | 'Q'
+  | 'R'
+  | 'S'
+  | 'U'
+  | 'V'
+  | 'W'
+  | 'c'
+  | 'h'
+  | 'high'
+  | 'low'
+  | 'slope'
+
+/** Those of one case; it names no others. */
+export type Inputs = Readonly<Record<InputName, Value>>
+
 export interface Case {
   /** shapes of the inputs with gradients; 'N' is a free dimension of size 2 */
   inputs: Readonly<Record<string, readonly Dim[]>>
-  build: (k: Kit, inputs: Readonly<Record<string, Value>>) => Value | readonly Value[]
+  build: (k: Kit, inputs: Inputs) => Value | readonly Value[]
   /** keeps inputs above zero, all of them or those that are named */
   positive?: true | readonly string[]
   /** linear in each input: large steps are exact in float32, too */
@@ -65,7 +90,11 @@ const conv = (
   attributes: Record<string, Attribute> = {},
   opType = 'Conv',
 ): Case => ({
-  inputs: { X: x, W: w, B: [opType === 'Conv' ? w[0] : w[1] * ((attributes.group as { value: number })?.value ?? 1)] },
+  inputs: {
+    X: x,
+    W: w,
+    B: [opType === 'Conv' ? at(w, 0) : at(w, 1) * ((attributes.group as { value: number })?.value ?? 1)],
+  },
   build: (k, { X, W, B }) => k.op(opType, [X, W, B], attributes),
   linear: true,
 })
@@ -392,9 +421,9 @@ const MOVES: Record<string, Case> = {
     linear: true,
   },
   Split: moved((k, { X }) => k.ops('Split', [X, k.ints([1, 3])], 2, { axis: int(-1) }), ANY, 17),
-  'Split, one part unused': moved((k, { X }) => k.ops('Split', [X], 2, { axis: int(2) })[1], ANY, 17),
+  'Split, one part unused': moved((k, { X }) => at(k.ops('Split', [X], 2, { axis: int(2) }), 1), ANY, 17),
   'Split with a free batch': moved(
-    (k, { X }) => k.ops('Split', [X, k.ints([1, 2])], 2, { axis: int(1) })[0],
+    (k, { X }) => at(k.ops('Split', [X, k.ints([1, 2])], 2, { axis: int(1) }), 0),
     ['N', 3],
     17,
   ),
@@ -484,7 +513,7 @@ function recurrent(opType: string, gates: number, direction: string, more: Recor
 /** one output of a layer alone, without states or a bias */
 const lastState = (opType: string, gates: number, output: number): Case => ({
   inputs: { X: [3, 'N', 2], W: [1, gates * 2, 2], R: [1, gates * 2, 2] },
-  build: (k, { X, W, R }) => k.ops(opType, [X, W, R], output + 1, { hidden_size: int(2) })[output],
+  build: (k, { X, W, R }) => at(k.ops(opType, [X, W, R], output + 1, { hidden_size: int(2) }), output),
 })
 
 const RECURRENT: Record<string, Case> = {

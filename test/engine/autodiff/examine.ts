@@ -1,10 +1,12 @@
 /** Measures the gradients of a case by finite differences of ONNX Runtime's own forward pass. */
+
 import assert from 'node:assert/strict'
 import type { Value } from '../../../src/engine/ir/graph.ts'
+import { entryOf } from '../../../src/engine/ir/list.ts'
 import { print } from '../../../src/engine/ir/print.ts'
 import type { RunTensor } from '../../../src/engine/runtime/runtime.ts'
 import { FewbitError } from '../../../src/shared/errors.ts'
-import { type Case, type FloatType, kitOf } from './cases.ts'
+import { type Case, type FloatType, type Inputs, kitOf } from './cases.ts'
 import {
   addGradients,
   type Feeds,
@@ -32,7 +34,7 @@ function declare(of: Case, dtype: FloatType) {
   const inputs = Object.fromEntries(
     Object.entries(of.inputs).map(([name, shape]) => [name, k.input(name, shape, dtype)] as const),
   )
-  const made = of.build(k, inputs)
+  const made = of.build(k, inputs as Inputs)
   const outputs = (Array.isArray(made) ? made : [made]) as Value[]
   k.model.graph.outputs.push(...outputs)
   return { model: k.model, inputs, outputs }
@@ -69,11 +71,13 @@ async function examineAs(of: Case, dtype: FloatType): Promise<void> {
   for (const name of Object.keys(inputs)) {
     const expected = await finiteDifferences(plain, feeds, upstream as Feeds, name, step)
     const gradient = names.get(name)
-    const actual = gradient ? results[gradient] : { dims: feeds[name].dims, data: new Float64Array(expected.length) }
-    assert.deepEqual(actual.dims, feeds[name].dims, `shape of d ${name}`)
+    const actual = gradient
+      ? entryOf(results, gradient)
+      : { dims: entryOf(feeds, name).dims, data: new Float64Array(expected.length) }
+    assert.deepEqual(actual.dims, entryOf(feeds, name).dims, `shape of d ${name}`)
     const scale = Math.max(1, ...expected.map(Math.abs))
     expected.forEach((value, i) => {
-      const got = Number(actual.data[i])
+      const got = Number(actual.data[i]!)
       assert.ok(
         Math.abs(got - value) <= tolerance * scale,
         `${dtype} d ${name}[${i}] is ${got}, measured ${value}\n${print(model)}`,

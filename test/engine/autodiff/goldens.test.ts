@@ -1,10 +1,12 @@
 /** Gradients against vectors computed by another framework in double precision. */
+
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { toRowMajor } from '../../../src/engine/data/layout.ts'
 import { openNpz, readElements } from '../../../src/engine/data/npz.ts'
 import type { Model } from '../../../src/engine/ir/graph.ts'
+import { entryOf } from '../../../src/engine/ir/list.ts'
 import { tensorOf, type Viewable, view } from '../../../src/engine/ir/tensor.ts'
 import type { ElementArray, RunTensor } from '../../../src/engine/runtime/runtime.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
@@ -17,7 +19,7 @@ interface Case {
 }
 
 const root = sharedFile('goldens', 'ort-1.30', 'gradients')
-const cases = root ? (readGolden(join(root, 'index.json')).cases as Case[]) : []
+const cases = root ? readGolden<{ cases: Case[] }>(join(root, 'index.json')).cases : []
 
 async function arraysOf(path: string): Promise<Map<string, RunTensor>> {
   const archive = await openNpz(path)
@@ -53,7 +55,7 @@ function assertClose(actual: RunTensor, expected: RunTensor, what: string): void
   assert.deepEqual(actual.dims, expected.dims, what)
   const [a, b] = [actual.data as Float32Array, expected.data as Float32Array]
   for (let i = 0; i < b.length; i++)
-    assert.ok(Math.abs(a[i] - b[i]) <= 1e-4 * Math.abs(b[i]) + 1e-5, `${what}[${i}]: ${a[i]} instead of ${b[i]}`)
+    assert.ok(Math.abs(a[i]! - b[i]!) <= 1e-4 * Math.abs(b[i]!) + 1e-5, `${what}[${i}]: ${a[i]} instead of ${b[i]}`)
 }
 
 describe('the gradient of', { skip: root ? false : 'golden vectors are not here' }, () => {
@@ -74,7 +76,7 @@ describe('the gradient of', { skip: root ? false : 'golden vectors are not here'
       assert.equal(Object.keys(feeds).filter((key) => key.startsWith('d/')).length, outputs.length)
       const results = await runOnce(model, feeds)
       for (const input of trained)
-        assertClose(results[gradients.get(input)!], arrays.get(`grad.${input}`)!, `d ${input}`)
+        assertClose(entryOf(results, gradients.get(input)!), arrays.get(`grad.${input}`)!, `d ${input}`)
     })
   }
 })

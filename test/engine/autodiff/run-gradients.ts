@@ -1,4 +1,5 @@
 /** Runs a model's gradients, and measures the same gradients by finite differences. */
+
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import { randomSource } from '../../../src/engine/data/synthetic.ts'
 import { check } from '../../../src/engine/ir/check.ts'
 import type { DType } from '../../../src/engine/ir/dtype.ts'
 import { type Model, Value } from '../../../src/engine/ir/graph.ts'
+import { at, entryOf } from '../../../src/engine/ir/list.ts'
 import { decodeModel } from '../../../src/engine/onnx/index.ts'
 import { openRuntime } from '../../../src/engine/runtime/ort.ts'
 import type { RunTensor, Session } from '../../../src/engine/runtime/runtime.ts'
@@ -88,7 +90,7 @@ export function spaced(count: number, seed: number, positive = false): number[] 
   )
   for (let i = count - 1; i > 0; i--) {
     const j = Math.floor(random() * (i + 1))
-    ;[values[i], values[j]] = [values[j], values[i]]
+    ;[values[i], values[j]] = [at(values, j), at(values, i)]
   }
   return positive ? values.map((x) => 0.3 + (x + 2) * 0.3) : values
 }
@@ -102,16 +104,16 @@ export function finiteDifferences(
   step: number,
 ): Promise<Float64Array> {
   return inDirectoryLoad(model, async (session) => {
-    const { data, dims, dtype } = feeds[name]
+    const { data, dims, dtype } = entryOf(feeds, name)
     const source = data as Floats
-    const at = async (index: number, offset: number) => {
+    const moveBy = async (index: number, offset: number): Promise<[sum: number, at: number]> => {
       const moved = source.slice()
-      moved[index] += offset
-      return [weighted(await session.run({ ...feeds, [name]: { data: moved, dims, dtype } }), upstream), moved[index]]
+      moved[index]! += offset
+      return [weighted(await session.run({ ...feeds, [name]: { data: moved, dims, dtype } }), upstream), moved[index]!]
     }
     const result = new Float64Array(source.length)
     for (let i = 0; i < source.length; i++) {
-      const [[high, above], [low, below]] = [await at(i, step), await at(i, -step)]
+      const [[high, above], [low, below]] = [await moveBy(i, step), await moveBy(i, -step)]
       result[i] = (high - low) / (above - below)
     }
     return result
@@ -121,8 +123,8 @@ export function finiteDifferences(
 function weighted(outputs: Feeds, upstream: Feeds): number {
   let sum = 0
   for (const [name, { data }] of Object.entries(upstream)) {
-    const y = outputs[name.slice(2)].data as Floats
-    for (let i = 0; i < y.length; i++) sum += y[i] * (data as Floats)[i]
+    const y = entryOf(outputs, name.slice(2)).data as Floats
+    for (let i = 0; i < y.length; i++) sum += y[i]! * (data as Floats)[i]!
   }
   return sum
 }

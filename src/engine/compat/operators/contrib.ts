@@ -26,7 +26,7 @@ export const embedLayerNormalization: Rule = (rewriter, node) => {
   if (!made) return false
   const present = tables.map((value) => (value ? made.shift() : undefined))
   const column = (part: 'integers' | 'scale' | 'zeroPoint') => present.map((quantized) => quantized?.[part] ?? null)
-  const head = [node.inputs[0], node.inputs[1], ...column('integers'), node.inputs[mask] ?? null]
+  const head = [node.inputs[0] ?? null, node.inputs[1] ?? null, ...column('integers'), node.inputs[mask] ?? null]
   const inputs = [...head, ...column('scale'), ...column('zeroPoint')]
   rewriter.put(node, 'QEmbedLayerNormalization', inputs, [...node.outputs], { domain })
   return true

@@ -1,6 +1,8 @@
 /** Writes Gemm as MatMul and Add, which dynamic quantization knows, inside of branches and loops too. */
+
 import { addInitializer, addNode } from '../../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, type Node, sortedNodes, Value } from '../../ir/graph.ts'
+import { leading } from '../../ir/list.ts'
 import { float32, type Tensor, view } from '../../ir/tensor.ts'
 import { isFloatConstant } from '../constants.ts'
 
@@ -41,10 +43,10 @@ function transposed(model: Model, graph: Graph, value: Value, name: string): Val
 }
 
 function transpose(tensor: Tensor): Tensor {
-  const [rows, columns] = tensor.shape
+  const [rows, columns] = leading(2, tensor.shape)
   const values = view(tensor, 'float32')
   const out = new Float32Array(values.length)
   for (let row = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++) out[column * rows + row] = values[row * columns + column]
+    for (let column = 0; column < columns; column++) out[column * rows + row] = values[row * columns + column]!
   return float32([columns, rows], out)
 }

@@ -90,7 +90,7 @@ function integerBias({ model }: Rewriter, { bias, input, weight, beta, alpha }: 
   if (!bias.tensor || !inputScale || !weightScale) return null
   const scales = view(weightScale, 'float32')
   if (!biasFits(bias.tensor, scales.length)) return null
-  return addBias(model, bias.name, bias.tensor, view(inputScale, 'float32')[0], scales, beta / alpha).quantized
+  return addBias(model, bias.name, bias.tensor, view(inputScale, 'float32')[0]!, scales, beta / alpha).quantized
 }
 
 /** The weight with scales that leave room for the bias: changed in place, or a second form when somebody reads the first. */
@@ -99,7 +99,7 @@ function widened(rewriter: Rewriter, value: Value | null | undefined, { bias, in
   const inputScale = input.scale.tensor
   if (!isFloatConstant(value) || !bias.tensor || !parameters || !inputScale || !rewriter.options.widenForBias)
     return weight
-  if (!widenWeightScales(parameters, bias.tensor, view(inputScale, 'float32')[0])) return weight
+  if (!widenWeightScales(parameters, bias.tensor, view(inputScale, 'float32')[0]!)) return weight
   const integers = quantizeConstant(value.tensor, parameters)
   if (weight.integers.consumers.size > 0) return secondForm(rewriter, value.name, parameters, integers)
   weight.integers.tensor = integers

@@ -3,6 +3,7 @@
 import { addInitializer } from '../../ir/build.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import type { Value } from '../../ir/graph.ts'
+import { leading } from '../../ir/list.ts'
 import { float32, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import { constantParameters, isFloatConstant, quantizeConstant } from '../constants.ts'
 import { quantizedName, scaleName, zeroPointName } from '../names.ts'
@@ -32,7 +33,7 @@ const isMatrices = (value: Value | null | undefined): value is Value & { tensor:
 
 /** One scale per direction, or per direction and row; the integers are stored transposed. */
 function quantizeMatrices({ model, graph, options }: Rewriter, { name, tensor }: Value & { tensor: Tensor }) {
-  const [directions, rows, columns] = tensor.shape
+  const [directions, rows, columns] = leading(3, tensor.shape)
   const { perChannel, reduceRange } = options
   const flat = { ...tensor, shape: perChannel ? [directions * rows, columns] : tensor.shape }
   const symmetric = isWeightSymmetric(options, 'int8')
@@ -51,7 +52,7 @@ function transposeEach(values: Int8Array, count: number, rows: number, columns: 
   const size = rows * columns
   const out = values.map((_, i) => {
     const [at, inside] = [Math.floor(i / size), i % size]
-    return values[at * size + (inside % rows) * columns + Math.floor(inside / rows)]
+    return values[at * size + (inside % rows) * columns + Math.floor(inside / rows)]!
   })
   return tensorOf('int8', [count, columns, rows], out)
 }

@@ -1,6 +1,8 @@
 /** Operators that only move elements and work on integers as they are. */
+
 import { addInitializer } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { view } from '../../ir/tensor.ts'
 import { quantizeTensor } from '../../quant/math.ts'
 import { integersOfTensor, integerTensor } from '../../quant/packed.ts'
@@ -71,8 +73,8 @@ function filler(rewriter: Rewriter, node: Node, input: Quantized): Value {
   if (!isFloatConstant(given) || !scale.tensor || !zeroPoint.tensor) return rewriter.quantizeWith(given, input).integers
   const { activationType } = rewriter.options
   const parameters = {
-    scale: view(scale.tensor, 'float32')[0],
-    zeroPoint: integersOfTensor(zeroPoint.tensor, activationType)[0],
+    scale: at(view(scale.tensor, 'float32'), 0),
+    zeroPoint: at(integersOfTensor(zeroPoint.tensor, activationType), 0),
   }
   const integers = quantizeTensor(view(given.tensor, 'float32'), parameters, activationType)
   const tensor = integerTensor(activationType, given.tensor.shape, integers)

@@ -120,10 +120,13 @@ export class QuantizedValues {
   /** One DynamicQuantizeLinear per value, shared by all its readers. */
   #dynamic(value: Value): Quantized {
     const { name } = value
-    const outputs = [quantizedName(name), scaleName(name), zeroPointName(name)].map((base) => this.fresh(base))
+    const integers = this.fresh(quantizedName(name))
+    const scale = this.fresh(scaleName(name))
+    const zeroPoint = this.fresh(zeroPointName(name))
+    const outputs = [integers, scale, zeroPoint]
     const node = new Node(freshName(this.model, quantizeNode(name)), 'DynamicQuantizeLinear', '', [value], outputs)
     this.graph.addNode(node)
-    return { integers: outputs[0], scale: outputs[1], zeroPoint: outputs[2], axis: null }
+    return { integers, scale, zeroPoint, axis: null }
   }
 
   quantizeWith(value: Value, { scale, zeroPoint }: ParameterValues): Quantized {

@@ -1,6 +1,8 @@
 /** GRU with int8 weights, for which ONNX Runtime has no kernel: one product for the inputs of all steps, and one per step in the body of a Scan. */
+
 import { addInitializer, addNode, int, ints } from '../../ir/build.ts'
 import { freshName, type Graph, type Model, type Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { float32, int64, type Tensor, view } from '../../ir/tensor.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
 import { type Direction, GATES, matrix, stepOf } from './gru-step.ts'
@@ -17,7 +19,7 @@ export const gru: Rewrite = {
   smallestRank: 3,
   reason: 'int8 weights, activations quantized at run time, the state at every step',
   refuses: (node, weight) => {
-    const hidden = weight.shape[1] / GATES
+    const hidden = at(weight.shape, 1) / GATES
     if (node.int('layout', 0) !== 0) return 'its integer form knows no batch-major layout'
     if (!floatConstant(node.inputs[2])) return 'its recurrent weight is not a float32 constant'
     if (node.inputs[3] && !floatConstant(node.inputs[3])) return 'its bias is not a float32 constant'

@@ -1,6 +1,8 @@
 /** MatMul and Gemm: DynamicQuantizeLinear → MatMulInteger → Cast → Mul; ONNX Runtime fuses these into one kernel. */
+
 import { addInitializer, addNode, int } from '../../ir/build.ts'
 import { freshName, type Graph, Node, Value } from '../../ir/graph.ts'
+import { leading } from '../../ir/list.ts'
 import { float32, scalar, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import { scalesOnGrid } from '../../quant/grid.ts'
 import { quantizePerChannel, quantizeTensor, scaleZeroPointOf } from '../../quant/math.ts'
@@ -71,13 +73,11 @@ function quantizedActivation(context: DynamicContext, graph: Graph, input: Value
   if (known && graph === context.model.graph) return known
   const { model } = context
   const name = freshName(model, `${input.name}_DynamicQuantizeLinear`)
-  const outputs = ['quantized', 'scale', 'zero_point'].map(
-    (part) => new Value(freshName(model, `${input.name}_${part}`)),
-  )
+  const output = (part: string) => new Value(freshName(model, `${input.name}_${part}`))
+  const outputs = [output('quantized'), output('scale'), output('zero_point')] as const
   graph.addNode(new Node(name, 'DynamicQuantizeLinear', '', [input], outputs))
-  const made = [outputs[0], outputs[1], outputs[2]] as const
-  if (graph === model.graph) context.activations.set(input, made)
-  return made
+  if (graph === model.graph) context.activations.set(input, outputs)
+  return outputs
 }
 
 function quantizedWeight(context: DynamicContext, graph: Graph, weight: Value, transposed: boolean): QuantizedWeight {
@@ -124,10 +124,10 @@ function addWeight({ model, perChannel }: DynamicContext, graph: Graph, name: st
 }
 
 function transpose(tensor: Tensor): Tensor {
-  const [rows, columns] = tensor.shape
+  const [rows, columns] = leading(2, tensor.shape)
   const values = view(tensor, 'float32')
   const out = new Float32Array(values.length)
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c]
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = values[r * columns + c]!
   const { grid } = tensor
   const turned = grid && grid.blockSize === 1 ? { ...grid, axis: grid.axis === null ? null : 1 - grid.axis } : undefined
   return { ...float32([columns, rows], out), ...(turned && { grid: turned }) }

@@ -1,5 +1,7 @@
 /** What becomes integers at run time, by operator. */
+
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
+import { entryOf } from '../../ir/list.ts'
 import { elementCount } from '../../ir/tensor.ts'
 import { weightProblem } from '../weight-problem.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
@@ -50,9 +52,9 @@ export const rewriteNode = (context: DynamicContext, graph: Graph, node: Node): 
 export function refusal(node: Node): string | null {
   if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType))
     return 'dynamic quantization has no integer form of this operator'
-  const { weightIndex, smallestRank } = REWRITES[node.opType]
+  const { weightIndex, smallestRank, refuses } = entryOf(REWRITES, node.opType)
   const weight = floatConstant(node.inputs[weightIndex])
   if (!weight) return 'its weight is not a float32 constant'
   if (weight.shape.length < smallestRank || elementCount(weight.shape) === 0) return 'its weight is not a matrix'
-  return REWRITES[node.opType].refuses?.(node, weight) ?? weightProblem(node)
+  return refuses?.(node, weight) ?? weightProblem(node)
 }

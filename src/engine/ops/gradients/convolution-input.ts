@@ -1,6 +1,8 @@
 /** Forms of the gradient of a convolution with respect to its input. */
+
 import { int, ints } from '../../ir/build.ts'
 import type { Dim, Value } from '../../ir/graph.ts'
+import { at, leading } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 import { isFixed, product, range } from './shapes.ts'
 import { type Convolution, hasFixedImage, isDense, isPointwise, isUnpadded, windowAttributes } from './window.ts'
@@ -40,23 +42,23 @@ function turned(g: Emitter, c: Convolution, W: Value): Value {
 function spread(g: Emitter, x: Value, c: Convolution): Value {
   if (isDense(c)) return x
   const shape = x.shape ?? []
-  const apart = c.strides.flatMap((s, i) => [shape[i + 2], ...(s > 1 ? [1] : [])])
+  const apart = c.strides.flatMap((s, i) => [at(shape, i + 2), ...(s > 1 ? [1] : [])])
   const ends = [0, 0, ...c.strides.flatMap((s) => (s > 1 ? [0, s - 1] : [0]))]
   const grid = g.pad(
-    g.reshape(x, [shape[0], shape[1], ...apart]),
+    g.reshape(x, [at(shape, 0), at(shape, 1), ...apart]),
     ends.map(() => 0),
     ends,
   )
-  return g.reshape(grid, [shape[0], shape[1], ...c.strides.map((s, i) => (shape[i + 2] as number) * s)])
+  return g.reshape(grid, [at(shape, 0), at(shape, 1), ...c.strides.map((s, i) => (shape[i + 2] as number) * s)])
 }
 
 /** Slides the turned kernel over `x`, whose element 0 belongs to image place 0 − begin, until the image is filled. */
 function slide(g: Emitter, c: Convolution, x: Value, W: Value, sizes: readonly Dim[]): Value {
-  const reach = c.kernel.map((k, i) => (k - 1) * c.dilations[i])
-  const begins = reach.map((r, i) => r - c.begins[i])
+  const reach = c.kernel.map((k, i) => (k - 1) * at(c.dilations, i))
+  const begins = reach.map((r, i) => r - at(c.begins, i))
   const ends = reach.map((r, i) => {
     const [from, to] = [sizes[i], c.image[i]]
-    return typeof from === 'number' && typeof to === 'number' ? to - from - begins[i] + r : r - c.ends[i]
+    return typeof from === 'number' && typeof to === 'number' ? to - from - at(begins, i) + r : r - at(c.ends, i)
   })
   const cropped = (list: readonly number[]) => [0, 0, ...list.map((pad) => Math.min(pad, 0))]
   const padded = (list: readonly number[]) => list.map((pad) => Math.max(pad, 0))
@@ -83,7 +85,10 @@ export function unreached(c: Convolution): number[] | null {
   if (!isFixed(image) || !isFixed(result)) return null
   return image.map(
     (size, i) =>
-      size + c.begins[i] + c.ends[i] - ((result[i] - 1) * c.strides[i] + (c.kernel[i] - 1) * c.dilations[i] + 1),
+      size +
+      at(c.begins, i) +
+      at(c.ends, i) -
+      ((at(result, i) - 1) * at(c.strides, i) + (at(c.kernel, i) - 1) * at(c.dilations, i) + 1),
   )
 }
 
@@ -126,18 +131,18 @@ interface Phases {
 
 /** The image's places that are equal modulo the stride form a phase, which sees every stride-th element of the kernel. */
 function phasesOf(c: Convolution, axis: number): Phases {
-  const [stride, pad] = [c.strides[axis], c.begins[axis]]
+  const [stride, pad] = [at(c.strides, axis), at(c.begins, axis)]
   const lead = (stride - (pad % stride)) % stride
-  const reach = Math.ceil((c.kernel[axis] + lead) / stride)
+  const reach = Math.ceil((at(c.kernel, axis) + lead) / stride)
   const places = Math.ceil((c.image[axis] as number) / stride)
   const begin = reach - 1 - (pad + lead) / stride
   return { lead, reach, places, begin, end: places - (c.result[axis] as number) - begin + reach - 1 }
 }
 
 /** [M, C, …] as [stride² · C, M, …]: a kernel for each phase. */
-function phaseKernels(g: Emitter, c: Convolution, W: Value, [rows, columns]: readonly Phases[]): Value {
-  const [stride] = c.strides
-  const rest = [rows, columns].map(({ lead, reach }, i) => reach * stride - lead - c.kernel[i])
+function phaseKernels(g: Emitter, c: Convolution, W: Value, [rows, columns]: readonly [Phases, Phases]): Value {
+  const [stride] = leading(1, c.strides)
+  const rest = [rows, columns].map(({ lead, reach }, i) => reach * stride - lead - at(c.kernel, i))
   const grown = g.pad(W, [0, 0, rows.lead, columns.lead], [0, 0, ...rest])
   const split = g.reshape(grown, [c.outputs, c.inputs, rows.reach, stride, columns.reach, stride])
   const moved = g.transpose(split, [3, 5, 1, 0, 2, 4])
@@ -147,8 +152,8 @@ function phaseKernels(g: Emitter, c: Convolution, W: Value, [rows, columns]: rea
 
 /** One dense convolution whose channels hold the phases, which are then interleaved. Source: the sub-pixel convolution of Shi et al. 2016. */
 const interleaved: Emit = (g, c, dY, W) => {
-  const phases = [phasesOf(c, 0), phasesOf(c, 1)]
-  const [stride] = c.strides
+  const phases = [phasesOf(c, 0), phasesOf(c, 1)] as const
+  const [stride] = leading(1, c.strides)
   const places = phases.map((phase) => phase.places)
   const all = g.node('Conv', [dY, phaseKernels(g, c, W, phases)], {
     shape: [c.batch, stride * stride * c.inputs, ...places],

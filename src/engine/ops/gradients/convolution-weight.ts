@@ -1,6 +1,8 @@
 /** Forms of the gradient of a convolution with respect to its kernel. */
+
 import { int, ints } from '../../ir/build.ts'
 import type { Dim, Value } from '../../ir/graph.ts'
+import { at, leading } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 import { product, range } from './shapes.ts'
 import { type Convolution, hasFixedImage, isDense, isDepthwise, isPointwise, isUnpadded } from './window.ts'
@@ -51,8 +53,8 @@ const exchanged: Emit = (g, c, X, dY) => {
 
 /** The elements of the image that the kernel's element at `tap` meets: shaped like the result. */
 function meets(g: Emitter, c: Convolution, padded: Value, tap: readonly number[]): Value {
-  const starts = tap.map((t, i) => t * c.dilations[i])
-  const ends = starts.map((start, i) => start + ((c.result[i] as number) - 1) * c.strides[i] + 1)
+  const starts = tap.map((t, i) => t * at(c.dilations, i))
+  const ends = starts.map((start, i) => start + ((c.result[i] as number) - 1) * at(c.strides, i) + 1)
   return g.slice(padded, starts, ends, spatialAxes(c), c.strides)
 }
 
@@ -73,7 +75,10 @@ function perImage(g: Emitter, c: Convolution, columns: Value, rows: number, dY: 
 
 /** Columns of all images side by side: one matrix product whose inner dimension is batch and places. */
 function merged(g: Emitter, c: Convolution, columns: Value, rows: number, dY: Value): Value {
-  const [left, right] = [dY, columns].map((x) => g.transpose(x, [1, 0, ...spatialAxes(c)]))
+  const [left, right] = leading(
+    2,
+    [dY, columns].map((x) => g.transpose(x, [1, 0, ...spatialAxes(c)])),
+  )
   return g.gemm(g.reshape(left, [c.outputs, null]), g.reshape(right, [rows, null]), { transB: 1 })
 }
 
@@ -136,17 +141,23 @@ const dotted: Emit = (g, c, X, dY) => {
 /** 1 where column `x` of the result meets column `u` of the padded image through tap `j`: [x · width + u, j] */
 function diagonals(g: Emitter, c: Convolution, width: number, like: Value): Value {
   const columns = c.result[1] as number
-  const values = new Array<number>(columns * width * c.kernel[1]).fill(0)
+  const values = new Array<number>(columns * width * at(c.kernel, 1)).fill(0)
   for (let x = 0; x < columns; x++)
-    for (let j = 0; j < c.kernel[1]; j++)
-      values[(x * width + x * c.strides[1] + j * c.dilations[1]) * c.kernel[1] + j] = 1
-  return g.numbers(values, [columns * width, c.kernel[1]], like)
+    for (let j = 0; j < at(c.kernel, 1); j++)
+      values[(x * width + x * at(c.strides, 1) + j * at(c.dilations, 1)) * at(c.kernel, 1) + j] = 1
+  return g.numbers(values, [columns * width, at(c.kernel, 1)], like)
 }
 
 /** The rows of the padded image that row `i` of the kernel meets. */
 function rowsMet(g: Emitter, c: Convolution, source: Value, i: number): Value {
-  const start = i * c.dilations[0]
-  return g.slice(source, [start], [start + ((c.result[0] as number) - 1) * c.strides[0] + 1], [2], [c.strides[0]])
+  const start = i * at(c.dilations, 0)
+  return g.slice(
+    source,
+    [start],
+    [start + ((c.result[0] as number) - 1) * at(c.strides, 0) + 1],
+    [2],
+    [at(c.strides, 0)],
+  )
 }
 
 /** Every column of the result against every column of the image, row by row of the kernel; the kernel is on the diagonals. */
@@ -156,7 +167,7 @@ const diagonal: Emit = (g, c, X, dY) => {
   const columns = c.result[1] as number
   const mask = diagonals(g, c, width, X)
   const turned = g.transposeLast(dY, 4)
-  const rows = range(c.kernel[0]).map((i) => {
+  const rows = range(at(c.kernel, 0)).map((i) => {
     const all = g.matMul(turned, rowsMet(g, c, source, i))
     return g.reduceSum(g.matMul(g.reshape(all, [c.batch, c.outputs, columns * width]), mask), [0], false)
   })
@@ -170,7 +181,7 @@ const diagonalMerged: Emit = (g, c, X, dY) => {
   const columns = c.result[1] as number
   const mask = diagonals(g, c, width, X)
   const turned = g.reshape(g.transpose(dY, [1, 3, 0, 2]), [c.outputs, columns, null])
-  const rows = range(c.kernel[0]).map((i) => {
+  const rows = range(at(c.kernel, 0)).map((i) => {
     const met = g.reshape(rowsMet(g, c, source, i), [c.outputs, null, width])
     return g.matMul(g.reshape(g.matMul(turned, met), [c.outputs, columns * width]), mask)
   })

@@ -1,5 +1,7 @@
 /** Gradients of convolutions. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { inputForm, weightForm } from './convolution-forms.ts'
 import { INPUT_FORMS, unreached } from './convolution-input.ts'
 import { WEIGHT_FORMS } from './convolution-weight.ts'
@@ -65,9 +67,9 @@ function describe(
   if (!window || !image.shape) return null
   return {
     ...window,
-    batch: image.shape[0],
-    inputs: shape[1] * group,
-    outputs: shape[0],
+    batch: at(image.shape, 0),
+    inputs: at(shape, 1) * group,
+    outputs: at(shape, 0),
     group,
     image: spatial(image.shape),
     result: spatial(result.shape ?? image.shape.map(() => null)),
@@ -102,8 +104,8 @@ function transposedWindow(node: Node, from: Shape, to: Shape): Window | null {
   if (!isFixed(from) || !isFixed(to)) return null
   const extra = node.ints('output_padding') ?? kernel.map(() => 0)
   const pads = kernel.map((k, i) => {
-    const full = window.strides[i] * (from[i] - 1) + extra[i] + (k - 1) * window.dilations[i] + 1
-    return halves(Math.max(0, full - to[i]), auto !== 'SAME_UPPER')
+    const full = at(window.strides, i) * (at(from, i) - 1) + at(extra, i) + (k - 1) * at(window.dilations, i) + 1
+    return halves(Math.max(0, full - at(to, i)), auto !== 'SAME_UPPER')
   })
   return { ...window, begins: pads.map(([begin]) => begin), ends: pads.map(([, end]) => end) }
 }

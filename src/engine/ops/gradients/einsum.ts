@@ -1,5 +1,7 @@
 /** The gradient of Einsum: the same sum with one operand exchanged for the upstream gradient. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 
 interface Equation {
@@ -8,7 +10,7 @@ interface Equation {
 }
 
 function parse(node: Node): Equation {
-  const [left, right] = node.string('equation', '').replaceAll(' ', '').split('->')
+  const [left = '', right] = node.string('equation', '').replaceAll(' ', '').split('->')
   return { terms: left.split(','), result: right ?? implicitResult(left) }
 }
 
@@ -40,10 +42,10 @@ function gradientOf(
 ): Value {
   const others = terms.filter((_, i) => i !== index)
   const known = new Set([...others, result].join(''))
-  const term = terms[index]
+  const term = at(terms, index)
   const kept = [...term].filter((letter) => known.has(letter)).join('')
-  const X = operands[index]
-  const shape = X.shape?.filter((_, i) => known.has(term[i]))
+  const X = at(operands, index)
+  const shape = X.shape?.filter((_, i) => known.has(term.charAt(i)))
   const equation = `${[result, ...others].join(',')}->${kept}`
   const inputs = [dY, ...operands.filter((_, i) => i !== index)]
   const sum = g.node('Einsum', inputs, { shape, attributes: { equation: { kind: 'string', value: equation } } })

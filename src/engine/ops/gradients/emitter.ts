@@ -1,8 +1,10 @@
 /** Collects the nodes of a backward pass, with the dtype and shape of everything it makes; nothing reaches the graph before `commit`. */
+
 import { int, ints } from '../../ir/build.ts'
 import type { DType } from '../../ir/dtype.ts'
 import { toFloat16 } from '../../ir/float16.ts'
 import { type Attribute, allGraphs, type Dim, type Graph, Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { bytesOf, int64, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import {
   broadcast,
@@ -75,7 +77,7 @@ export class Emitter {
 
   /** A node with one output; dtype by default that of its first input. */
   node(opType: string, inputs: Inputs, emitted: Emitted = {}): Value {
-    return this.nodes(opType, inputs, [emitted], emitted)[0]
+    return at(this.nodes(opType, inputs, [emitted], emitted), 0)
   }
 
   /** A node with several outputs. */
@@ -127,7 +129,7 @@ export class Emitter {
   }
 
   // elements
-  #broadcast(opType: string, inputs: readonly Value[], dtype = inputs[0].dtype): Value {
+  #broadcast(opType: string, inputs: readonly Value[], dtype = at(inputs, 0).dtype): Value {
     return this.node(opType, inputs, { dtype, shape: broadcast(inputs.map(({ shape }) => shape)) })
   }
   add(a: Value, b: Value): Value {
@@ -147,8 +149,9 @@ export class Emitter {
   }
   /** Any number of values of one shape. */
   sum(values: readonly Value[]): Value {
-    if (values.length === 1) return values[0]
-    return values.length === 2 ? this.add(values[0], values[1]) : this.#broadcast('Sum', values)
+    const [a, b] = values
+    if (a && !b) return a
+    return a && b && values.length === 2 ? this.add(a, b) : this.#broadcast('Sum', values)
   }
   scale(x: Value, factor: number): Value {
     return factor === 1 ? x : this.mul(x, this.scalar(factor, x))
@@ -188,7 +191,7 @@ export class Emitter {
   }
   /** alpha · op(a) · op(b) of two matrices */
   gemm(a: Value, b: Value, { transA = 0, transB = 0, alpha = 1 } = {}): Value {
-    const shape = a.shape && b.shape && [a.shape[transA], b.shape[1 - transB]]
+    const shape = a.shape && b.shape && [at(a.shape, transA), at(b.shape, 1 - transB)]
     return this.node('Gemm', [a, b], {
       shape,
       attributes: { transA: int(transA), transB: int(transB), alpha: { kind: 'float', value: alpha } },
@@ -302,8 +305,8 @@ export class Emitter {
     steps: readonly number[] = axes.map(() => 1),
   ): Value {
     const shape = x.shape?.map((dim, i) => {
-      const at = axes.indexOf(i)
-      return at < 0 ? dim : slicedDim(dim, starts[at], ends[at], steps[at])
+      const cut = axes.indexOf(i)
+      return cut < 0 ? dim : slicedDim(dim, at(starts, cut), at(ends, cut), at(steps, cut))
     })
     const inputs = [starts, ends, axes, ...(steps.some((step) => step !== 1) ? [steps] : [])]
     return this.node('Slice', [x, ...inputs.map((list) => this.int64s(list))], { shape })
@@ -320,16 +323,16 @@ export class Emitter {
     return this.nodes('Split', [x, this.int64s(sizes)], types, { attributes: { axis: int(axis) } })
   }
   concat(values: readonly Value[], axis: number): Value {
-    if (values.length === 1) return values[0]
+    if (values.length === 1) return at(values, 0)
     const along = sum(values.map(({ shape }) => shape?.[axis] ?? null))
-    const shape = values[0].shape?.map((dim, i) => (i === axis ? along : dim))
+    const shape = at(values, 0).shape?.map((dim, i) => (i === axis ? along : dim))
     return this.node('Concat', values, { shape, attributes: { axis: int(axis) } })
   }
   /** Zeros around `x`; a negative number crops. */
   pad(x: Value, begins: readonly number[], ends: readonly number[]): Value {
     if ([...begins, ...ends].every((n) => n === 0)) return x
     const shape = x.shape?.map((dim, i) =>
-      typeof dim === 'number' ? dim + begins[i] + ends[i] : begins[i] + ends[i] === 0 ? dim : null,
+      typeof dim === 'number' ? dim + at(begins, i) + at(ends, i) : at(begins, i) + at(ends, i) === 0 ? dim : null,
     )
     return this.node('Pad', [x, this.int64s([...begins, ...ends])], { shape })
   }

@@ -1,6 +1,8 @@
 /** Gradients of picking by index: each picked element's gradient is added where it came from. */
+
 import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { constantInts, constantOf, type Emitter } from './emitter.ts'
 import { normalAxis, range } from './shapes.ts'
 
@@ -11,7 +13,7 @@ function onlyIndex(node: Node): number | null {
   const picked = constantInts(node.inputs[1])
   const size = node.inputs[0]?.shape?.[axisOf(node)]
   if (picked?.length !== 1 || typeof size !== 'number') return null
-  return normalAxis(picked[0], size)
+  return normalAxis(at(picked, 0), size)
 }
 
 export function gather(g: Emitter, X: Value, indices: Value, dY: Value, node: Node): Value {

@@ -1,5 +1,7 @@
 /** The gradient of one direction of a GRU; gates in ONNX's order z, r, h. */
+
 import type { Value } from '../../ir/graph.ts'
+import { at, leading } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 import {
   backThroughSteps,
@@ -33,10 +35,10 @@ const recurrentRows = (g: Emitter, r: Value, hidden: number): Value[] => g.split
 function gatesOf(g: Emitter, direction: Direction, states: Value, linear: boolean): Gates {
   const hidden = hiddenOf(direction)
   const [inputBias, stateBias] = biases(g, direction)
-  const [gateRows, candidateRows] = recurrentRows(g, direction.r, hidden)
+  const [gateRows, candidateRows] = leading(2, recurrentRows(g, direction.r, hidden))
   const [gateBias, candidateBias] = stateBias ? g.split(stateBias, 0, [2 * hidden, hidden]) : []
-  const [xz, xr, xh] = eachGate(g, project(g, direction.x, direction.w, inputBias), hidden)
-  const [hz, hr] = eachGate(g, project(g, states, gateRows, gateBias), hidden)
+  const [xz, xr, xh] = leading(3, eachGate(g, project(g, direction.x, direction.w, inputBias), hidden))
+  const [hz, hr] = leading(2, eachGate(g, project(g, states, gateRows, gateBias), hidden))
   const [z, r] = [g.unary('Sigmoid', g.add(xz, hz)), g.unary('Sigmoid', g.add(xr, hr))]
   const gated = linear ? project(g, states, candidateRows, candidateBias) : states
   const reset = g.mul(r, gated)
@@ -49,7 +51,7 @@ export const GRU: Cell = (g, direction, node) => {
   const hidden = hiddenOf(direction)
   const states = previousStates(g, direction)
   const { z, r, h, gated } = gatesOf(g, direction, states, linear)
-  const [gateRows, candidateRows] = recurrentRows(g, direction.r, hidden)
+  const [gateRows, candidateRows] = leading(2, recurrentRows(g, direction.r, hidden))
   const slopes = {
     z: eachStep(g, g.mul(g.sub(states, h), logisticSlope(g, z))),
     h: eachStep(g, g.mul(g.sub(g.scalar(1, z), z), tanhSlope(g, h))),
@@ -59,12 +61,12 @@ export const GRU: Cell = (g, direction, node) => {
   const dz: Value[] = []
   const dh: Value[] = []
   const h0 = backThroughSteps(g, direction, (t, arriving) => {
-    dh[t] = g.mul(arriving, slopes.h[t])
+    dh[t] = g.mul(arriving, at(slopes.h, t))
     const inner = linear ? dh[t] : g.matMul(dh[t], candidateRows)
-    dz[t] = g.concat([g.mul(arriving, slopes.z[t]), g.mul(inner, slopes.r[t])], 2)
-    const throughReset = g.mul(inner, reset[t])
+    dz[t] = g.concat([g.mul(arriving, at(slopes.z, t)), g.mul(inner, at(slopes.r, t))], 2)
+    const throughReset = g.mul(inner, at(reset, t))
     const candidate = linear ? g.matMul(throughReset, candidateRows) : throughReset
-    return g.sum([g.mul(arriving, keep[t]), g.matMul(dz[t], gateRows), candidate])
+    return g.sum([g.mul(arriving, at(keep, t)), g.matMul(dz[t], gateRows), candidate])
   })
   const [gates, candidate] = [g.concat(dz, 0), g.concat(dh, 0)]
   const all = g.concat([gates, candidate], 2)

@@ -1,5 +1,7 @@
 /** The gradient of one direction of an LSTM; gates in ONNX's order i, o, f, c. */
+
 import type { Value } from '../../ir/graph.ts'
+import { at, leading } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 import {
   backThroughSteps,
@@ -23,7 +25,7 @@ function cells(g: Emitter, forget: Value, update: Value, first: Value): { before
   const [f, u] = [eachStep(g, forget), eachStep(g, update)]
   const states = [first]
   f.forEach((gate, t) => {
-    states.push(g.add(g.mul(gate, states[t]), u[t]))
+    states.push(g.add(g.mul(gate, at(states, t)), at(u, t)))
   })
   return { before: g.concat(states.slice(0, -1), 0), after: g.concat(states.slice(1), 0) }
 }
@@ -33,8 +35,11 @@ function slopes(g: Emitter, direction: Direction, states: Value) {
   const hidden = hiddenOf(direction)
   const [inputBias, stateBias] = biases(g, direction)
   const z = g.add(project(g, direction.x, direction.w, inputBias), project(g, states, direction.r, stateBias))
-  const [zi, zo, zf, zc] = eachGate(g, z, hidden)
-  const [i, o, f] = [zi, zo, zf].map((gate) => g.unary('Sigmoid', gate))
+  const [zi, zo, zf, zc] = leading(4, eachGate(g, z, hidden))
+  const [i, o, f] = leading(
+    3,
+    [zi, zo, zf].map((gate) => g.unary('Sigmoid', gate)),
+  )
   const candidate = g.unary('Tanh', zc)
   const { before, after } = cells(g, f, g.mul(i, candidate), initialState(g, direction, direction.c0))
   const tanh = g.unary('Tanh', after)
@@ -56,10 +61,10 @@ export const LSTM: Cell = (g, direction) => {
   const dz: Value[] = []
   let dc = direction.dc
   const h0 = backThroughSteps(g, direction, (t, dh) => {
-    const through = g.mul(dh, cell[t])
+    const through = g.mul(dh, at(cell, t))
     const total = dc ? g.add(through, dc) : through
-    dz[t] = g.mul(g.concat([total, dh, total, total], 2), gates[t])
-    dc = g.mul(total, forget[t])
+    dz[t] = g.mul(g.concat([total, dh, total, total], 2), at(gates, t))
+    dc = g.mul(total, at(forget, t))
     return g.matMul(dz[t], direction.r)
   })
   const all = g.concat(dz, 0)

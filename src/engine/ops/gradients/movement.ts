@@ -1,6 +1,8 @@
 /** Gradients of operators that move, pick or repeat elements. */
+
 import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import { at, leading } from '../../ir/list.ts'
 import { constantInts, type Emitter } from './emitter.ts'
 import { isFixed, normalAxis, range } from './shapes.ts'
 
@@ -33,7 +35,7 @@ export function concatGradients(g: Emitter, inputs: Readonly<Record<string, Valu
   let parts: Value[] | undefined
   const part = (i: number) => {
     parts ??= cut(g, Object.values(inputs), dY, axis)
-    return parts[i]
+    return at(parts, i)
   }
   return Object.fromEntries(Object.keys(inputs).map((name, i) => [name, () => part(i)]))
 }
@@ -43,7 +45,7 @@ export const repeatsOf = (node: Node): number[] | null => constantInts(node.inpu
 
 /** [r · d, …] as [r, d, …], summed over every r */
 export function tiled(g: Emitter, X: Value, dY: Value, repeats: readonly number[]): Value {
-  const dims = (X.shape ?? []).flatMap((dim, i) => (repeats[i] === 1 ? [dim] : [repeats[i], dim]))
+  const dims = (X.shape ?? []).flatMap((dim, i) => (repeats[i] === 1 ? [dim] : [at(repeats, i), dim]))
   const axes = repeats.flatMap((r, i) => (r === 1 ? [] : [i + repeats.slice(0, i).filter((n) => n !== 1).length]))
   return g.reduceSum(g.reshape(dY, dims), axes, false)
 }
@@ -53,7 +55,7 @@ const fixedImage = ({ inputs }: Node): string | null =>
 
 /** [N, C, H·b, W·b] → [N, C·b·b, H, W] in the order of columns and rows */
 function spaceToDepthCrd(g: Emitter, X: Value, dY: Value, block: number): Value {
-  const [batch, channels, height, width] = X.shape as number[]
+  const [batch, channels, height, width] = leading(4, X.shape as number[])
   const blocks = g.reshape(dY, [batch, channels / block / block, height, block, width, block])
   return g.reshape(g.transpose(blocks, [0, 1, 3, 5, 2, 4]), [batch, channels, height, width])
 }

@@ -1,5 +1,7 @@
 /** The gradient of Pad: what lies in the margins is dropped, or added to the elements it repeats. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { constantInts, type Emitter } from './emitter.ts'
 import { backThrough, identity } from './linear-map.ts'
 import { normalAxis } from './shapes.ts'
@@ -14,7 +16,7 @@ function padsOf(node: Node): [number, number][] | null {
   if (!pads || (node.inputs[3] && !axes)) return null
   const result = Array.from({ length: rank }, (): [number, number] => [0, 0])
   const count = pads.length / 2
-  for (let i = 0; i < count; i++) result[normalAxis(axes?.[i] ?? i, rank)] = [pads[i], pads[i + count]]
+  for (let i = 0; i < count; i++) result[normalAxis(axes?.[i] ?? i, rank)] = [at(pads, i), at(pads, i + count)]
   return result
 }
 
@@ -38,7 +40,7 @@ function cropped(g: Emitter, X: Value, dY: Value, node: Node): Value {
     if (result !== dY) result.shape = X.shape
     return result
   }
-  const negative = g.node('Neg', [node.inputs[1]], { shape: node.inputs[1]?.shape })
+  const negative = g.node('Neg', [at(node.inputs, 1)], { shape: node.inputs[1]?.shape })
   const axes = node.inputs[3]
   return g.node('Pad', [dY, negative, ...(axes ? [null, axes] : [])], { shape: X.shape })
 }

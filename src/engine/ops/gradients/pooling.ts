@@ -1,6 +1,8 @@
 /** Gradients of pooling. */
+
 import { int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { inputForm } from './convolution-forms.ts'
 import { INPUT_FORMS } from './convolution-input.ts'
 import type { Emitter } from './emitter.ts'
@@ -19,10 +21,10 @@ export const fixedImage = ({ inputs, outputs }: Node): string | null =>
 
 /** How many elements each place along one axis averages. */
 function counts(window: Window, axis: number, input: number, output: number, includePad: boolean): number[] {
-  const [kernel, stride, dilation] = [window.kernel[axis], window.strides[axis], window.dilations[axis]]
-  const [low, high] = includePad ? [-window.begins[axis], input + window.ends[axis]] : [0, input]
+  const [kernel, stride, dilation] = [at(window.kernel, axis), at(window.strides, axis), at(window.dilations, axis)]
+  const [low, high] = includePad ? [-at(window.begins, axis), input + at(window.ends, axis)] : [0, input]
   return range(output).map((o) => {
-    const start = o * stride - window.begins[axis]
+    const start = o * stride - at(window.begins, axis)
     return range(kernel).filter((k) => start + k * dilation >= low && start + k * dilation < high).length
   })
 }
@@ -30,9 +32,9 @@ function counts(window: Window, axis: number, input: number, output: number, inc
 /** 1 ÷ elements of each window, as [1, 1, …]. */
 function weights(g: Emitter, window: Window, X: Value, Y: Value, includePad: boolean): Value {
   const [input, output] = [X.shape?.slice(2) as number[], Y.shape?.slice(2) as number[]]
-  const perAxis = output.map((size, axis) => counts(window, axis, input[axis], size, includePad))
+  const perAxis = output.map((size, axis) => counts(window, axis, at(input, axis), size, includePad))
   const all = perAxis.reduce<number[]>((left, right) => left.flatMap((a) => right.map((b) => a * b)), [1])
-  const first = all[0]
+  const first = at(all, 0)
   if (all.every((n) => n === first)) return g.scalar(1 / first, X)
   return g.numbers(
     all.map((n) => 1 / n),
@@ -44,22 +46,22 @@ function weights(g: Emitter, window: Window, X: Value, Y: Value, includePad: boo
 /** Windows that lie side by side and fill the image. */
 const tiles = ({ kernel, strides, dilations, begins, ends }: Window, input: readonly number[]): boolean =>
   kernel.every(
-    (k, i) => k === strides[i] && dilations[i] === 1 && begins[i] === 0 && ends[i] === 0 && input[i] % k === 0,
+    (k, i) => k === strides[i] && dilations[i] === 1 && begins[i] === 0 && ends[i] === 0 && at(input, i) % k === 0,
   )
 
 /** Each window's share, repeated over its elements. */
 function repeated(g: Emitter, window: Window, share: Value, X: Value): Value {
   const shape = share.shape ?? []
-  const apart = window.kernel.flatMap((_, i) => [shape[i + 2], 1])
-  const full = window.kernel.flatMap((k, i) => [shape[i + 2], k])
-  const grid = g.reshape(share, [shape[0], shape[1], ...apart])
+  const apart = window.kernel.flatMap((_, i) => [at(shape, i + 2), 1])
+  const full = window.kernel.flatMap((k, i) => [at(shape, i + 2), k])
+  const grid = g.reshape(share, [at(shape, 0), at(shape, 1), ...apart])
   const ones = g.int64s([1, 1, ...apart.map((dim, i) => (dim === 1 ? (full[i] as number) : 1))])
-  return g.reshapeLike(g.node('Expand', [grid, ones], { shape: [shape[0], shape[1], ...full] }), X)
+  return g.reshapeLike(g.node('Expand', [grid, ones], { shape: [at(shape, 0), at(shape, 1), ...full] }), X)
 }
 
 /** Where the last window ends, counted from the first element: rounding up lets it hang over the padding. */
 const reach = ({ kernel, strides, dilations, begins }: Window, axis: number, count: number): number =>
-  (count - 1) * strides[axis] + (kernel[axis] - 1) * dilations[axis] + 1 - begins[axis]
+  (count - 1) * at(strides, axis) + (at(kernel, axis) - 1) * at(dilations, axis) + 1 - at(begins, axis)
 
 /**
  * The padding with which rounding down gives as many windows as rounding up gave: `pads` for the attribute. Null where the windows hang

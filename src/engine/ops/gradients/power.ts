@@ -23,7 +23,7 @@ function constantNumber(value: Value): number | null {
   if (!tensor || !isOne) return null
   const { dtype } = tensor
   if (dtype === 'int64') return Number(view(tensor, dtype)[0])
-  return dtype === 'float32' || dtype === 'float64' || dtype === 'int32' ? view(tensor, dtype)[0] : null
+  return dtype === 'float32' || dtype === 'float64' || dtype === 'int32' ? view(tensor, dtype)[0]! : null
 }
 
 /** The exponent's slope is 0 where the base is. */

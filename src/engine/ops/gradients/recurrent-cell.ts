@@ -1,5 +1,7 @@
 /** One direction of a recurrent layer, and what its gradient is made of. Steps are kept as an axis of size 1. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 import { range } from './shapes.ts'
 
@@ -61,7 +63,7 @@ export const eachGate = (g: Emitter, value: Value, hidden: number): Value[] => {
 }
 
 export const initialState = (g: Emitter, direction: Direction, given: Value | undefined): Value =>
-  given ?? g.zerosLike(eachStep(g, direction.y)[0])
+  given ?? g.zerosLike(at(eachStep(g, direction.y), 0))
 
 /** The state before each step. */
 export function previousStates(g: Emitter, direction: Direction): Value {
@@ -104,7 +106,7 @@ export function backThroughSteps(g: Emitter, direction: Direction, step: (t: num
   let dh = direction.dh
   for (let t = steps - 1; t >= 0; t--) {
     const parts = [dh, arriving?.[t]].filter((value) => value !== undefined)
-    dh = step(t, parts.length > 0 ? g.sum(parts) : g.zerosLike(eachStep(g, direction.y)[0]))
+    dh = step(t, parts.length > 0 ? g.sum(parts) : g.zerosLike(at(eachStep(g, direction.y), 0)))
   }
   return dh as Value
 }

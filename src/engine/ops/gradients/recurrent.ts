@@ -1,5 +1,7 @@
 /** Gradients of recurrent layers: gates of all steps at once, then back through the steps one by one. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import { leading } from '../../ir/list.ts'
 import type { Emitter } from './emitter.ts'
 import type { Cell, Direction, DirectionGradients } from './recurrent-cell.ts'
 
@@ -63,7 +65,7 @@ function readDirection(
 }
 
 function outputOf(g: Emitter, node: Node, inputs: Inputs): Value {
-  const [steps, batch] = inputs.X.shape ?? []
+  const [steps, batch] = leading(2, inputs.X.shape ?? [])
   return g.output(node, 0, inputs.X.dtype, [steps, directionsOf(node).length, batch, inputs.R.shape?.[2] ?? null])
 }
 

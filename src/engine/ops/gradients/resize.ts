@@ -1,6 +1,8 @@
 /** The gradient of Resize, in every mode: what ONNX Runtime does to the identity matrix is the map to go back through. */
+
 import { string } from '../../ir/build.ts'
 import type { Attribute, Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { view } from '../../ir/tensor.ts'
 import { constantInts, constantOf, type Emitter } from './emitter.ts'
 import { backThrough, identity } from './linear-map.ts'
@@ -14,9 +16,9 @@ function changesOf(node: Node): Map<number, Change> | null {
   const rank = node.inputs[0]?.shape?.length ?? 0
   const axes = (node.ints('axes') ?? range(rank)).map((axis) => normalAxis(axis, rank))
   const scales = scalesOf(node.inputs[2])
-  if (scales && scales.length > 0) return new Map(axes.map((axis, i) => [axis, { scale: scales[i] }]))
+  if (scales && scales.length > 0) return new Map(axes.map((axis, i) => [axis, { scale: at(scales, i) }]))
   const sizes = constantInts(node.inputs[3])
-  return sizes ? new Map(axes.map((axis, i) => [axis, { size: sizes[i] }])) : null
+  return sizes ? new Map(axes.map((axis, i) => [axis, { size: at(sizes, i) }])) : null
 }
 
 function scalesOf(value: Value | null | undefined): Float32Array | undefined {

@@ -1,5 +1,7 @@
 /** The gradient of one direction of a plain recurrent layer. */
+
 import type { Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { backThroughSteps, type Cell, eachStep, outer, overSteps, previousStates, tanhSlope } from './recurrent-cell.ts'
 
 export const RNN: Cell = (g, direction) => {
@@ -7,7 +9,7 @@ export const RNN: Cell = (g, direction) => {
   const slopes = eachStep(g, tanhSlope(g, direction.y))
   const dz: Value[] = []
   const h0 = backThroughSteps(g, direction, (t, dh) => {
-    dz[t] = g.mul(dh, slopes[t])
+    dz[t] = g.mul(dh, at(slopes, t))
     return g.matMul(dz[t], direction.r)
   })
   const all = g.concat(dz, 0)

@@ -1,5 +1,7 @@
 /** Shapes of the values that gradient rules emit, as far as they are known when the graph is built. */
+
 import type { Dim } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 
 export type Shape = readonly Dim[]
 
@@ -39,7 +41,7 @@ function broadcastDims(a: Dim, b: Dim): Dim {
 export function matMulShape(a: Shape | undefined, b: Shape | undefined): Shape | undefined {
   if (!a || !b) return undefined
   const batch = broadcastTwo(a.slice(0, -2), b.slice(0, -2))
-  return [...batch, a[a.length - 2], b[b.length - 1]]
+  return [...batch, at(a, a.length - 2), at(b, b.length - 1)]
 }
 
 export function reduceShape(shape: Shape | undefined, axes: readonly number[], keepdims: boolean): Shape | undefined {

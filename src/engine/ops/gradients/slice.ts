@@ -1,5 +1,7 @@
 /** The gradient of Slice: zeros around and between the elements that were taken. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { constantInts, type Emitter } from './emitter.ts'
 import { normalAxis } from './shapes.ts'
 
@@ -18,7 +20,7 @@ function cutsOf(node: Node): Cut[] | null {
   const cuts: Cut[] = shape.map(() => ({ begin: 0, end: 0 }))
   const known = starts.every((start, i) => {
     const axis = normalAxis(axes?.[i] ?? i, shape.length)
-    const cut = cutOf(shape[axis], start, ends[i])
+    const cut = cutOf(shape[axis], start, at(ends, i))
     if (cut) cuts[axis] = cut
     return cut !== null
   })

@@ -2,6 +2,7 @@
 
 import { int, ints } from '../../ir/build.ts'
 import type { Attribute, Dim, Node } from '../../ir/graph.ts'
+import { at } from '../../ir/list.ts'
 import { isFixed, type Shape } from './shapes.ts'
 
 export interface Window {
@@ -34,9 +35,9 @@ function padsOf(
   if (auto === 'VALID') return kernel.map(() => [0, 0])
   if (auto === 'NOTSET') {
     const pads = node.ints('pads') ?? kernel.flatMap(() => [0, 0])
-    return kernel.map((_, i) => [pads[i], pads[i + kernel.length]])
+    return kernel.map((_, i) => [at(pads, i), at(pads, i + kernel.length)])
   }
-  const totals = kernel.map((k, i) => sameTotal(spatial[i], k, strides[i], dilations[i]))
+  const totals = kernel.map((k, i) => sameTotal(at(spatial, i), k, at(strides, i), at(dilations, i)))
   if (totals.includes(null)) return null
   return (totals as number[]).map((total) => halves(total, auto === 'SAME_LOWER'))
 }

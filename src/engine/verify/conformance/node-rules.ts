@@ -81,7 +81,7 @@ const shifts: Rule = {
       return `results are shifted by ${cut} bits, the target can do ${limits.cut.join(' to ')}`
     const biasShift = bias && product - position(bias)
     const biasLimits = [lowestBiasShift(limits, cut ?? 0), limits.bias[1]!]
-    return biasShift !== null && outside(biasShift, biasLimits)
+    return typeof biasShift === 'number' && outside(biasShift, biasLimits)
       ? `the bias is shifted by ${biasShift} bits, the target can do ${biasLimits.join(' to ')}`
       : null
   }),

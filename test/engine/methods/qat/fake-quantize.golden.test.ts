@@ -24,7 +24,7 @@ interface Case {
 }
 
 const root = sharedFile('goldens', 'ort-1.30', 'gradients')
-const cases = root ? (readGolden(join(root, 'index.json')).fakeQuantize as Case[]) : []
+const cases = root ? readGolden<{ fakeQuantize: Case[] }>(join(root, 'index.json')).fakeQuantize : []
 
 type Arrays = Map<string, { shape: readonly number[]; data: Float32Array }>
 
