@@ -1,12 +1,13 @@
-/** What a model is, found out without running it. */
-import { statSync } from 'node:fs'
+/** What a model is, found out without running it, and what each target would make of it. */
+import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { asFewbitError } from './errors.ts'
 import { pathOf, withScratch } from './files.ts'
 import { allGraphs, type Graph, type Value } from './ir/graph.ts'
 import { elementCount, type Tensor } from './ir/tensor.ts'
 import { decodeModel } from './onnx/index.ts'
-import type { Source } from './options.ts'
+import type { QuantizeOptions, Source } from './options.ts'
+import { type Outlook, type OutlookOptions, outlookOn } from './outlook.ts'
 
 /** An input or output; `null` stands for a dimension, or with no shape at all for a rank, that the model leaves open. */
 export interface Port {
@@ -33,13 +34,40 @@ export interface Inspection {
   warnings: string[]
 }
 
-/** Reads the structure of a model; external data of a path lies beside it. Throws FewbitError: not_found and model_*. */
-export async function inspect(model: Source): Promise<Inspection> {
+/** What is asked of `inspect` besides the structure. */
+export interface InspectOptions extends OutlookOptions {
+  /** names, or profiles of your own; `method` and the others of a quantization apply to each of them */
+  targets: readonly QuantizeOptions['target'][]
+}
+
+/**
+ * Reads the structure of a model; external data of a path lies beside it. With `targets`, ONNX Runtime folds the model for each of them, and
+ * the methods plan on it; no data is needed. Throws FewbitError: not_found, model_* and what is wrong with the options.
+ */
+export function inspect(model: Source): Promise<Inspection>
+export function inspect(model: Source, options: InspectOptions): Promise<Inspection & { outlooks: Outlook[] }>
+export async function inspect(model: Source, options?: InspectOptions): Promise<Inspection & { outlooks?: Outlook[] }> {
   try {
-    return await withScratch(undefined, async (scratch) => inspectFile(pathOf(model, scratch, 'source.onnx')))
+    return await withScratch(undefined, async (scratch) => {
+      const path = pathOf(model, scratch, 'source.onnx')
+      const inspection = inspectFile(path)
+      return options ? { ...inspection, outlooks: await outlooksOf(path, options, scratch) } : inspection
+    })
   } catch (error) {
     throw asFewbitError(error, 'inspect')
   }
+}
+
+/** One after the other, each in a directory of its own: a prepared model takes memory and space. */
+async function outlooksOf(path: string, { targets, ...options }: InspectOptions, scratch: string): Promise<Outlook[]> {
+  const outlooks: Outlook[] = []
+  for (const [i, target] of targets.entries()) {
+    const directory = join(scratch, `target-${i}`)
+    mkdirSync(directory)
+    outlooks.push(await outlookOn(path, target, options, directory))
+    rmSync(directory, { recursive: true })
+  }
+  return outlooks
 }
 
 function inspectFile(path: string): Inspection {

@@ -41,37 +41,41 @@ const MOST_REASONS = 3
 /** `little_quantized` where less than half of the weights' bytes became fewer bits. `macsInteger` is a share, null where unknown. */
 export function littleQuantized(plan: PlanDocument, weights: WeightBytes, macsInteger: number | null): Warning[] {
   const total = sumOf(weights.values())
-  const quantized = new Set(plan.nodes.filter((node) => node.quantized).map(({ node }) => node))
-  const left = [...weights].filter(([name]) => !quantized.has(name))
-  const share = 1 - sumOf(left.map(([, bytes]) => bytes)) / total
+  const kept = keptWeights(plan, weights)
+  const share = 1 - sumOf(kept.map(({ bytes }) => bytes)) / total
   if (total === 0 || share >= LITTLE) return []
   const macs = macsInteger === null ? '' : `, ${percent(macsInteger)} of the multiply-accumulates are in integers`
-  const detail = `only ${percent(share)} of the weights' bytes were quantized${macs}. What stayed: ${reasonsFor(plan, left, total)}`
+  const detail = `only ${percent(share)} of the weights' bytes were quantized${macs}. What stayed: ${kept.slice(0, MOST_REASONS).map(describe(total)).join('; ')}`
   return [{ code: 'little_quantized', detail }]
 }
 
-interface Kept {
+/** Weights that keep their bits, all for the same reason. */
+export interface KeptWeights {
+  /** the operator and why it stays float */
+  reason: string
   bytes: number
-  names: string[]
+  /** names of the nodes that read them */
+  nodes: string[]
 }
 
-function reasonsFor(plan: PlanDocument, left: readonly (readonly [string, number])[], total: number): string {
-  const nodes = new Map(plan.nodes.map((node) => [node.node, node]))
-  const byReason = new Map<string, Kept>()
-  for (const [name, bytes] of left) {
-    const found = nodes.get(name)
+/** What a plan leaves as it is, by reason, most bytes first. */
+export function keptWeights(plan: PlanDocument, weights: WeightBytes): KeptWeights[] {
+  const planned = new Map(plan.nodes.map((node) => [node.node, node]))
+  const byReason = new Map<string, KeptWeights>()
+  for (const [name, bytes] of weights) {
+    const found = planned.get(name)
+    if (found?.quantized) continue
     const reason = found ? `${found.op_type}: ${found.reason}` : 'inside of a branch or a loop, which stays float'
-    const kept = byReason.get(reason) ?? { bytes: 0, names: [] }
-    byReason.set(reason, { bytes: kept.bytes + bytes, names: [...kept.names, name] })
+    const kept = byReason.get(reason)
+    byReason.set(reason, { reason, bytes: bytes + (kept?.bytes ?? 0), nodes: [...(kept?.nodes ?? []), name] })
   }
-  const largest = [...byReason].toSorted(([, a], [, b]) => b.bytes - a.bytes)
-  return largest.slice(0, MOST_REASONS).map(describe(total)).join('; ')
+  return [...byReason.values()].toSorted((a, b) => b.bytes - a.bytes)
 }
 
 const describe =
   (total: number) =>
-  ([reason, { bytes, names }]: readonly [string, Kept]): string => {
-    const layers = names.length === 1 ? `"${names[0]}"` : `${names.length} layers, for example "${names[0]}"`
+  ({ reason, bytes, nodes }: KeptWeights): string => {
+    const layers = nodes.length === 1 ? `"${nodes[0]}"` : `${nodes.length} layers, for example "${nodes[0]}"`
     return `${layers} with ${percent(bytes / total)} of the bytes (${reason})`
   }
 
