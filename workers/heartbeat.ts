@@ -12,15 +12,16 @@ const STALE_MS = 30_000
 /** Containers may share the data directory, so that the host is part of the name. */
 const fileOf = (dataDir: string, name: Beating): string => join(dataDir, 'heartbeats', `${hostname()}.${name}`)
 
-/** Returns what stops it. */
+/** `ask` is a command that Redis answers. Returns what stops it. */
 export function startHeartbeat(
   { config, redis, log }: Pick<Deps, 'config' | 'redis' | 'log'>,
   name: Beating,
+  ask: () => Promise<unknown> = () => redis.ping(),
 ): () => void {
   const file = fileOf(config.DATA_DIR, name)
   mkdirSync(dirname(file), { recursive: true })
   const beat = () =>
-    redis.ping().then(
+    ask().then(
       () => writeFileSync(file, new Date().toISOString()),
       () => log.warn('no heartbeat: Redis does not answer'),
     )

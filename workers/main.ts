@@ -2,7 +2,9 @@
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { closeDeps, openDeps } from '../src/open-deps.ts'
+import { reportConfinement } from '../src/queue/confinement.ts'
 import { readConfig } from '../src/shared/config.ts'
+import { messageOf } from '../src/shared/errors.ts'
 import { createLogger } from '../src/shared/log.ts'
 import { openJobDirectories, removeLeftovers } from './attempt/job-directory.ts'
 import { startHeartbeat } from './heartbeat.ts'
@@ -17,15 +19,15 @@ const root = join(import.meta.dirname, '..', '..')
 const readable = ['dist', 'node_modules', 'package.json'].map((name) => join(root, name))
 
 await removeLeftovers(config.DATA_DIR)
-const sandbox = await openSandbox(config.SANDBOX, readable, await openJobDirectories(config.DATA_DIR))
+const deps = await openDeps(config, log)
+const sandbox = await openSandbox(config.SANDBOX, readable, await openJobDirectories(config.DATA_DIR)).catch(refuse)
 if (sandbox.gaps.length > 0)
   log.warn(
     { sandbox: sandbox.name, gaps: sandbox.gaps },
     `A hostile model is confined badly here: ${sandbox.gaps.join('; ')}`,
   )
-const deps = await openDeps(config, log)
 const worker = startWorker(deps, { sandbox, runner: [process.execPath, join(import.meta.dirname, 'runner.js')] })
-const stopHeartbeat = startHeartbeat(deps, 'worker')
+const stopHeartbeat = startHeartbeat(deps, 'worker', () => reportConfinement(deps, 'here'))
 log.info({ sandbox: sandbox.name, concurrency: config.WORKER_CONCURRENCY }, 'worker is ready')
 
 closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
@@ -34,3 +36,10 @@ closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
   await worker.close()
   await closeDeps(deps)
 })
+
+/** Runs nothing, and says why here and in /readyz. */
+async function refuse(error: unknown): Promise<never> {
+  log.error({ err: error }, 'worker does not start')
+  await reportConfinement(deps, 'missing').catch((reason) => log.warn({ reason: messageOf(reason) }, 'not reported'))
+  process.exit(1)
+}

@@ -12,7 +12,7 @@ export interface Service {
   redis: TestRedis
   pid(name: ProcessName): number
   kill(name: ProcessName, signal?: NodeJS.Signals): Promise<void>
-  start(name: ProcessName): Promise<void>
+  start(name: ProcessName, env?: Record<string, string>): Promise<void>
   /** what the processes logged */
   log(): string
   close(): Promise<void>
@@ -39,7 +39,7 @@ export async function startService(
   const running = new Map<ProcessName, ChildProcess>()
   let written = ''
   let port = '0'
-  const start = async (name: ProcessName) => {
+  const start = async (name: ProcessName, own: Record<string, string> = {}) => {
     const [file, ...args] = leashed([process.execPath, join(DIST, ENTRIES[name])])
     const child = spawn(file, args, {
       env: {
@@ -49,22 +49,23 @@ export async function startService(
         LOG_LEVEL: 'info',
         PORT: port,
         ...env,
+        ...own,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     running.set(name, child)
-    let own = ''
+    let said = ''
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
-        own += text
+        said += text
         written += text
       })
     }
-    await until(() => READY[name].test(own) || child.exitCode !== null, `${name} does not start`)
-    if (child.exitCode !== null) throw new Error(`${name} ended: ${own}`)
-    if (name === 'api') port = new URL(READY.api.exec(own)![1]!).port
+    await until(() => READY[name].test(said) || child.exitCode !== null, `${name} does not start`)
+    if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
+    if (name === 'api') port = new URL(READY.api.exec(said)![1]!).port
   }
-  await Promise.all(names.map(start))
+  await Promise.all(names.map((name) => start(name)))
   return {
     url: `http://127.0.0.1:${port}`,
     redis,

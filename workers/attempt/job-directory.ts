@@ -1,6 +1,6 @@
 /** The directories of running jobs: `DATA_DIR/jobs/<host>.<pid>/<job>-<attempt>`, so that leftovers of dead workers can be told. */
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -9,11 +9,17 @@ const FOREIGN_MAX_AGE_MS = 48 * 3_600_000
 
 const ownName = (): string => `${hostname()}.${process.pid}`
 
-/** Where this worker's job directories are; nobody else can list it. */
+/** Where this worker's job directories are. The users of its jobs pass through the directories above, which only we can list. */
 export async function openJobDirectories(dataDir: string): Promise<string> {
   const path = join(dataDir, 'jobs', ownName())
   await mkdir(path, { recursive: true, mode: 0o711 })
+  if (process.getuid?.() === 0) for (const above of [dataDir, join(dataDir, 'jobs'), path]) await letThrough(above)
   return path
+}
+
+async function letThrough(directory: string): Promise<void> {
+  const { mode } = await stat(directory)
+  await chmod(directory, mode | 0o111)
 }
 
 /** A new empty directory that only its user may read. */

@@ -14,8 +14,8 @@ export interface Marks {
 /** far above what anybody limits; each worker has a range of its own, in which it tells a mark that was lowered */
 const FIRST = 2 ** 40
 const PER_WORKER = 2 ** 20
-const PAUSE_MS = 5
-const PATIENCE_MS = 10_000
+const PAUSE_MS = 10
+const PATIENCE_MS = 60_000
 
 const running = new Set<number>()
 let count = 0

@@ -20,7 +20,7 @@ export interface Sandbox {
 const PROBE_LIMITS: Limits = { seconds: 60, memoryBytes: 1 << 30, outputBytes: 1 << 20, threads: 1 }
 /** Works like a runner: writes to its directory, reads the program. */
 const PROBE = `const fs = require('node:fs')
-fs.writeFileSync('probe', '')
+fs.writeFileSync(require('node:path').resolve('probe'), '')
 for (const path of process.argv.slice(1)) fs.accessSync(path, fs.constants.R_OK)`
 
 const isRoot = process.getuid?.() === 0

@@ -4,7 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { ulid } from 'ulid'
 import { z } from 'zod'
 import type { Deps } from '../../deps.ts'
-import { messageOf } from '../../shared/errors.ts'
+import { requireConfinement } from '../../queue/confinement.ts'
+import { FewbitError, messageOf } from '../../shared/errors.ts'
 import { endpoint } from '../endpoint.ts'
 import { answer } from '../shapes.ts'
 
@@ -16,6 +17,7 @@ export const Health = z.object({ status: z.enum(['ok', 'unavailable']), checks: 
 const CHECKS: Record<string, (deps: Deps) => Promise<unknown>> = {
   redis: ({ redis }) => redis.ping(),
   store: writeAndDelete,
+  sandbox: requireConfinement,
 }
 
 export const live = endpoint(
@@ -36,7 +38,7 @@ export const ready = endpoint(
     'x-scope': 'none',
     tags: ['health'],
     summary: 'Can the service work',
-    description: 'Asks Redis and writes to the store.',
+    description: 'Asks Redis, writes to the store, and looks whether workers miss a sandbox that they require.',
     response: { 200: answer('It can', Health), 503: answer('Something does not work', Health) },
   },
   async ({ deps, reply }) => {
@@ -55,7 +57,8 @@ async function run(check: (deps: Deps) => Promise<unknown>, deps: Deps): Promise
     return { ok: true, detail: 'ok' }
   } catch (error) {
     deps.log.warn({ err: error }, 'readiness')
-    return { ok: false, detail: messageOf(error).startsWith('no answer') ? 'no answer in time' : 'failed' }
+    const isClear = error instanceof FewbitError || messageOf(error).startsWith('no answer')
+    return { ok: false, detail: isClear ? messageOf(error) : 'failed' }
   } finally {
     late.catch(() => {})
   }
