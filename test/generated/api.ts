@@ -505,7 +505,7 @@ export interface paths {
         };
         /**
          * Can the service work
-         * @description Asks Redis and writes to the store.
+         * @description Asks Redis, writes to the store, and looks whether workers miss a sandbox that they require.
          */
         get: operations["getReadiness"];
         put?: never;
