@@ -35,7 +35,18 @@ export default {
       path: '^(src|workers)/',
       pathNot: '^src/shared/',
     }),
-    wall('src-knows-no-workers', 'processes are on top', '^src/', { path: '^(workers|test|bench|examples)/' }),
+    wall(
+      'src-knows-no-workers',
+      'processes are on top; the command starts some',
+      { path: '^src/', pathNot: '^src/cli/' },
+      { path: '^(workers|test|bench|examples)/' },
+    ),
+    wall(
+      'command-is-on-top',
+      'nobody but its tests knows the command',
+      { path: '^(src|workers)/', pathNot: '^src/cli/' },
+      { path: '^src/cli/' },
+    ),
     wall('engine-is-a-library', 'no HTTP, queue, Redis or store', '^src/engine/', {
       path: '^(src|workers)/',
       pathNot: '^src/(engine/|contract/|shared/(errors|version)\\.ts)',
@@ -101,6 +112,7 @@ export default {
     door('fastify', 'src/http/', 'src/server.ts'),
     door('bullmq', 'src/queue/', 'workers/'),
     door('pino', 'src/shared/log.ts'),
+    door('commander', 'src/cli/'),
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },

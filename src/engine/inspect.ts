@@ -3,11 +3,14 @@ import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { asFewbitError } from './errors.ts'
 import { pathOf, withScratch } from './files.ts'
-import { allGraphs, type Graph, type Value } from './ir/graph.ts'
+import { allGraphs, type Graph, type Node, type Value } from './ir/graph.ts'
 import { elementCount, type Tensor } from './ir/tensor.ts'
 import { decodeModel } from './onnx/index.ts'
 import type { QuantizeOptions, Source } from './options.ts'
 import { type Outlook, type OutlookOptions, outlookOn } from './outlook.ts'
+
+/** of the largest constants, so many are named */
+const MOST = 10
 
 /** An input or output; `null` stands for a dimension, or with no shape at all for a rank, that the model leaves open. */
 export interface Port {
@@ -15,6 +18,16 @@ export interface Port {
   /** undefined for what is no tensor */
   dtype: string | undefined
   shape: readonly (number | string | null)[] | null
+}
+
+/** A constant of the model. */
+export interface Constant {
+  name: string
+  dtype: string
+  shape: number[]
+  bytes: number
+  /** operators of the nodes that read it */
+  readers: string[]
 }
 
 export interface Inspection {
@@ -30,6 +43,8 @@ export interface Inspection {
   bytes: number
   /** bytes of all constants by element type */
   bytesByType: Record<string, number>
+  /** the constants that take most space, the largest first */
+  largest: Constant[]
   /** what is odd about the file */
   warnings: string[]
 }
@@ -72,7 +87,8 @@ async function outlooksOf(path: string, { targets, ...options }: InspectOptions,
 
 function inspectFile(path: string): Inspection {
   const { model, operators, external, warnings } = decodeModel(path)
-  const tensors = [...allGraphs(model.graph)].flatMap(constantsOf)
+  const constants = [...allGraphs(model.graph)].flatMap(constantsOf)
+  const tensors = constants.map(({ tensor }) => tensor)
   const files = [path, ...external.map((name) => join(dirname(path), name))]
   return {
     inputs: model.graph.inputs.map(portOf),
@@ -82,19 +98,41 @@ function inspectFile(path: string): Inspection {
     parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
     bytes: files.reduce((sum, file) => sum + statSync(file).size, 0),
     bytesByType: bytesByType(tensors),
+    largest: constants
+      .toSorted((a, b) => sizeOf(b.tensor) - sizeOf(a.tensor))
+      .slice(0, MOST)
+      .map(describeConstant),
     warnings,
   }
 }
 
 const portOf = ({ name, dtype, shape }: Value): Port => ({ name, dtype, shape: shape ? [...shape] : null })
 
-function constantsOf({ initializers, nodes }: Graph): Tensor[] {
-  const constants = [...nodes].filter(({ opType }) => opType === 'Constant')
+interface Found {
+  value: Value
+  tensor: Tensor
+}
+
+function constantsOf({ initializers, nodes }: Graph): Found[] {
+  const ofNode = (node: Node): Found[] => {
+    const [tensor, value] = [node.opType === 'Constant' && node.tensor('value'), node.outputs[0]]
+    return tensor && value ? [{ tensor, value }] : []
+  }
   return [
-    ...[...initializers].flatMap(({ tensor }) => tensor ?? []),
-    ...constants.flatMap((node) => node.tensor('value') ?? []),
+    ...[...initializers].flatMap((value) => (value.tensor ? [{ tensor: value.tensor, value }] : [])),
+    ...[...nodes].flatMap(ofNode),
   ]
 }
+
+const sizeOf = ({ data }: Tensor): number => data.length
+
+const describeConstant = ({ value, tensor }: Found): Constant => ({
+  name: value.name,
+  dtype: tensor.dtype,
+  shape: [...tensor.shape],
+  bytes: sizeOf(tensor),
+  readers: [...new Set([...value.consumers.keys()].map(({ opType }) => opType))],
+})
 
 function bytesByType(tensors: readonly Tensor[]): Record<string, number> {
   const sums = new Map<string, number>()

@@ -108,10 +108,14 @@ const metricOf = ({ evaluation }: QuantizeOptions): MetricName | undefined =>
 
 function methodOf({ method, target }: QuantizeOptions): unknown {
   if (typeof method === 'object') return method
-  if (method !== undefined) return { type: method }
+  return { type: method ?? defaultMethod(target) }
+}
+
+/** What is usual on a target; of a profile that says nothing, undefined. */
+export function defaultMethod(target: QuantizeOptions['target']): MethodName | undefined {
   if (typeof target === 'object' && target !== null)
-    return { type: (target as { default_method?: Method['type'] }).default_method }
-  return Object.hasOwn(TARGETS, target) ? { type: TARGETS[target].default_method } : { type: METHOD_NAMES[0] }
+    return (target as { default_method?: Method['type'] }).default_method
+  return Object.hasOwn(TARGETS, target) ? TARGETS[target].default_method : METHOD_NAMES[0]
 }
 
 function parsed(value: unknown): Recipe {

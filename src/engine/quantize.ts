@@ -1,16 +1,15 @@
 /** The library's verb: one quantization from paths or bytes to paths or bytes. */
 import { mkdirSync } from 'node:fs'
-import { availableParallelism, cpus } from 'node:os'
-import { join, resolve } from 'node:path'
-import { DatasetSpec } from '../contract/recipe.ts'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
 import type { PlanDocument, Report } from '../contract/report.ts'
-import type { RunnerMessage, RunnerSpec } from '../contract/runner-protocol.ts'
-import { openDataset } from './data/dataset.ts'
+import type { RunnerMessage } from '../contract/runner-protocol.ts'
 import { asFewbitError } from './errors.ts'
-import { bytesOf, intoDirectory, pathOf, withScratch } from './files.ts'
-import { type Data, dataOf, type QuantizeOptions, recipeOf, type Source } from './options.ts'
+import { bytesOf, intoDirectory, withScratch } from './files.ts'
+import type { QuantizeOptions, Source } from './options.ts'
 import { type Outcome, runStages } from './pipeline.ts'
 import type { Host } from './run.ts'
+import { specFor } from './spec-for.ts'
 
 /** What a quantization made. */
 export interface Quantized {
@@ -67,39 +66,8 @@ async function quantizeInto(
   output: string,
   stage: { name: string },
 ): Promise<Outcome> {
-  const place = (name: keyof Sets, given: Source | Data | undefined) => placeData(dataOf(given), scratch, name)
-  const sets = {
-    ...place('calibration', options.calibration),
-    ...place('training', options.training),
-    ...place('evaluation', options.evaluation),
-  }
-  const spec: RunnerSpec = {
-    recipe: recipeOf(options, await labelsOf(sets.evaluation)),
-    model: pathOf(model, scratch, 'source.onnx'),
-    ...sets,
-    output,
-    threads: options.threads ?? availableParallelism(),
-    ...(options.checkpoint !== undefined && { checkpoint: resolve(options.checkpoint) }),
-    ...(options.memoryBytes !== undefined && { memory_bytes: options.memoryBytes }),
-    ...(options.maxSeconds !== undefined && { max_seconds: options.maxSeconds }),
-  }
+  const spec = await specFor(model, options, scratch, output)
   return runStages(spec, hostOf(options, stage), scratch, options.signal)
-}
-
-type Sets = Pick<RunnerSpec, 'calibration' | 'training' | 'evaluation'>
-
-const placeData = (given: Data | undefined, scratch: string, name: keyof Sets): Sets =>
-  given
-    ? {
-        [name]: { path: pathOf(given.data, scratch, `${name}.npz`), spec: DatasetSpec.parse({ arrays: given.arrays }) },
-      }
-    : {}
-
-async function labelsOf(evaluation: Sets['evaluation']) {
-  if (!evaluation) return null
-  const dataset = await openDataset(evaluation.path, evaluation.spec)
-  dataset.close()
-  return dataset.labels ?? null
 }
 
 function hostOf(options: QuantizeOptions, stage: { name: string }): Host {

@@ -1,0 +1,97 @@
+/** From the words of a command line to values; what cannot be read is said with an example. */
+import { readFileSync } from 'node:fs'
+import { InvalidArgumentError } from 'commander'
+import { TARGET_NAMES } from '../contract/recipe.ts'
+import type { QuantizeOptions } from '../engine/options.ts'
+import { messageOf } from '../shared/errors.ts'
+
+type Target = QuantizeOptions['target']
+
+export function integer(text: string): number {
+  if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Number(text)
+  throw new InvalidArgumentError('Expected a whole number above 0, as in 32.')
+}
+
+export function count(text: string): number {
+  return text === '0' ? 0 : integer(text)
+}
+
+export function number(text: string): number {
+  if (text.trim() !== '' && Number.isFinite(Number(text))) return Number(text)
+  throw new InvalidArgumentError('Expected a number, as in 0.01.')
+}
+
+export function positive(text: string): number {
+  if (number(text) > 0) return Number(text)
+  throw new InvalidArgumentError('Expected a number above 0, as in 1.5.')
+}
+
+const POWERS: Record<string, number> = { '': 0, K: 1, M: 2, G: 3, T: 4 }
+
+/** `512M` and `4G` are powers of 1024. */
+export function byteCount(text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([KMGT]?)(?:i?B)?$/i.exec(text) ?? []
+  if (amount && Number(amount) > 0) return Math.round(Number(amount) * 1024 ** POWERS[(unit ?? '').toUpperCase()]!)
+  throw new InvalidArgumentError('Expected bytes, as in 4G or 512M.')
+}
+
+/** A built-in target by its name, or the path of a profile. */
+export function target(text: string): Target {
+  const name = TARGET_NAMES.find((known) => known === text)
+  if (name) return name
+  if (text.endsWith('.json')) return profile(text)
+  throw new InvalidArgumentError(
+    `There is ${TARGET_NAMES.join(', ')}, or a profile of your own in a file ending in .json.`,
+  )
+}
+
+function profile(path: string): Target {
+  const found = parsedFile(path)
+  if (typeof found === 'object' && found !== null && 'id' in found && typeof found.id === 'string')
+    return found as Target
+  throw new InvalidArgumentError('The file holds no profile: `fewbit targets npu-qnn-htp` prints one to start from.')
+}
+
+function parsedFile(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    throw new InvalidArgumentError(`The profile cannot be read: ${messageOf(error)}.`)
+  }
+}
+
+export const list = (text: string, before: readonly string[] = []): string[] => [...before, text]
+
+/** Repeatable `name=value`; `read` makes the value of its text. */
+export const pairs =
+  <T>(example: string, read: (text: string) => T) =>
+  (text: string, before: Readonly<Record<string, T>> = {}): Record<string, T> => {
+    const at = text.indexOf('=')
+    if (at < 1) throw new InvalidArgumentError(`Expected name=value, as in ${example}.`)
+    return { ...before, [text.slice(0, at)]: read(text.slice(at + 1)) }
+  }
+
+/** `8`, `false`, `"auto"` and `auto` alike */
+export function json(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** `1,3,224,224` */
+export const sizes = (text: string): number[] => text.split(',').map(integer)
+
+/** `16000`, `true`, `1,0,1` */
+export function inputValue(text: string): number | boolean | (number | boolean)[] {
+  const values = text.split(',').map((one) => (one === 'true' ? true : one === 'false' ? false : number(one)))
+  return values.length === 1 ? values[0]! : values
+}
+
+/** `0.00392` or, with an offset, `0.0078,-1` */
+export function scaling(text: string): { scale: number; offset: number } {
+  const [scale, offset, ...more] = text.split(',')
+  if (more.length > 0) throw new InvalidArgumentError('Expected scale or scale,offset, as in x=0.0078,-1.')
+  return { scale: positive(scale ?? ''), offset: offset === undefined ? 0 : number(offset) }
+}

@@ -1,0 +1,140 @@
+/** `fewbit quantize`: from a model and data to a verified artifact in a directory. */
+import { basename, extname } from 'node:path'
+import { type Command, Option } from 'commander'
+import { METHOD_NAMES, METRIC_NAMES } from '../../contract/recipe.ts'
+import type { QuantizeOptions } from '../../engine/options.ts'
+import { checkGoals } from '../../jobs/attempt/check-goals.ts'
+import { type Made, quantizeApart } from '../apart.ts'
+import {
+  byteCount,
+  count,
+  inputValue,
+  integer,
+  json,
+  list,
+  number,
+  pairs,
+  positive,
+  scaling,
+  sizes,
+  target,
+} from '../arguments.ts'
+import { EXIT } from '../failure.ts'
+import { type ProgressView, progressOn, silent } from '../progress.ts'
+import { type Asked, optionsOf } from '../quantize-options.ts'
+import { styled } from '../style.ts'
+import { summary } from '../summary.ts'
+import { JSON_OPTION, type State } from './command.ts'
+
+const EXAMPLES = `
+Data is an .npz archive with one array per input of the model, the first axis of each counting samples (numpy.savez);
+an array named labels holds the classes.
+
+Examples:
+  $ fewbit quantize model.onnx --calibration data.npz
+  $ fewbit quantize model.onnx --calibration data.npz --evaluation test.npz --max-accuracy-drop 0.01
+  $ fewbit quantize model.onnx --target npu-qnn-htp --calibration data.npz --input-shape x=1,3,224,224 -o npu
+  $ fewbit quantize model.onnx --target cpu-int4 --set bits=4 --set block_size=32
+  $ fewbit quantize model.onnx --calibration data.npz --set observer=percentile --set min_sqnr_db=30
+
+Ctrl-C ends the search and keeps the best so far, verified; pressed again it ends at once and leaves nothing behind.`
+
+export function addQuantize(program: Command, state: State): void {
+  const command = program
+    .command('quantize')
+    .summary('make a model smaller and faster, and prove what it costs')
+    .description('Quantizes a model for a target, runs the result beside the float model, and writes it with a report.')
+    .argument('<model>', 'the ONNX file; external data lies beside it')
+  for (const addGroup of [addWhat, addData, addGoals, addRun]) addGroup(command)
+  command.addHelpText('after', EXAMPLES).action((model: string, asked: Asked) => quantize(model, asked, state))
+}
+
+function addWhat(command: Command): void {
+  command
+    .optionsGroup('What to make:')
+    .option('-t, --target <name|file.json>', 'the hardware; `fewbit targets` lists it', target, 'cpu-int8')
+    .addOption(new Option('-m, --method <name>', "the target's usual one by default").choices(METHOD_NAMES))
+    .option('--set <name=value>', 'an option of the method, repeatable: --set bits=4', pairs('bits=4', json))
+    .option('--exclude-op <operator>', 'stays float, repeatable: --exclude-op Softmax', list)
+    .option('--exclude-node <pattern>', 'nodes whose whole name matches stay float, repeatable', list)
+    .option(
+      '--input-shape <name=sizes>',
+      'fixes a shape, repeatable: --input-shape x=1,3,224,224',
+      pairs('x=1,3,224,224', sizes),
+    )
+    .option(
+      '--input-value <name=value>',
+      'an input that always is so, repeatable: --input-value sr=16000',
+      pairs('sr=16000', inputValue),
+    )
+}
+
+function addData(command: Command): void {
+  command
+    .optionsGroup('Data:')
+    .option('-c, --calibration <file.npz>', 'samples from which ranges are read')
+    .option('--calibration-samples <count>', 'so many of them, drawn over all', integer)
+    .option('-e, --evaluation <file.npz>', 'samples to measure accuracy and fidelity on')
+    .addOption(new Option('--metric <name>', 'of the accuracy').choices(METRIC_NAMES))
+    .option('--training <file.npz>', 'samples to train on (method qat)')
+    .option('--epochs <number>', 'how long to train', positive)
+    .option('--steps <count>', 'instead of epochs', integer)
+    .option('--checkpoint <file>', 'where training keeps its state, and goes on from')
+    .option(
+      '--scale <array=scale[,offset]>',
+      'how stored integers become floats, repeatable: --scale x=0.00392',
+      pairs('x=0.00392', scaling),
+    )
+}
+
+function addGoals(command: Command): void {
+  command
+    .optionsGroup('Goals (missed: exit code 3, files are written all the same):')
+    .option('--max-accuracy-drop <number>', 'as a fraction: 0.01', number)
+    .option('--min-speedup <number>', 'times the float model: 1.2', positive)
+}
+
+function addRun(command: Command): void {
+  command
+    .optionsGroup('Run:')
+    .option('-o, --output <directory>', 'where the files go; by default <model>-<target> in the current directory')
+    .option('-f, --force', 'replace the files of an earlier run there')
+    .option('--threads <count>', 'of one run', integer)
+    .option('--memory <bytes>', 'models too large for it run in parts: 4G', byteCount)
+    .option('--max-seconds <seconds>', 'ends early enough to keep the best so far', positive)
+    .option('--seed <number>', 'of everything that is drawn', count)
+    .option('-q, --quiet', 'no progress')
+    .option(...JSON_OPTION)
+}
+
+async function quantize(model: string, asked: Asked, state: State): Promise<void> {
+  const output = asked.output ?? `${basename(model, extname(model))}-${nameOf(asked.target)}`
+  const view = asked.quiet ? silent : progressOn(process.stderr)
+  const options = { ...optionsOf(asked), output, overwrite: asked.force ?? false }
+  const made = await run(model, options, view).finally(view.clear)
+  const missed = checkGoals(goalsOf(asked), made.report.metrics)
+  if (asked.json)
+    console.log(
+      JSON.stringify({ files: made.files, missed: missed.map(({ detail }) => detail), report: made.report }, null, 1),
+    )
+  else console.log(summary(made, missed, process.stdout))
+  if (missed.length > 0) state.exitCode = EXIT.missed
+}
+
+const run = (model: string, options: QuantizeOptions & { output: string }, view: ProgressView): Promise<Made> =>
+  quantizeApart({
+    model,
+    options,
+    onMessage: view.take,
+    onStopping: () => {
+      view.clear()
+      console.error(styled(process.stderr, 'yellow', 'stopping with the best so far; Ctrl-C again ends at once'))
+    },
+  })
+
+const goalsOf = ({ maxAccuracyDrop, minSpeedup }: Asked) => ({
+  ...(maxAccuracyDrop !== undefined && { max_accuracy_drop: maxAccuracyDrop }),
+  ...(minSpeedup !== undefined && { min_speedup: minSpeedup }),
+})
+
+const nameOf = (target: Asked['target']): string => (typeof target === 'string' ? target : target.id)

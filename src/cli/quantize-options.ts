@@ -1,0 +1,81 @@
+/** The words of `fewbit quantize` as options of the library. */
+import type { MethodName, MetricName } from '../contract/recipe.ts'
+import type { Data, QuantizeOptions } from '../engine/options.ts'
+import { defaultMethod } from '../engine/options.ts'
+import { FewbitError } from '../shared/errors.ts'
+
+/** as commander names them */
+export interface Asked {
+  target: QuantizeOptions['target']
+  method?: MethodName
+  set?: Record<string, unknown>
+  excludeOp?: string[]
+  excludeNode?: string[]
+  inputShape?: QuantizeOptions['inputShapes']
+  inputValue?: QuantizeOptions['inputValues']
+  calibration?: string
+  calibrationSamples?: number
+  evaluation?: string
+  metric?: MetricName
+  training?: string
+  epochs?: number
+  steps?: number
+  checkpoint?: string
+  scale?: Data['arrays']
+  maxAccuracyDrop?: number
+  minSpeedup?: number
+  output?: string
+  force?: boolean
+  threads?: number
+  memory?: number
+  maxSeconds?: number
+  seed?: number
+  quiet?: boolean
+  json?: boolean
+}
+
+/** option, what it cannot do without */
+const NEEDS: readonly [keyof Asked, string, keyof Asked, string][] = [
+  ['metric', '--metric', 'evaluation', '--evaluation'],
+  ['maxAccuracyDrop', '--max-accuracy-drop', 'evaluation', '--evaluation'],
+  ['calibrationSamples', '--calibration-samples', 'calibration', '--calibration'],
+  ['epochs', '--epochs', 'training', '--training'],
+  ['steps', '--steps', 'training', '--training'],
+]
+
+/** Throws invalid_request. */
+export function optionsOf(asked: Asked): QuantizeOptions {
+  for (const [name, flag, other, needed] of NEEDS)
+    if (asked[name] !== undefined && asked[other] === undefined)
+      throw new FewbitError('invalid_request', `${flag} says nothing without ${needed}`)
+  return { target: asked.target, ...methodOf(asked), ...dataOf(asked), ...runOf(asked) }
+}
+
+function methodOf({ target, method, set, excludeOp, excludeNode, inputShape, inputValue }: Asked) {
+  const type = method ?? defaultMethod(target)
+  return {
+    method: { type, ...set } as QuantizeOptions['method'],
+    exclude: { op_types: excludeOp, nodes: excludeNode },
+    inputShapes: inputShape,
+    inputValues: inputValue,
+  }
+}
+
+function dataOf({ scale, ...asked }: Asked): Partial<QuantizeOptions> {
+  const { calibration, calibrationSamples, evaluation, metric, training, epochs, steps } = asked
+  const arrays = scale && { arrays: scale }
+  return {
+    ...(calibration !== undefined && {
+      calibration: { data: calibration, ...arrays, ...defined({ samples: calibrationSamples }) },
+    }),
+    ...(evaluation !== undefined && { evaluation: { data: evaluation, ...arrays, ...defined({ metric }) } }),
+    ...(training !== undefined && { training: { data: training, ...arrays, ...defined({ epochs, steps }) } }),
+  }
+}
+
+const runOf = ({ checkpoint, threads, memory, maxSeconds, seed }: Asked): Partial<QuantizeOptions> =>
+  defined({ checkpoint, threads, memoryBytes: memory, maxSeconds, seed })
+
+/** without what was not said */
+const defined = <T extends object>(object: T): Partial<T> =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as Partial<T>

@@ -1,0 +1,63 @@
+/** A finished quantization in a few lines. */
+import { relative } from 'node:path'
+import type { Metrics, Report, Warning } from '../contract/report.ts'
+import type { Made } from './apart.ts'
+import { styled } from './style.ts'
+import { bytes, digits, percent, table } from './table.ts'
+
+export function summary({ report, files }: Made, missed: readonly Warning[], stream: NodeJS.WriteStream): string {
+  const warnings = report.warnings.map(({ detail }) => `${styled(stream, 'yellow', 'warning:')} ${detail}`)
+  const goals = missed.map(({ detail }) => `${styled(stream, 'red', 'missed:')} ${detail}`)
+  const written = files.map((path) => `  ${relative('.', path)}`)
+  return [
+    styled(stream, 'bold', `${report.target}, ${report.method}`),
+    table(rowsOf(report)),
+    ...warnings,
+    ...goals,
+    styled(stream, 'green', 'written:'),
+    ...written,
+  ].join('\n')
+}
+
+const rowsOf = ({ metrics }: Report): string[][] =>
+  [sizeRow, accuracyRow, fidelityRow, speedRow, coverageRow, targetRow].flatMap((row) => row(metrics))
+
+const sizeRow = ({ size_bytes: { float, quantized, ratio } }: Metrics): string[][] => [
+  ['size', `${bytes(float)} → ${bytes(quantized)} (${percent(ratio)})`],
+]
+
+function accuracyRow({ accuracy }: Metrics): string[][] {
+  if (!accuracy) return []
+  const { metric, float, quantized, drop, ci95, samples } = accuracy
+  const interval = ci95.map((end) => digits(end)).join(' to ')
+  return [
+    [
+      'accuracy',
+      `${metric} ${digits(float, 4)} → ${digits(quantized, 4)}, drop ${digits(drop)} (${interval}), ${samples} samples`,
+    ],
+  ]
+}
+
+function fidelityRow({ fidelity }: Metrics): string[][] {
+  if (!fidelity) return [['fidelity', 'not measured']]
+  const { sqnr_db, cosine, agreement, samples, measured_on } = fidelity
+  const same = agreement === null ? [] : [`${percent(agreement)} same class`]
+  const figures = [`${sqnr_db.toFixed(1)} dB`, `cosine ${cosine.toFixed(4)}`, ...same]
+  return [['fidelity', `${figures.join(', ')}, ${samples} ${measured_on.replace('_', ' ')} samples`]]
+}
+
+function speedRow({ latency_ms: latency }: Metrics): string[][] {
+  if (!latency) return []
+  const { float, quantized, speedup, threads } = latency
+  const times = `${digits(float.p50)} → ${digits(quantized.p50)} ms`
+  return [['speed', `${speedup.toFixed(2)} x (${times}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`]]
+}
+
+function coverageRow({ coverage: { nodes, nodes_quantized, macs_integer } }: Metrics): string[][] {
+  const macs = macs_integer === null ? '' : `, ${percent(macs_integer)} of the multiplications in integers`
+  return [['quantized', `${nodes_quantized} of ${nodes} nodes${macs}`]]
+}
+
+function targetRow({ target_conformance: { ok, violations } }: Metrics): string[][] {
+  return [['target', ok ? 'every rule is kept' : `${violations.length} rules are broken, see report.json`]]
+}

@@ -1,0 +1,49 @@
+/** A call of the library as one JSON object with absolute paths, which another process can run. */
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { DatasetSpec } from '../contract/recipe.ts'
+import type { RunnerSpec } from '../contract/runner-protocol.ts'
+import { openDataset } from './data/dataset.ts'
+import { pathOf } from './files.ts'
+import { type Data, dataOf, type QuantizeOptions, recipeOf, type Source } from './options.ts'
+
+/** Sources that are bytes are written to `scratch`. Throws not_found, dataset_*, invalid_request and target_method_mismatch. */
+export async function specFor(
+  model: Source,
+  options: QuantizeOptions,
+  scratch: string,
+  output: string,
+): Promise<RunnerSpec> {
+  const place = (name: keyof Sets, given: Source | Data | undefined) => placeData(dataOf(given), scratch, name)
+  const sets = {
+    ...place('calibration', options.calibration),
+    ...place('training', options.training),
+    ...place('evaluation', options.evaluation),
+  }
+  return {
+    recipe: recipeOf(options, await labelsOf(sets.evaluation)),
+    model: pathOf(model, scratch, 'source.onnx'),
+    ...sets,
+    output: resolve(output),
+    threads: options.threads ?? availableParallelism(),
+    ...(options.checkpoint !== undefined && { checkpoint: resolve(options.checkpoint) }),
+    ...(options.memoryBytes !== undefined && { memory_bytes: options.memoryBytes }),
+    ...(options.maxSeconds !== undefined && { max_seconds: options.maxSeconds }),
+  }
+}
+
+type Sets = Pick<RunnerSpec, 'calibration' | 'training' | 'evaluation'>
+
+const placeData = (given: Data | undefined, scratch: string, name: keyof Sets): Sets =>
+  given
+    ? {
+        [name]: { path: pathOf(given.data, scratch, `${name}.npz`), spec: DatasetSpec.parse({ arrays: given.arrays }) },
+      }
+    : {}
+
+async function labelsOf(evaluation: Sets['evaluation']) {
+  if (!evaluation) return null
+  const dataset = await openDataset(evaluation.path, evaluation.spec)
+  dataset.close()
+  return dataset.labels ?? null
+}

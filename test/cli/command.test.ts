@@ -1,0 +1,186 @@
+/** The command line: what it writes, what it says, how it ends. */
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { Report } from '../../src/contract/report.ts'
+import { inspect, TARGET_NAMES } from '../../src/engine/index.ts'
+import { startCommand } from '../kit/command.ts'
+import { randomData } from '../kit/data.ts'
+import { mlp } from '../kit/model.ts'
+
+let directory: string
+const INPUTS = ['broken.json', 'data.npz', 'model.onnx', 'other.npz', 'text.onnx']
+const file = (name: string) => join(directory, name)
+const fewbit = (line: string, env: Record<string, string> = {}) =>
+  startCommand(line.split(' ').filter(Boolean), { directory, env })
+
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), 'command-test-'))
+  writeFileSync(file('model.onnx'), mlp())
+  writeFileSync(file('data.npz'), randomData(40, [8], { classes: 4 }))
+  writeFileSync(file('other.npz'), randomData(40, [9]))
+  writeFileSync(file('text.onnx'), 'no model')
+  writeFileSync(file('broken.json'), '[]')
+})
+
+after(() => rmSync(directory, { recursive: true }))
+
+describe('fewbit quantize', () => {
+  test('writes model, report and plan where it is told, and says what they cost', async () => {
+    const ran = await fewbit('quantize model.onnx -c data.npz --exclude-op Relu --threads 1 -o made/here')
+    assert.equal(ran.code, 0, ran.stderr)
+    assert.match(ran.stdout, /^cpu-int8, static\nsize .* → .*\nfidelity .* dB/)
+    assert.match(ran.stdout, /made\/here\/model\.onnx/)
+    assert.match(ran.stderr, /^preparing: .*\n[\s\S]*^packaging: /m)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with it
+    assert.doesNotMatch(ran.stdout + ran.stderr, /\x1b/)
+    assert.deepEqual(readdirSync(file('made/here')).sort(), ['model.onnx', 'plan.json', 'report.html', 'report.json'])
+    const report = Report.parse(JSON.parse(readFileSync(file('made/here/report.json'), 'utf8')))
+    assert.deepEqual(report.options.exclude, { op_types: ['Relu'], nodes: [] })
+    const { bytesByType } = await inspect(file('made/here/model.onnx'))
+    assert.ok('int8' in bytesByType || 'uint8' in bytesByType)
+    assert.deepEqual(readdirSync(directory).sort(), [...INPUTS, 'made'].sort())
+  })
+
+  test('prints one object for programs, and names the directory after model and target', async () => {
+    const ran = await fewbit(
+      'quantize model.onnx -t cpu-int8-avx2 -m dynamic --set per_channel=false --json -q --seed 3',
+    )
+    assert.equal(ran.code, 0, ran.stderr)
+    assert.equal(ran.stderr, '')
+    const { files, missed, report } = JSON.parse(ran.stdout)
+    assert.equal(files[0], file('model-cpu-int8-avx2/model.onnx'))
+    assert.deepEqual(missed, [])
+    assert.equal(Report.parse(report).options.seed, 3)
+    assert.equal(report.options.method.per_channel, false)
+  })
+
+  test('ends with 3 where a goal was missed, and writes all the same', async () => {
+    const goals = '--evaluation data.npz --metric top1 --max-accuracy-drop -1 --min-speedup 1000000'
+    const ran = await fewbit(`quantize model.onnx -m dynamic ${goals} -o missed`)
+    assert.equal(ran.code, 3, ran.stderr)
+    assert.match(ran.stdout, /missed: the top1 drop is .*\nmissed: the speedup is/)
+    assert.ok(existsSync(file('missed/model.onnx')))
+  })
+
+  test('replaces what an earlier run wrote only by force', async () => {
+    assert.equal((await fewbit('quantize model.onnx -m dynamic -o twice')).code, 0)
+    writeFileSync(file('twice/model.onnx'), 'mine')
+    const again = await fewbit('quantize model.onnx -m dynamic -o twice')
+    assert.equal(again.code, 2)
+    assert.match(again.stderr, /twice holds a file model\.onnx already\nhint: {2}--force/)
+    assert.equal(readFileSync(file('twice/model.onnx'), 'utf8'), 'mine')
+    assert.equal((await fewbit('quantize model.onnx -m dynamic -o twice --force')).code, 0)
+    assert.ok(readFileSync(file('twice/model.onnx')).length > 100)
+  })
+})
+
+describe('what cannot be done', () => {
+  const cases: [string, number, RegExp][] = [
+    ['', 2, /Usage: fewbit/],
+    ['quantise model.onnx', 2, /unknown command 'quantise'\n\(Did you mean quantize\?\)/],
+    ['quantize', 2, /missing required argument 'model'/],
+    ['quantize model.onnx --metod static', 2, /Did you mean --method\?/],
+    ['quantize model.onnx --method best', 2, /Allowed choices are static, dynamic/],
+    ['quantize model.onnx --target npu', 2, /There is cpu-int8/],
+    ['quantize model.onnx --target broken.json', 2, /holds no profile/],
+    ['quantize model.onnx --target nowhere.json', 2, /cannot be read/],
+    ['quantize model.onnx --set bits', 2, /name=value, as in bits=4/],
+    ['quantize model.onnx -c data.npz --set bitz=4', 2, /bitz/],
+    ['quantize model.onnx --threads none', 2, /whole number/],
+    ['quantize model.onnx --memory much', 2, /4G or 512M/],
+    ['quantize model.onnx --max-accuracy-drop 0.1', 2, /says nothing without --evaluation/],
+    ['quantize model.onnx -m qat', 2, /--training file\.npz/],
+    ['quantize model.onnx -t cpu-int4 -m static', 2, /does not support the method static[\s\S]*weight_only/],
+    ['quantize nowhere.onnx -m dynamic', 2, /there is no file nowhere\.onnx/],
+    ['quantize model.onnx -c nowhere.npz', 2, /there is no file nowhere\.npz/],
+    ['quantize text.onnx -m dynamic', 1, /./],
+    ['quantize model.onnx -c other.npz', 1, /other|x/],
+    ['quantize model.onnx -c text.onnx', 1, /numpy/],
+    ['quantize missed/model.onnx -m dynamic', 1, /quantized already/],
+    ['inspect data.npz', 1, /ONNX/],
+    ['inspect nowhere.onnx', 2, /nowhere/],
+    ['targets npu', 2, /There is cpu-int8/],
+    ['check model.onnx', 2, /required option/],
+    ['check data.npz -t npu-qnn-htp', 1, /ONNX/],
+  ]
+  for (const [line, code, words] of cases)
+    test(`fewbit ${line}: ${code}`, async () => {
+      const before = readdirSync(directory)
+      const ran = await fewbit(`${line}${line.startsWith('quantize ') ? ' -o never' : ''}`)
+      assert.equal(ran.code, code, ran.stderr)
+      assert.match(ran.stderr, words)
+      assert.equal(ran.stdout, '')
+      assert.deepEqual(readdirSync(directory), before)
+    })
+
+  test('is an object for programs', async () => {
+    const ran = await fewbit('quantize text.onnx -m dynamic -o never --json -q')
+    assert.equal(ran.code, 1)
+    assert.equal(ran.stderr, '')
+    assert.equal(JSON.parse(ran.stdout).error.code, 'model_not_onnx')
+  })
+})
+
+describe('fewbit inspect, targets and check', () => {
+  test('tell what a model holds', async () => {
+    const { code, stdout } = await fewbit('inspect model.onnx')
+    assert.equal(code, 0)
+    assert.match(stdout, /^input {2,}x: float32\[N, 8\]$/m)
+    assert.match(stdout, /^ +2 {2}MatMul$/m)
+    assert.match(stdout, /^ +512 B {2}float32\[8, 16\] {2}w1 {2}MatMul$/m)
+    const { largest } = JSON.parse((await fewbit('inspect model.onnx --json')).stdout)
+    assert.deepEqual(largest, [
+      { name: 'w1', dtype: 'float32', shape: [8, 16], bytes: 512, readers: ['MatMul'] },
+      { name: 'w2', dtype: 'float32', shape: [16, 4], bytes: 256, readers: ['MatMul'] },
+    ])
+  })
+
+  test('list every target, and print one as a profile that comes back with an id of its own', async () => {
+    const { stdout } = await fewbit('targets')
+    assert.deepEqual(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split(' ')[0]),
+      [...TARGET_NAMES],
+    )
+    const profile = JSON.parse((await fewbit('targets edge-npu')).stdout)
+    writeFileSync(file('mine.json'), JSON.stringify({ ...profile, id: 'mine' }))
+    const ran = await fewbit('quantize model.onnx -c data.npz -t mine.json')
+    assert.equal(ran.code, 0, ran.stderr)
+    assert.equal((await fewbit('check mine-is-no-directory/model.onnx -t mine.json')).code, 2)
+    const checked = await fewbit('check model-mine/model.onnx -t mine.json')
+    assert.match(checked.stdout, /^ok: \d+ nodes keep every rule of mine$/m)
+    assert.equal(checked.code, 0)
+  })
+
+  test('name each broken rule of a file that was made for something else', async () => {
+    const ran = await fewbit('check model.onnx -t edge-npu --json')
+    assert.equal(ran.code, 1, ran.stderr)
+    const { ok, violations } = JSON.parse(ran.stdout)
+    assert.equal(ok, false)
+    const rules = violations.map(({ node, rule }: { node: string; rule: string }) => `${node}: ${rule}`)
+    for (const node of ['m1', 'r1', 'm2']) assert.ok(rules.includes(`${node}: float_operators`), rules.join('\n'))
+    const { stdout } = await fewbit('check model.onnx -t edge-npu')
+    assert.match(stdout, /^ {2}m1: float_operators: /m)
+    assert.match(stdout, /^source: /m)
+  })
+})
+
+describe('help', () => {
+  for (const command of ['', 'quantize', 'inspect', 'targets', 'check'])
+    test(`of fewbit ${command} teaches with examples`, async () => {
+      const { code, stdout, stderr } = await fewbit(`${command} --help`)
+      assert.equal(code, 0)
+      assert.equal(stderr, '')
+      assert.match(stdout, /^Examples:\n {2}\$ fewbit /m)
+    })
+
+  test('colours follow FORCE_COLOR', async () => {
+    const { stderr } = await fewbit('inspect nowhere.onnx', { FORCE_COLOR: '1' })
+    assert.ok(stderr.startsWith('\u001b[31merror:'))
+  })
+})
