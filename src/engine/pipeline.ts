@@ -6,7 +6,7 @@ import { calibrationData } from './data/calibration.ts'
 import { requireValues } from './data/fixed-values.ts'
 import { type JobData, openData, splitSamples } from './data/split.ts'
 import { finishFor } from './methods/finish.ts'
-import { runMethod } from './methods/run-method.ts'
+import { dynamicForm, runMethod } from './methods/run-method.ts'
 import { openRun } from './open-run.ts'
 import { inParts } from './out-of-core/parts.ts'
 import { runPasses } from './passes/pass.ts'
@@ -15,6 +15,7 @@ import { fixSizesFor, prepareFor } from './prepare/stage.ts'
 import { writeArtifact, writeDocuments } from './report/documents.ts'
 import { executedInFloat } from './report/executed-in-float.ts'
 import { metricsOf } from './report/metrics.ts'
+import { slowerThanFloat } from './report/slower-than-float.ts'
 import { warningsOf } from './report/warnings.ts'
 import { type Host, type Run, warn } from './run.ts'
 import { closing } from './runtime/closing.ts'
@@ -69,6 +70,7 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   warn(run, [
     ...verification.warnings,
     ...executedInFloat(output.macsInteger, verification.macs),
+    ...(await slowerThanFloat(run, { prepared, artifact, verification, dynamic: () => dynamicForm(run, prepared) })),
     ...warningsOf({ recipe: spec.recipe, target, metrics, output }),
   ])
   const report = writeDocuments(run, prepared, output, metrics)

@@ -1,11 +1,17 @@
 /** Stage `quantize`: the method that the recipe names, on what the stages before it made. */
+import { DynamicMethod } from '../../contract/recipe.ts'
+import { FewbitError } from '../../shared/errors.ts'
 import type { CalibrationBatches } from '../data/batches.ts'
 import type { Halves } from '../data/split.ts'
+import { cloneModel } from '../ir/clone.ts'
+import type { Model } from '../ir/graph.ts'
+import { runPasses } from '../passes/pass.ts'
 import type { Prepared } from '../prepare/index.ts'
 import { floatReasons } from '../prepare/rewrites.ts'
 import { littleQuantized, weightBytesOf } from '../report/little-quantized.ts'
 import { type Run, warn } from '../run.ts'
 import { withAlternatives } from './alternatives.ts'
+import { finishFor } from './finish.ts'
 import { METHODS } from './index.ts'
 import type { MethodInput, MethodOutput, TrainingInput } from './method.ts'
 
@@ -25,6 +31,20 @@ export async function runMethod(run: Run, { prepared, batches, training }: Mater
   warn(run, output.warnings ?? [])
   if (run.target.kind !== 'float') warn(run, littleQuantized(output.plan, weights, output.macsInteger))
   return output
+}
+
+/** What dynamic quantization would make of the prepared model, which stays as it is; null where it quantizes nothing. */
+export async function dynamicForm(run: Run, prepared: Prepared): Promise<Model | null> {
+  const copy = { ...prepared, model: cloneModel(prepared.model) }
+  const recipe = { ...run.spec.recipe, method: DynamicMethod.parse({ type: 'dynamic' }) }
+  try {
+    const { model } = await METHODS.dynamic({ ...methodInput(run, copy, null, null), recipe, progress: () => {} })
+    runPasses(model, finishFor(run.target))
+    return model
+  } catch (error) {
+    if (error instanceof FewbitError && error.code === 'nothing_to_quantize') return null
+    throw error
+  }
 }
 
 function methodInput(

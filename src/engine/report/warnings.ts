@@ -1,15 +1,12 @@
 /** What a user must not overlook in the figures. */
 import type { Metrics, Warning } from '../../contract/report.ts'
-import { runsHere, type Target } from '../targets/target.ts'
+import type { Target } from '../targets/target.ts'
 import type { AdviceInput } from './advice.ts'
 import { lowFidelity } from './low-fidelity.ts'
 
-/** a machine measures its own speed no closer than this */
-const NOTICEABLY_SLOWER = 0.95
-
 type Judge = (metrics: Metrics, target: Target) => Warning | null
 
-const JUDGES: readonly Judge[] = [dependsOnBatch, slowerThanFloat, largerThanFloat, targetViolated]
+const JUDGES: readonly Judge[] = [dependsOnBatch, largerThanFloat, targetViolated]
 
 export const warningsOf = (input: AdviceInput & { metrics: Metrics }): Warning[] => [
   ...lowFidelity(input),
@@ -25,17 +22,6 @@ function dependsOnBatch({ fidelity }: Metrics): Warning | null {
   return {
     code: 'depends_on_batch',
     detail: `the artifact reads the range of activations from all samples of a run: with ${fidelity.batch} in a run the outputs keep ${fidelity.sqnr_db.toFixed(1)} dB, with ${together.batch} they keep ${together.sqnr_db.toFixed(1)} dB. All other figures are of ${fidelity.batch}`,
-  }
-}
-
-function slowerThanFloat({ latency_ms }: Metrics, target: Target): Warning | null {
-  // Other hardware than the processor that was measured says nothing.
-  const isHere = target.kind === 'weight-only' || runsHere(target)
-  if (!isHere || !latency_ms || latency_ms.speedup >= NOTICEABLY_SLOWER) return null
-  const { quantized, float } = latency_ms
-  return {
-    code: 'slower_than_float',
-    detail: `on this machine one run takes ${quantized.p50.toFixed(3)} ms, the float model ${float.p50.toFixed(3)} ms`,
   }
 }
 

@@ -51,6 +51,8 @@ export type Verification = Pick<Metrics, 'accuracy' | 'fidelity' | 'latency_ms'>
   /** what a run multiplied; null where that says nothing of the target, or could not be seen */
   macs: ExecutedMacs | null
   warnings: Warning[]
+  /** of one run, as the float model takes them; null where none were found */
+  feeds: Record<string, RunTensor> | null
 }
 
 /** Throws verification_failed when the artifact does not load, changes its signature or yields NaN where the float model does not. */
@@ -96,6 +98,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
     kernels: countKernels(quantized.saved ?? [optimized]),
     macs: macs || null,
     warnings,
+    feeds,
   }
 }
 

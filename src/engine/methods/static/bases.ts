@@ -12,7 +12,7 @@ import type { Model } from '../../ir/graph.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { MethodInput } from '../method.ts'
 import { measureBase } from './measure.ts'
-import type { Base } from './variant.ts'
+import { type Base, hiddenIn, type Variant, type VariantInput } from './variant.ts'
 
 export type BaseOptions = Pick<StaticMethod, 'observer' | 'bias_correction' | 'min_sqnr_db'> &
   Partial<Pick<StaticMethod, 'equalize' | 'smooth'>>
@@ -24,6 +24,8 @@ export interface Bases {
   equalized(base: Base): Promise<Base | null>
   /** nothing when no features stand out that could be moved */
   smoothed(base: Base, strengths: readonly number[]): Promise<{ alpha: number; base: Base }[]>
+  /** the variant with ranges of what a layer writes whose neighbours leave the integers, too */
+  exposed(common: VariantInput, variant: Variant): Promise<Variant>
   /** the same with what is measured on more samples */
   extended(base: Base, more: CalibrationBatches): Promise<Base>
 }
@@ -69,10 +71,23 @@ export function openBases(
       for (const alpha of strengths) bases.push({ alpha, base: await measured(smoothedBy(base, largest, alpha)) })
       return bases
     },
+    exposed: async (common, variant) => {
+      const { base } = variant
+      const hidden = hiddenIn(common, variant)
+      if (hidden.values.size === 0) return variant
+      const rewritten = base.unrounded ?? base
+      const found = await measureBase(input, rewritten, calibration, { ...wanted, plan: hidden, means: false })
+      const statistics = new Map([...found.statistics, ...base.statistics])
+      return {
+        ...variant,
+        base: { ...base, statistics, ...(base.unrounded && { unrounded: { ...base.unrounded, statistics } }) },
+      }
+    },
     extended: async (base, more) => {
       const before = { ...base, batches: calibration.length }
-      const { statistics, means, samples } = await measureBase(input, base.unrounded ?? base, more, wanted, before)
-      const measured = { statistics, means, samples }
+      const found = await measureBase(input, base.unrounded ?? base, more, wanted, before)
+      const { means, samples } = found
+      const measured = { statistics: new Map([...base.statistics, ...found.statistics]), means, samples }
       return { ...base, ...measured, ...(base.unrounded && { unrounded: { ...base.unrounded, ...measured } }) }
     },
   }

@@ -18,6 +18,7 @@ import type { MethodInput, MethodOutput } from '../method.ts'
 import { nothingToQuantize } from '../nothing-to-quantize.ts'
 import { hasMatrix } from '../weight-problem.ts'
 import { type Bases, openBases } from './bases.ts'
+import { keepUp } from './keep-up.ts'
 import { mixPrecision } from './mixed-precision.ts'
 import { mixedWarnings } from './mixed-warnings.ts'
 import { chooseByValue } from './observers-by-value.ts'
@@ -243,10 +244,14 @@ async function measureAllSamples({ bases, search, more }: Climb, best: Variant):
   return search.improve(best, [['ranges of the samples that judge, too', { ...best, base }]], -TOLERATED_DB)
 }
 
-function trySkippingSlow({ options, input, common, search, judging }: Climb, best: Variant): Promise<Variant> {
+async function trySkippingSlow(climb: Climb, best: Variant): Promise<Variant> {
+  const { options, bases, input, common, search, judging } = climb
   const [feeds] = judging
   const skips = options.skip_slow_layers === true && common.target.hardware === 'cpu' && !input.prepared.large
-  return skips && feeds ? skipSlowLayers(input, common, best, search, feeds) : Promise.resolve(best)
+  if (!skips || !feeds) return best
+  const expose = (variant: Variant) => bases.exposed(common, variant)
+  const timing = { input, common, search, feeds, expose }
+  return keepUp(timing, await skipSlowLayers(timing, best))
 }
 
 /** What no node of the plan is, or why the first that could be is not. */

@@ -108,6 +108,16 @@ export function observedIn(input: VariantInput, variant: Variant): Observed[] {
   })
 }
 
+/** The plan of a variant with only the values that no range is known of, although one of its layers writes them: others absorb them. */
+export function hiddenIn(input: VariantInput, variant: Variant): Plan {
+  const { statistics } = variant.base
+  const plan = planMeasured(input, variant, cloneModel(variant.base.model))
+  const written = [...plan.nodes].flatMap(({ outputs }) => outputs.filter((value) => value?.dtype === 'float32'))
+  const hidden = written.flatMap((value) => (value && !statistics.has(value.name) ? [value] : []))
+  const spec = activationSpec(input.target)
+  return { ...plan, values: new Map(hidden.map((value) => [value, { kind: 'own' as const, ...spec }])) }
+}
+
 /** The quantized model of a variant. */
 export function buildVariant(input: VariantInput, variant: Variant): Built {
   const { model, plan, ranges } = planVariant(input, variant)
