@@ -7,7 +7,7 @@ import { isThere, patientOptions } from '../src/queue/connection.ts'
 import { type JobTicket, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { type RunnerHost, runJob } from './attempt/run-job.ts'
-import type { StopReason } from './process/stop-signal.ts'
+import type { StopReason } from './attempt/stop-signal.ts'
 import { every, repeat } from './repeat.ts'
 
 export interface WorkerTiming {

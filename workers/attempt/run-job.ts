@@ -12,7 +12,6 @@ import { FewbitError, messageOf } from '../../src/shared/errors.ts'
 import type { Confined } from '../process/confine.ts'
 import type { Limits } from '../process/limits.ts'
 import type { Sandbox } from '../process/sandbox.ts'
-import { openStopSignal, type StopReason } from '../process/stop-signal.ts'
 import { type Ending, supervise } from '../process/supervise.ts'
 import { letGo } from './collect.ts'
 import { type Forwarder, openForwarder } from './forward.ts'
@@ -20,6 +19,7 @@ import { placeInputs } from './inputs.ts'
 import { makeJobDirectory, removeJobDirectory } from './job-directory.ts'
 import { persist } from './persist.ts'
 import { successOf } from './publish.ts'
+import { openStopSignal, type StopReason } from './stop-signal.ts'
 
 export interface RunnerHost {
   sandbox: Sandbox
