@@ -32,6 +32,26 @@ const CASES: readonly [string, RegExp, RegExp][] = [
     /./,
   ],
   [
+    "Non-zero status code returned while running Conv node. Name:'y_nchwc' Status Message: Input channels C is not equal to kernel channels * group. C: 3 kernel channels: 5 group: 1",
+    /^The Conv that computes "y" does not run: its input has 3 channels, and its weight takes 5 in each of 1 group$/,
+    /channels first/,
+  ],
+  [
+    'Load model from /tmp/f.onnx failed:This is an invalid model. In Node, ("noaxis", Concat, "", -1) : ("a": tensor(float),"x": tensor(float),) -> ("y": tensor(float),) , Error Required attribute \'axis\' is missing.',
+    /^Node "noaxis" \(Concat\) does not run: it has no attribute "axis", which this operator needs$/,
+    /check_model/,
+  ],
+  [
+    "Load model from /tmp/f.onnx failed:Node (split) Op (Split) [ShapeInferenceError] Mismatch between the sum of 'split' (6) and the split dimension of the input (8)",
+    /^Node "split" \(Split\) does not run: its parts have 6 elements together, and its input has 8 on that axis$/,
+    /one size/,
+  ],
+  [
+    'Load model from /tmp/f.onnx failed:Type Error: Type (tensor(float)) of output arg (y) of node (id) does not match expected type (tensor(string)).',
+    /^the file declares output "y" of node "id" as tensor\(float\), and the node gives tensor\(string\)$/,
+    /Cast/,
+  ],
+  [
     'Something that nobody has seen in /home/me/model.onnx',
     /^Something that nobody has seen in model\.onnx$/,
     /float model/,

@@ -3,7 +3,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { MetricName } from '../../contract/recipe.ts'
 import type { MeasuredOn, Metrics, Warning } from '../../contract/report.ts'
-import { FewbitError } from '../../shared/errors.ts'
+import { FewbitError, messageOf } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import { toFloat16 } from '../ir/float16.ts'
 import type { Model } from '../ir/graph.ts'
@@ -62,12 +62,7 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   const float = await runtime.load(input.floatPath, { optimization: 'all' })
   const quantized = await runtime
     .load(input.quantizedPath, { optimization: 'all', saveTo: optimized })
-    .catch((error: unknown) => {
-      throw new FewbitError('verification_failed', `The quantized model does not load: ${(error as Error).message}`, {
-        stage: 'verify',
-        cause: error,
-      })
-    })
+    .catch(failedTo('load'))
   sameSignature(float, quantized)
   const fidelity = createFidelityMeter(
     float.outputs.map(({ name }) => name),
@@ -156,7 +151,7 @@ async function compareBatches(
   let done = 0
   for await (const batch of input.batches ?? []) {
     const { count, labels } = batch
-    const [a, b] = [await runBatch(float, batch), await runBatch(quantized, batch)]
+    const [a, b] = [await runBatch(float, batch), await runBatch(quantized, batch).catch(failedTo('run'))]
     rejectNonFinite(a, b)
     fidelity.add(a, b, count)
     if (first !== undefined) accuracy?.add(entryOf(a, first), entryOf(b, first), count, labels)
@@ -164,6 +159,17 @@ async function compareBatches(
     input.progress('verifying', done)
   }
 }
+
+/** Throws verification_failed: what fails is the artifact, whatever the float model does. */
+const failedTo =
+  (verb: 'load' | 'run') =>
+  (error: unknown): never => {
+    throw new FewbitError('verification_failed', `The quantized model does not ${verb}: ${messageOf(error)}`, {
+      stage: 'verify',
+      cause: error,
+      hint: 'let the node that is named stay float (exclude.nodes), or choose another method or target',
+    })
+  }
 
 const runBatch = async (session: Session, { feeds, size, count }: Batch) =>
   firstRows(await session.run(feedsFor(session, feeds)), size, count)
@@ -212,7 +218,7 @@ async function compareProbe(
     code: 'synthetic_inputs',
     detail: 'fidelity was measured on one made-up input, because the job names no data set',
   })
-  const [a, b] = [await float.run(feeds), await quantized.run(feedsFor(quantized, feeds))]
+  const [a, b] = [await float.run(feeds), await quantized.run(feedsFor(quantized, feeds)).catch(failedTo('run'))]
   rejectNonFinite(a, b)
   fidelity.add(a, b, 1)
 }
