@@ -159,6 +159,13 @@ export const WeightOnlyMethod = z
       .describe(
         'operators: MatMulNBits and GatherBlockQuantized of ONNX Runtime; qdq: DequantizeLinear of the standard operator set 21 before each product, 4 or 8 bits, embeddings stay',
       ),
+    activations: z
+      .enum(['float32', 'float16'])
+      .default('float32')
+      .describe(
+        'float16: scales, activations and what else is float32 are half precision, as the method float16 makes it',
+      ),
+    keep_io_types: z.boolean().default(true).describe('with activations in float16: keep float32 inputs and outputs'),
     search: z
       .union([z.literal('auto'), z.boolean()])
       .default('auto')

@@ -13,6 +13,8 @@ export interface Success {
   /** operators that the artifact has, or must not have */
   has?: readonly string[]
   lacks?: readonly string[]
+  /** Casts at most */
+  casts?: number
   /** the one rule of the target that the model cannot keep, and that the job must name */
   breaks?: RegExp
   /** dB that the job must report on its own held-out samples */
@@ -162,11 +164,8 @@ export const ROWS: readonly Row[] = [
     { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 36 }] },
     { target: 'cpu-int4', method: { type: 'weight_only' }, right: [{ least: 15 }, QUANTIZED_ALREADY] },
   ]),
-  ...of(
-    'q4f16-not-reachable',
-    [{ target: 'gpu-float16', method: FLOAT16, right: [{ least: 55, lacks: ['Cast'] }] }],
-    'C.9',
-  ),
+  // The packed model in half precision, whose input and output stay as they are: one Cast, at the end. Its products round activations to integers, and so do those of the reference.
+  ...of('q4f16-not-reachable', [{ target: 'gpu-float16', method: FLOAT16, right: [{ least: 30, casts: 1 }] }]),
   ...of('qat-minimum-range', [
     { target: 'npu-qnn-htp', method: { type: 'qat' }, use: 'training', steps: 20, right: [{ least: 31 }] },
   ]),

@@ -132,12 +132,13 @@ async function wrongArtifact(
     ...(kernels >= (right.kernels ?? 0) ? [] : [`${kernels} integer kernels`]),
     ...(right.warns && !right.warns.test(warnings) ? [`no warning says ${right.warns}`] : []),
     ...(right.has ?? []).filter((name) => !operators.has(name)).map((name) => `no ${name}`),
+    ...((operators.get('Cast') ?? 0) <= (right.casts ?? Number.POSITIVE_INFINITY) ? [] : ['it has more Casts']),
     ...(right.lacks ?? []).filter((name) => operators.has(name)).map((name) => `it has ${name}`),
   ]
 }
 
-/** SQNR and operators of the artifact. */
-async function look(row: Row, artifact: Buffer): Promise<{ sqnr: number; operators: Set<string> }> {
+/** SQNR of the artifact, and how many of each operator it has. */
+async function look(row: Row, artifact: Buffer): Promise<{ sqnr: number; operators: ReadonlyMap<string, number> }> {
   const directory = await mkdtemp(join(tmpdir(), 'fewbit-case-'))
   try {
     const path = join(directory, 'artifact.onnx')
@@ -145,7 +146,9 @@ async function look(row: Row, artifact: Buffer): Promise<{ sqnr: number; operato
     const data = row.evaluation ? join(ROOT, row.case, row.evaluation) : dataOf(row)
     const float = float32Reference(modelOf(row), directory)
     const { graph } = decodeModel(path).model
-    const operators = new Set([...allGraphs(graph)].flatMap(({ nodes }) => [...nodes].map(({ opType }) => opType)))
+    const operators = new Map<string, number>()
+    for (const { nodes } of allGraphs(graph))
+      for (const { opType } of nodes) operators.set(opType, (operators.get(opType) ?? 0) + 1)
     return { sqnr: await sqnrOf(float, path, data, !ON_THE_CPU.test(row.target)), operators }
   } finally {
     await rm(directory, { recursive: true })

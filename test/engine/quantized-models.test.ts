@@ -41,16 +41,18 @@ const FORMS = {
     },
   },
   dynamic: { method: { type: 'dynamic' } },
-  'weights in blocks': { target: 'cpu-int4', method: { type: 'weight_only' } },
 }
 
+const IN_BLOCKS = { target: 'cpu-int4', method: { type: 'weight_only' } }
+
+const FLOAT16 = { target: 'gpu-float16', method: { type: 'float16' } }
 const METHODS = [
   {},
   { target: 'npu-qnn-htp' },
   { target: 'edge-npu' },
   { method: { type: 'dynamic' } },
-  { target: 'cpu-int4', method: { type: 'weight_only' } },
-  { target: 'gpu-float16', method: { type: 'float16' } },
+  IN_BLOCKS,
+  FLOAT16,
 ]
 
 const refusalOf = async (
@@ -67,17 +69,28 @@ const refusalOf = async (
 }
 
 describe('models that are quantized already', () => {
-  for (const [form, recipe] of Object.entries(FORMS)) {
-    test(`${form}: refused by each method`, async () => {
-      const model = await made(recipe)
-      for (const method of METHODS) {
-        const { code, message, extra } = await refusalOf(model, LARGE, method)
-        assert.equal(code, 'already_quantized')
-        assert.match(message, /quantized already: node ".+" \(\w+\)/)
-        assert.match(extra.hint ?? '', /float model/)
-      }
-    })
+  const refusedBy = async (model: Uint8Array, methods: readonly Record<string, unknown>[]) => {
+    for (const method of methods) {
+      const { code, message, extra } = await refusalOf(model, LARGE, method)
+      assert.equal(code, 'already_quantized')
+      assert.match(message, /quantized already: node ".+" \(\w+\)/)
+      assert.match(extra.hint ?? '', /float model/)
+    }
   }
+
+  for (const [form, recipe] of Object.entries(FORMS))
+    test(`${form}: refused by each method`, async () => refusedBy(await made(recipe), METHODS))
+
+  test('weights in blocks: refused by all but float16, which makes the rest half precision', async () => {
+    const model = await made(IN_BLOCKS)
+    await refusedBy(
+      model,
+      METHODS.filter((method) => method !== FLOAT16),
+    )
+    const { report, model: half } = await runEngine(model, LARGE, FLOAT16)
+    assert.ok([...half.graph.initializers].every(({ dtype }) => dtype !== 'float32'))
+    assert.ok(report.metrics.fidelity!.sqnr_db > 30, `${report.metrics.fidelity!.sqnr_db} dB`)
+  })
 
   test('compat does what the tool does, and says so', async () => {
     const model = await made({ method: { type: 'dynamic' }, exclude: { nodes: ['second'] } })

@@ -15,7 +15,15 @@ interface Form {
 const UNDO_PAIRS =
   'or remove the pairs of QuantizeLinear and DequantizeLinear around its activations: weights may stay behind DequantizeLinear'
 
-const FORMS: readonly (Form & { operators: RegExp; holds?: (node: Node) => boolean })[] = [
+type Recognized = Form & { operators: RegExp; holds?: (node: Node) => boolean }
+
+const PACKED: Recognized = {
+  operators: /^(MatMulNBits|MatMulBnb4|MatMulFpQ4|GatherBlockQuantized)$/,
+  says: 'reads a weight of a few bits in blocks (weight-only quantization)',
+  undo: 'the model is what the method weight_only would make; its activations become half precision by the method float16',
+}
+
+const FORMS: readonly Recognized[] = [
   {
     operators: /^(QLinear|QGemm|QAttention|QEmbedLayerNormalization|QOrdered|QMoE$)/,
     says: 'computes in integers (QOperator form)',
@@ -26,11 +34,7 @@ const FORMS: readonly (Form & { operators: RegExp; holds?: (node: Node) => boole
     says: 'quantizes its activations at run time (dynamic quantization)',
     undo: 'the model is what the method dynamic would make',
   },
-  {
-    operators: /^(MatMulNBits|MatMulBnb4|MatMulFpQ4|GatherBlockQuantized)$/,
-    says: 'reads a weight of a few bits in blocks (weight-only quantization)',
-    undo: 'the model is what the method weight_only would make',
-  },
+  PACKED,
   {
     operators: /^QuantizeLinear$/,
     holds: (node) => !isConstant(node.inputs[0]) && !isEnd(node),
@@ -65,9 +69,10 @@ interface Found {
 }
 
 /** The first node that shows that a model is quantized; weights alone behind DequantizeLinear are none. */
-function findQuantized({ graph }: Model): Found | null {
+function findQuantized({ graph }: Model, takesPacked = false): Found | null {
   const nodes = [...allGraphs(graph)].flatMap((inner) => [...inner.nodes])
   for (const form of FORMS) {
+    if (form === PACKED && takesPacked) continue
     const like = nodes.filter(
       (node) => isKnown(node) && form.operators.test(node.opType) && form.holds?.(node) !== false,
     )
@@ -83,9 +88,9 @@ const detailOf = ({ node, form, count }: Found): string =>
 
 const hintOf = ({ form }: Found): string => `give the float model that it was made from; ${form.undo}`
 
-/** Throws already_quantized for a model whose activations are quantized, or whose weights are packed. */
-export function refuseQuantized(model: Model): void {
-  const found = findQuantized(model)
+/** Throws already_quantized for a model whose activations are quantized, or whose weights are packed where packed ones are not taken. */
+export function refuseQuantized(model: Model, takesPacked: boolean): void {
+  const found = findQuantized(model, takesPacked)
   if (found) throw new FewbitError('already_quantized', detailOf(found), { stage: 'prepare', hint: hintOf(found) })
 }
 

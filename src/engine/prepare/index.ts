@@ -51,7 +51,7 @@ export interface PrepareOptions {
   /** whether operators that ONNX Runtime inlines, or that its optimizer made, become standard ones */
   standard?: boolean
   /** what is done about a model that is quantized already */
-  quantized?: 'refuse' | 'warn'
+  quantized?: 'refuse' | 'take packed' | 'warn'
   /** what the process may use: a model that is large for it is never loaded as a whole */
   memoryBytes?: number
 }
@@ -91,11 +91,11 @@ export async function prepare(
   const { dequantize = true, standard = true, quantized = 'warn' } = options
   const original = decodeModel(path)
   const floatBytes = sizeOf([path, ...original.external.map((name) => join(dirname(path), name))])
-  if (quantized === 'refuse') refuseQuantized(original.model)
+  if (quantized !== 'warn') refuseQuantized(original.model, quantized === 'take packed')
   const widened = widen(original.model)
   runPasses(original.model, [explicitTransposes])
   const large = isLarge(original.model, memoryBytes)
-  const quantizedBefore = warnOfQuantized(original.model)
+  const quantizedBefore = quantized === 'take packed' ? [] : warnOfQuantized(original.model)
   const fixedInputs = fixShapes(original.model, shapes, fixed)
   fixValues(original.model, values)
   if (!large) await decideBranches(original.model, runtime, workspace)

@@ -15,7 +15,8 @@ export function prepareFor({ spec, target, runtime, workspace }: Run): Promise<P
     shapes: input_shapes,
     values: input_values,
     fixed: target.kind === 'integer' && target.shapes === 'static',
-    quantized: compat ? 'warn' : 'refuse',
+    // Half precision changes nothing about weights that are packed already.
+    quantized: compat ? 'warn' : target.kind === 'float' ? 'take packed' : 'refuse',
     dequantize: target.kind !== 'float' && !compat,
     standard: !compat,
     ...(spec.memory_bytes && { memoryBytes: spec.memory_bytes }),

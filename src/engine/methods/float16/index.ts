@@ -4,6 +4,7 @@ import { Float16Method } from '../../../contract/recipe.ts'
 import { FewbitError } from '../../../shared/errors.ts'
 import type { CalibrationBatches } from '../../data/batches.ts'
 import { cloneModel } from '../../ir/clone.ts'
+import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
 import { inferBodyTypes } from '../../prepare/body-types.ts'
@@ -24,17 +25,7 @@ export const float16Method: Method = async (input) => {
   const warnings = warnOfUnderflow(model.graph, KEPT)
   await inferBodyTypes(model, input.runtime, input.workspace)
   const nodes = sortedNodes(model.graph)
-  const fixed = new Map(nodes.flatMap((node) => fixedReason(node, target, input.excludes)))
-  if (nodes.every(({ name }) => fixed.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert(nodes, fixed)
-  const reasons = new Map([...constantIslands(model.graph), ...fixed])
-  const write = (keepIoTypes: boolean): Model => {
-    const copy = cloneModel(model)
-    const kept = [...copy.graph.nodes].filter(({ name }) => reasons.has(name))
-    convertToFloat16(copy, target, new Set([...kept, ...keptInBodies(copy, target, input.excludes)]), keepIoTypes)
-    return copy
-  }
-  if (input.batches) await findIslands(input, input.batches, reasons, () => write(true))
-  const converted = write(keep_io_types)
+  const { converted, reasons } = await inHalfPrecision(input, model, { target, keep_io_types })
   input.progress('quantizing', 1, 1)
   return {
     model: converted,
@@ -54,6 +45,31 @@ export const float16Method: Method = async (input) => {
   }
 }
 
+/** A copy of a typed model in half precision, and why some nodes stay float32. Throws nothing_to_quantize where all of them do. */
+export async function inHalfPrecision(
+  input: MethodInput,
+  model: Model,
+  { target, keep_io_types }: { target: FloatTarget; keep_io_types: boolean },
+): Promise<{ converted: Model; reasons: ReadonlyMap<string, string> }> {
+  const nodes = sortedNodes(model.graph)
+  const fixed = new Map(nodes.flatMap((node) => fixedReason(node, target, input.excludes)))
+  if (nodes.every(({ name }) => fixed.has(name)) || !nodes.some(touchesFloat)) throw nothingToConvert(nodes, fixed)
+  const reasons = new Map([...constantIslands(model.graph), ...fixed])
+  const write = (keepIoTypes: boolean): Model => {
+    const copy = cloneModel(model)
+    const kept = [...copy.graph.nodes].filter(({ name }) => reasons.has(name))
+    convertToFloat16(copy, target, new Set([...kept, ...keptInBodies(copy, target, input.excludes)]), keepIoTypes)
+    return copy
+  }
+  if (input.batches) await findIslands(input, model, input.batches, reasons, () => write(true))
+  return { converted: write(keep_io_types), reasons }
+}
+
+/** operators of packed weights, which take scales and activations in half precision */
+const PACKED = ['MatMulNBits', 'GatherBlockQuantized']
+
+const isPacked = ({ domain, opType }: Node): boolean => domain === MICROSOFT && PACKED.includes(opType)
+
 const KEPT = 'Products with those that are too small as a whole stay float32; look at the fidelity of the others.'
 
 const alreadyHalf = () =>
@@ -68,11 +84,11 @@ const ROUNDS = 8
 /** Adds islands to `reasons` until the converted model computes numbers wherever the float model does. */
 async function findIslands(
   input: MethodInput,
+  model: Model,
   batches: CalibrationBatches,
   reasons: Map<string, string>,
   write: () => Model,
 ): Promise<void> {
-  const { model } = input.prepared
   const float = await magnitudes(input, model, batches)
   for (const [name, reason] of islandsOf(model, float)) if (!reasons.has(name)) reasons.set(name, reason)
   for (let round = 0; round < ROUNDS; round++) {
@@ -119,5 +135,7 @@ function fixedReason(node: Node, target: FloatTarget, excludes: (node: Node) => 
   if ([...node.inputs, ...node.outputs].some((value) => value && value.dtype === undefined))
     return [[node.name, 'it reads or writes a sequence, whose elements stay float32']]
   if (target.blocked.includes(node.opType)) return [[node.name, `${node.opType} has no float16 form on this target`]]
-  return node.domain === '' ? [] : [[node.name, `operators of the domain ${node.domain} stay float32`]]
+  return node.domain === '' || isPacked(node)
+    ? []
+    : [[node.name, `operators of the domain ${node.domain} stay float32`]]
 }

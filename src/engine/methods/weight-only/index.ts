@@ -9,6 +9,10 @@ import { cloneModel } from '../../ir/clone.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Model, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
 import { describeNode } from '../../plan/describe.ts'
+import { inferBodyTypes } from '../../prepare/body-types.ts'
+import { applyTypes, inferTypes } from '../../prepare/types.ts'
+import { gpuFloat16 } from '../../targets/gpu-float16.ts'
+import { inHalfPrecision } from '../float16/index.ts'
 import type { Method, MethodInput } from '../method.ts'
 import { decideTogether } from '../shared-weights.ts'
 import { openJudge } from '../static/judge.ts'
@@ -35,8 +39,9 @@ export const weightOnlyMethod: Method = async (input) => {
   const { search, steps } = await chooseSearch(input, options)
   const { model, plan, count, example } = build(input, { ...options, search })
   if (count === 0) throw nothingToQuantize(example)
+  const isHalf = options.activations === 'float16'
   return {
-    model,
+    model: isHalf ? await withHalfActivations(input, model, options) : model,
     plan: { target: input.target.id, method: 'weight_only', nodes: plan, values: [] },
     quantizedNodes: count,
     macsInteger: null,
@@ -44,6 +49,16 @@ export const weightOnlyMethod: Method = async (input) => {
     options: { ...options, search },
     search: steps,
   }
+}
+
+/** The packed model in half precision but for its integers: no product reads or writes through a Cast. */
+async function withHalfActivations(input: MethodInput, model: Model, options: WeightOnlyMethod): Promise<Model> {
+  const { runtime, workspace, prepared } = input
+  applyTypes(model, await inferTypes(model, runtime, workspace, { aside: prepared.large }))
+  await inferBodyTypes(model, runtime, workspace)
+  const target = { ...gpuFloat16, blocked: gpuFloat16.blocked.filter((opType) => opType !== 'DequantizeLinear') }
+  const { converted } = await inHalfPrecision(input, model, { target, keep_io_types: options.keep_io_types })
+  return converted
 }
 
 /** samples that choose between the two, at most */
