@@ -1,4 +1,5 @@
 /** Reads a model's structure: signature, operators, parameters, precision. */
+import { refuseBorders } from '../engine/ir/borders.ts'
 import type { DType } from '../engine/ir/dtype.ts'
 import { allGraphs, type Graph, type Value } from '../engine/ir/graph.ts'
 import { elementCount, type Tensor } from '../engine/ir/tensor.ts'
@@ -28,6 +29,7 @@ function summaryOf(path: string, external: Readonly<Record<string, string>>): Mo
   const names = (values: readonly Value[]) => values.map(({ name }) => name)
   requireFew('model_too_complex', 'inputs', names(model.graph.inputs))
   requireFew('model_too_complex', 'outputs', names(model.graph.outputs))
+  refuseBorders(model)
   requireFew('model_too_complex', 'operators', [...operators.keys()])
   requireFew('model_too_complex', 'operator sets', [...model.opsets.keys()])
   const graphs = [...allGraphs(model.graph)]

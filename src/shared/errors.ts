@@ -45,6 +45,7 @@ const TABLE = {
   model_tensor_invalid: { status: 422, title: 'A tensor of the model contradicts itself' },
   model_opset_unsupported: { status: 422, title: 'The model uses an operator set or IR version that is not supported' },
   model_operator_unsupported: { status: 422, title: 'The model uses an operator that ONNX Runtime does not know' },
+  model_signature_unsupported: { status: 422, title: 'The model has inputs or outputs that cannot be used' },
   model_too_complex: { status: 422, title: 'The model exceeds a structural limit' },
   model_load_failed: { status: 422, title: 'ONNX Runtime refuses the model' },
   // data sets

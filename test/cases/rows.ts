@@ -183,15 +183,11 @@ export const ROWS: readonly Row[] = [
     { target: 'npu-ethos-u', method: STATIC, ...onCalibration, right: [{ least: 30 }] },
     { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 30 }] },
   ]),
-  ...of(
-    'sklearn-zipmap',
-    [
-      { target: 'cpu-int8', method: { type: 'dynamic' }, right: [{ refused: [/ZipMap/i] }] },
-      { target: 'gpu-float16', method: FLOAT16, right: [{ refused: [/ZipMap/i] }] },
-      { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ refused: [/ZipMap/i] }] },
-    ],
-    'C.10',
-  ),
+  ...of('sklearn-zipmap', [
+    { target: 'cpu-int8', method: { type: 'dynamic' }, right: [{ refused: [/ZipMap/] }] },
+    { target: 'gpu-float16', method: FLOAT16, right: [{ refused: [/ZipMap/] }] },
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ refused: [/ZipMap/] }] },
+  ]),
   ...of('softmax-over-one', [
     {
       target: 'npu-qnn-htp',
@@ -213,48 +209,35 @@ export const ROWS: readonly Row[] = [
     { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ least: 44 }] },
     { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 44 }] },
   ]),
-  ...of(
-    'string-input',
-    [
-      {
-        target: 'cpu-int8',
-        method: STATIC,
-        ...onCalibration,
-        right: [{ least: 30 }, { refused: [/string/, /export|input/] }],
-      },
-    ],
-    'C.10',
-  ),
+  ...of('string-input', [
+    { target: 'cpu-int8', method: STATIC, ...onCalibration, right: [{ refused: [/string/, /export|input/] }] },
+  ]),
   ...of('tied-embedding-gemm', [
     { target: 'cpu-int4', method: { type: 'weight_only' }, right: [{ least: 15, largest: 0.25 }] },
   ]),
-  ...of(
-    'parity-and-training',
-    [
-      ...[
-        ['lstm_layout0.onnx', 'lstm.npz'],
-        ['torch_lstm.onnx', 'tl.npz'],
-        ['torch_lstm_legacy.onnx', 'tl.npz'],
-      ].map(([model, data]) => ({
-        model: model!,
-        data: data!,
-        target: 'cpu-int8',
-        method: compat('dynamic'),
-        right: [{ least: 25, has: ['DynamicQuantizeLSTM'] }],
-      })),
-      {
-        model: 'where_qop.onnx',
-        data: 'where.npz',
-        target: 'cpu-int8',
-        method: compat('static', {
-          quantize_static: { quant_format: 'QOperator', extra_options: { ForceQuantizeNoInputCheck: true } },
-        }),
-        ...onCalibration,
-        right: [{ least: 31, has: ['QLinearWhere'] }],
-      },
-    ],
-    'D.12',
-  ),
+  ...of('parity-and-training', [
+    ...[
+      ['lstm_layout0.onnx', 'lstm.npz'],
+      ['torch_lstm.onnx', 'tl.npz'],
+      ['torch_lstm_legacy.onnx', 'tl.npz'],
+    ].map(([model, data]) => ({
+      model: model!,
+      data: data!,
+      target: 'cpu-int8',
+      method: compat('dynamic'),
+      right: [{ least: 25, has: ['DynamicQuantizeLSTM'] }],
+    })),
+    {
+      model: 'where_qop.onnx',
+      data: 'where.npz',
+      target: 'cpu-int8',
+      method: compat('static', {
+        quantize_static: { quant_format: 'QOperator', extra_options: { ForceQuantizeNoInputCheck: true } },
+      }),
+      ...onCalibration,
+      right: [{ least: 31, has: ['QLinearWhere'] }],
+    },
+  ]),
   ...of('parity-and-training', [
     {
       model: 'qat_convtranspose_op1.onnx',

@@ -3,6 +3,7 @@
 import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { InputValue } from '../../contract/recipe.ts'
+import { refuseBorders } from '../ir/borders.ts'
 import { MICROSOFT } from '../ir/domain.ts'
 import type { Model } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
@@ -91,6 +92,7 @@ export async function prepare(
   const { dequantize = true, standard = true, quantized = 'warn' } = options
   const original = decodeModel(path)
   const floatBytes = sizeOf([path, ...original.external.map((name) => join(dirname(path), name))])
+  refuseBorders(original.model)
   if (quantized !== 'warn') refuseQuantized(original.model, quantized === 'take packed')
   const widened = widen(original.model)
   runPasses(original.model, [explicitTransposes])
