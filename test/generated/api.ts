@@ -1242,6 +1242,17 @@ export interface components {
              */
             format?: "operators" | "qdq";
             /**
+             * @description float16: scales, activations and what else is float32 are half precision, as the method float16 makes it
+             * @default float32
+             * @enum {string}
+             */
+            activations?: "float32" | "float16";
+            /**
+             * @description with activations in float16: keep float32 inputs and outputs
+             * @default true
+             */
+            keep_io_types?: boolean;
+            /**
              * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
              * @default auto
              */
@@ -1540,7 +1551,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -2724,6 +2735,17 @@ export interface components {
              * @enum {string}
              */
             format: "operators" | "qdq";
+            /**
+             * @description float16: scales, activations and what else is float32 are half precision, as the method float16 makes it
+             * @default float32
+             * @enum {string}
+             */
+            activations: "float32" | "float16";
+            /**
+             * @description with activations in float16: keep float32 inputs and outputs
+             * @default true
+             */
+            keep_io_types: boolean;
             /**
              * @description look for the scale with the smallest squared error; auto lets calibration data decide, false rounds to nearest
              * @default auto
