@@ -1,4 +1,4 @@
-/** A training step under quantization, ours beside PyTorch's (FX graph mode): same models, same batch, two threads, in turns. Writes bench/peers/QAT.md. */
+/** A training step under quantization, ours beside PyTorch's (FX graph mode): same models, same batch, two threads, in turns. Writes bench/results/PEERS-QAT.md. */
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable, Writable } from 'node:stream'
 import { encodeNpz } from '../../src/engine/data/write-npz.ts'
-import { runJob } from '../qat-job.ts'
+import { runJob } from '../lib/job.ts'
+import { writeResult } from '../lib/results.ts'
 
 const MODELS = ['mobilenet_v2', 'resnet18'] as const
 const [BATCH, SIZE, CLASSES, SAMPLES] = [16, 96, 10, 48]
@@ -67,8 +68,8 @@ async function stepOf(model: string, data: string, setting: object, path: string
     },
     data: { calibration: data, training: data },
     threads: THREADS,
-    onMessage: ({ type }) => {
-      if (type === 'training') copyFileSync('step.onnx', path)
+    onMessage: ({ type }, directory) => {
+      if (type === 'training') copyFileSync(join(directory, 'step.onnx'), path)
     },
   })
 }
@@ -106,8 +107,8 @@ async function compare(name: string): Promise<string[]> {
 
 const rows: string[] = []
 for (const name of MODELS) rows.push(...(await compare(name)))
-writeFileSync(
-  'bench/peers/QAT.md',
+writeResult(
+  'PEERS-QAT.md',
   `# A step of quantization-aware training
 
 \`npm run -s build && node dist/bench/peers/qat.js\` (needs Python with torch and torchvision). Models of torchvision with ${CLASSES} classes, batch ${BATCH}, images of

@@ -2,6 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync } from 'node:fs'
 import { join } from 'node:path'
+import { subjectOf } from '../lib/subjects.ts'
 import type { Prepared, Subject } from './subjects.ts'
 
 export const THREADS = 2
@@ -50,11 +51,8 @@ export function ours({ folder, model, calibration, spec }: Prepared, setting: ke
 
 const MOST_SAMPLES = 512
 
-export function theirs(
-  { folder, model, calibration }: Prepared,
-  setting: string,
-  { scales = {}, batch }: Subject,
-): Made {
+export function theirs({ folder, model, calibration }: Prepared, setting: string, { name, batch }: Subject): Made {
+  const { scales = {} } = subjectOf(name)
   const path = join(folder, `theirs-${setting}.onnx`)
   const script = join(import.meta.dirname, '..', '..', '..', 'bench', 'peers', 'ort.py')
   const words = [script, model, calibration, path, setting, String(batch), JSON.stringify(scales), String(MOST_SAMPLES)]

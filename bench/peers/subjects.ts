@@ -1,18 +1,18 @@
 /** The models that both sides quantize: their data as .npz, and how right an artifact is. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { MODEL as RECOGNISER } from '../../examples/demo/recogniser.ts'
 import type { DatasetSpec } from '../../src/contract/recipe.ts'
 import { type Dataset, openDataset } from '../../src/engine/data/dataset.ts'
 import { batchesOf } from '../../src/engine/data/samples.ts'
 import type { RunTensor, Session } from '../../src/engine/runtime/runtime.ts'
 import { editDistance, LABELLED_METRICS, type Label } from '../../src/engine/verify/accuracy.ts'
 import { argmaxPerSample } from '../../src/engine/verify/agreement.ts'
-import { averagePrecision } from '../average-precision.ts'
-import { DETECTOR_INPUT, detectionsOf, truths } from '../detector.ts'
-import { imageNames, imagesToNpz } from '../images.ts'
-import { MODELS_ROOT } from '../models.ts'
+import { averagePrecision } from '../lib/average-precision.ts'
+import { detectionsOf, truths } from '../lib/detector.ts'
+import { imageNames } from '../lib/images.ts'
+import { fileOf } from '../lib/models.ts'
+import { dataOf, specOf, subjectOf } from '../lib/subjects.ts'
 
 export interface Subject {
   name: string
@@ -20,24 +20,18 @@ export interface Subject {
   metric: 'top-1' | 'characters right' | 'AP50-95'
   /** samples in one calibration run */
   batch: number
-  /** factors of stored integers */
-  scales?: Record<string, number>
-  /** the model's input, when the data are images in a .zip */
-  images?: string
-  /** where the model does not lie with its data */
-  model?: string
   /** quantized without data too */
   dynamic?: boolean
 }
 
 export const SUBJECTS: readonly Subject[] = [
-  { name: 'squeezenet-imagenet', metric: 'top-1', images: 'data_0', batch: 1 },
-  { name: 'mobilenetv2-cifar10', metric: 'top-1', scales: { input: 1 / 255 }, batch: 4 },
-  { name: 'fastestdet-coco', metric: 'AP50-95', images: DETECTOR_INPUT, batch: 1 },
-  { name: 'ocr-ppocrv4', metric: 'characters right', images: 'x', batch: 1, model: RECOGNISER },
+  { name: 'squeezenet-imagenet', metric: 'top-1', batch: 1 },
+  { name: 'mobilenetv2-cifar10', metric: 'top-1', batch: 4 },
+  { name: 'fastestdet-coco', metric: 'AP50-95', batch: 1 },
+  { name: 'ocr-ppocrv4', metric: 'characters right', batch: 1 },
   { name: 'bert-tiny-sst2', metric: 'top-1', batch: 4, dynamic: true },
   { name: 'kws-dscnn', metric: 'top-1', batch: 4 },
-  { name: 'fashion-cnn', metric: 'top-1', scales: { input: 1 / 255 }, batch: 4 },
+  { name: 'fashion-cnn', metric: 'top-1', batch: 4 },
   { name: 'magika', metric: 'top-1', batch: 4, dynamic: true },
 ]
 
@@ -56,33 +50,24 @@ export interface Prepared {
   score: (session: Session) => Promise<Score>
 }
 
-export async function prepareSubject(subject: Subject): Promise<Prepared> {
-  const { name, images, scales = {}, metric } = subject
+export async function prepareSubject({ name, metric }: Subject): Promise<Prepared> {
+  const subject = subjectOf(name)
   const folder = mkdtempSync(join(tmpdir(), 'fewbit-peers-'))
-  const source = join(MODELS_ROOT, name)
-  const classesOf = metric === 'characters right' ? charactersOf(source) : undefined
-  const file = async (part: string): Promise<string> => {
-    if (!images) return join(source, `${part}.npz`)
-    const path = join(folder, `${part}.npz`)
-    const rules = join(source, 'preprocess.json')
-    writeFileSync(path, await imagesToNpz(join(source, `${part}.zip`), rules, images, classesOf))
-    return path
-  }
+  const classesOf = metric === 'characters right' ? charactersOf(fileOf(name, 'keys.txt')) : undefined
   const model = join(folder, 'model.onnx')
-  writeFileSync(model, readFileSync(subject.model ?? join(source, 'model.onnx')))
-  const calibration = await file('calibration')
-  const arrays = Object.entries(scales).map(([array, scale]) => [array, { scale, offset: 0 }])
-  const spec = { arrays: Object.fromEntries(arrays) as DatasetSpec['arrays'] }
-  const evaluation = await openDataset(await file('evaluation'), spec)
-  const names = metric === 'AP50-95' ? await imageNames(join(source, 'evaluation.zip')) : []
+  copyFileSync(subject.model, model)
+  const calibration = await dataOf(subject, 'calibration', classesOf)
+  const spec = specOf(subject)
+  const evaluation = await openDataset(await dataOf(subject, 'evaluation', classesOf), spec)
+  const names = metric === 'AP50-95' ? await imageNames(fileOf(name, 'evaluation.zip')) : []
   const score = (session: Session) =>
     metric === 'AP50-95' ? scoreDetector(session, evaluation, names) : scoreLabels(session, evaluation, metric)
   return { folder, model, calibration, spec, evaluation, score }
 }
 
 /** Classes of a text line: its characters' places in the dictionary, blank first and space last. */
-function charactersOf(source: string): (line: string) => number[] {
-  const keys = readFileSync(join(source, 'keys.txt'), 'utf8').split(/\r?\n/)
+function charactersOf(dictionary: string): (line: string) => number[] {
+  const keys = readFileSync(dictionary, 'utf8').split(/\r?\n/)
   if (keys.at(-1) === '') keys.pop()
   const places = new Map([...keys.map((key, i) => [key, i + 1] as const), [' ', keys.length + 1] as const])
   return (line) => Array.from(line.trim(), (character) => places.get(character) ?? -1)

@@ -1,9 +1,9 @@
 /**
  * `node dist/bench/suites/fuzz/main.js [seconds] [seed]`: faulty models and data sets against the reader of uploads, the engine and the
- * service, for as long as it is told. Writes bench/FUZZ.md and ends with 1 when there was a fault.
+ * service, for as long as it is told. Writes bench/results/FUZZ.md and ends with 1 when there was a fault.
  */
-import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
+import { writeResult } from '../../lib/results.ts'
 import { runCases, type Tally } from './run-cases.ts'
 import { runService } from './run-service.ts'
 
@@ -17,7 +17,7 @@ const layers: Record<string, Tally> = {
   'service, by HTTP': await runService(seed, share(0.1)),
 }
 const text = pageOf(layers)
-writeFileSync('bench/FUZZ.md', text)
+writeResult('FUZZ.md', text)
 console.log(text)
 process.exitCode = Object.values(layers).some(({ faults }) => faults.length > 0) ? 1 : 0
 

@@ -2,7 +2,7 @@
 
 import { mlp } from '../../../test/kit/model.ts'
 import { childrenOf } from '../../../workers/process/resident.ts'
-import { withService } from '../../service.ts'
+import { withService } from '../../lib/service.ts'
 import { type FuzzCase, openCases } from './cases.ts'
 import { count, openTally, type Tally } from './run-cases.ts'
 import { type Outcome, openGround } from './tries.ts'

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { errorOfBlocks } from '../../../bench/lib/block-error.ts'
 import { type BlockBits, quantizeBlockwise } from '../../../src/engine/blockwise/blockwise.ts'
 import { dequantizable } from '../../../src/engine/blockwise/blockwise-qdq.ts'
 import { openNpz, readElements } from '../../../src/engine/data/npz.ts'
 import { randomSource } from '../../../src/engine/data/synthetic.ts'
 import { bytesOf } from '../../../src/engine/ir/tensor.ts'
-import { errorOfBlocks } from '../../kit/blockwise.ts'
 import { readGolden, sharedFile } from '../../kit/goldens.ts'
 
 const index = sharedFile('goldens', 'ort-1.30', 'matmulnbits', 'index.json')

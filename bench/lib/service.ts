@@ -1,10 +1,15 @@
 /** A service for a bench: started as `npm start` does, with the processes' ids found under it. */
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type RunningService, startService } from '../examples/demo/service.ts'
+
+interface RunningService {
+  url: string
+  stop(): Promise<void>
+}
 
 export interface BenchService extends RunningService {
   /** resident bytes of the API process */
@@ -22,6 +27,31 @@ export async function withService<T>(work: (service: BenchService) => Promise<T>
     await service.stop()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+/** Throws what the service said when it does not start. */
+async function startService(dataDir: string): Promise<RunningService> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '..', '..', 'workers', 'dev.js')], {
+    env: { ...process.env, PORT: '0', DATA_DIR: dataDir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let said = ''
+  const url = await new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+        const found = /Fewbit is listening on (\S+)/.exec(said)?.[1]
+        if (found) resolve(found)
+      })
+    }
+    child.once('exit', () => reject(new Error(said.trim())))
+  })
+  const stop = async () => {
+    const gone = once(child, 'exit')
+    child.kill('SIGTERM')
+    await gone
+  }
+  return { url, stop }
 }
 
 /** The process that runs `script` with this data directory. */

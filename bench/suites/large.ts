@@ -1,22 +1,12 @@
-/** A 4 GB transformer quantized in a process with little memory. `node dist/bench/large.js [layers]` writes bench/LARGE.md. */
+/** A 4 GB transformer quantized in a process with little memory. `node dist/bench/suites/large.js [layers]` writes bench/results/LARGE.md. */
 import { fork } from 'node:child_process'
-import {
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { Report } from '../src/contract/report.ts'
-import { RunnerSpec } from '../src/contract/runner-protocol.ts'
-import { quantizeSpec } from '../src/engine/spec.ts'
-import { writeTransformer } from './large-model.ts'
+import { basename, join } from 'node:path'
+import type { Report } from '../../src/contract/report.ts'
+import { withJob } from '../lib/job.ts'
+import { writeTransformer } from '../lib/large-model.ts'
+import { writeResult } from '../lib/results.ts'
 
 const WIDTH = 2048
 const VOCABULARY = 16_384
@@ -48,31 +38,23 @@ interface Outcome {
   files: Record<string, number>
 }
 
-/** in the child: one job in the current directory */
-async function job(recipe: object): Promise<void> {
-  const spec = RunnerSpec.parse({ recipe, model: 'model.onnx', output: 'out', threads: 2, memory_bytes: MEMORY })
+/** in the child: one job, whose peak is that of the process */
+async function job(model: string, recipe: object): Promise<void> {
   const started = performance.now()
-  await quantizeSpec(spec, { emit: () => {}, directory: '.' })
-  process.send!({ seconds: (performance.now() - started) / 1000, peak: process.resourceUsage().maxRSS * 1024 })
+  await withJob({ model, recipe, data: {}, memoryBytes: MEMORY }, ({ report, files }) => {
+    const seconds = (performance.now() - started) / 1000
+    const sizes = Object.fromEntries(files.map((file) => [basename(file), statSync(file).size]))
+    const outcome: Outcome = { seconds, peak: process.resourceUsage().maxRSS * 1024, report, files: sizes }
+    process.send?.(outcome)
+  })
 }
 
-async function outcomeOf({ recipe }: Row, source: string): Promise<Outcome> {
-  const directory = mkdtempSync(join(dirname(source), 'job-'))
-  try {
-    copyFileSync(join(source, 'model.onnx'), join(directory, 'model.onnx'))
-    linkSync(join(source, 'model.onnx.data'), join(directory, 'model.onnx.data'))
-    mkdirSync(join(directory, 'out'))
-    const child = fork(import.meta.filename, ['job', JSON.stringify(recipe)], { cwd: directory })
-    const measured = await new Promise<{ seconds: number; peak: number }>((resolve, reject) => {
-      child.once('message', (message) => resolve(message as { seconds: number; peak: number }))
-      child.once('exit', (code) => reject(new Error(`the job ended with ${code}`)))
-    })
-    const out = join(directory, 'out')
-    const files = Object.fromEntries(readdirSync(out).map((name) => [name, statSync(join(out, name)).size]))
-    return { ...measured, files, report: Report.parse(JSON.parse(readFileSync(join(out, 'report.json'), 'utf8'))) }
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
+function outcomeOf({ recipe }: Row, source: string): Promise<Outcome> {
+  const child = fork(import.meta.filename, ['job', join(source, 'model.onnx'), JSON.stringify(recipe)])
+  return new Promise((resolve, reject) => {
+    child.once('message', (message) => resolve(message as Outcome))
+    child.once('exit', (code) => reject(new Error(`the job ended with ${code}`)))
+  })
 }
 
 function lineOf({ name }: Row, { seconds, peak, report, files }: Outcome): string {
@@ -118,7 +100,7 @@ A decoder-only transformer with ${layers} layers of width ${WIDTH}: ${(bytes / G
 loads the weights one by one, and proves its artifact by running both models in parts. The peak is the largest resident set of the process, mapped files included.
 The fidelity is that of one made-up input.
 
-    npm run build && node dist/bench/large.js
+    npm run build && node dist/bench/suites/large.js
 
 | method | artifact | of float | peak memory | time | fidelity | one run |
 |---|---|---|---|---|---|---|
@@ -126,8 +108,9 @@ ${lines.join('\n')}
 
 ${cpus()[0]!.model.trim()}, two threads.
 `
-  writeFileSync(join(import.meta.dirname, '../../bench/LARGE.md'), text)
+  writeResult('LARGE.md', text)
 }
 
-if (process.argv[2] === 'job') await job(JSON.parse(process.argv[3]!) as object)
-else await main(Number(process.argv[2] ?? 20))
+const [first, model = '', recipe = '{}'] = process.argv.slice(2)
+if (first === 'job') await job(model, JSON.parse(recipe) as object)
+else await main(Number(first ?? 20))

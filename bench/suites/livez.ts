@@ -1,5 +1,5 @@
 /** How fast does /livez answer while a job computes? */
-import { createJob, getJob } from '../examples/demo/client.ts'
+import { createJob, getJob } from '../lib/client.ts'
 
 const PAUSE_MS = 10
 

@@ -1,18 +1,11 @@
-/** What block-wise reconstruction is worth: post-training quantization, adaptive rounding and `refine` on real models. Writes bench/REFINE.md. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+/** What block-wise reconstruction is worth: post-training quantization, adaptive rounding and `refine` on real models. Writes bench/results/REFINE.md. */
 import { cpus } from 'node:os'
-import { join } from 'node:path'
-import type { Report } from '../src/contract/report.ts'
-import { MODELS_ROOT, modelsAreHere } from './models.ts'
-import { runJob } from './qat-job.ts'
+import type { Report } from '../../src/contract/report.ts'
+import { runJob } from '../lib/job.ts'
+import { keep, readKept, writeResult } from '../lib/results.ts'
+import { dataOf, specOf, subjectOf } from '../lib/subjects.ts'
 
-const pixels = { arrays: { input: { scale: 1 / 255 } } }
-const SUBJECTS: readonly { folder: string; spec?: object }[] = [
-  { folder: 'kws-dscnn' },
-  { folder: 'fashion-cnn', spec: pixels },
-  { folder: 'bert-tiny-sst2' },
-  { folder: 'mobilenetv2-cifar10', spec: pixels },
-]
+const FOLDERS = ['kws-dscnn', 'fashion-cnn', 'bert-tiny-sst2', 'mobilenetv2-cifar10']
 
 const profile = (id: string, activation: object, weight: object) => ({
   id,
@@ -46,24 +39,19 @@ interface Row {
   kept: string
 }
 
-async function measure(
-  folder: string,
-  spec: object | undefined,
-  format: string,
-  target: object,
-  name: keyof typeof METHODS,
-): Promise<Row> {
-  const file = (part: string) => join(MODELS_ROOT, folder, `${part}.npz`)
+async function measure(folder: string, format: string, target: object, name: keyof typeof METHODS): Promise<Row> {
+  const subject = subjectOf(folder)
+  const [calibration, evaluation] = [await dataOf(subject, 'calibration'), await dataOf(subject, 'evaluation')]
   const report: Report = await runJob({
-    model: join(MODELS_ROOT, folder, 'model.onnx'),
+    model: subject.model,
     recipe: {
       target,
       method: { type: 'static', ...METHODS[name] },
       calibration: { samples: 512 },
       evaluation: { metric: 'top1' },
     },
-    data: { calibration: file('calibration'), evaluation: file('evaluation') },
-    ...(spec && { spec }),
+    data: { calibration, evaluation },
+    spec: specOf(subject),
   })
   const { accuracy, fidelity } = report.metrics
   const { training } = report
@@ -94,7 +82,7 @@ function render(rows: readonly Row[]): string {
   })
   return `# Block-wise reconstruction
 
-\`npm run build && node dist/bench/refine.js\` writes this file; \`node dist/bench/refine.js kws 4-bit\` renews a part of it. Nothing here sees a label or data beyond the calibration
+\`npm run build && node dist/bench/suites/refine.js\` writes this file; \`node dist/bench/suites/refine.js kws 4-bit\` renews a part of it. Nothing here sees a label or data beyond the calibration
 set (at most 512 samples). \`none\` is the method \`static\` at its default, \`adaround\` adds adaptive rounding layer by layer, \`refine\` trains the blocks from there.
 Top-1 and agreement are those of the evaluation data. The time is without evaluation. DS-CNN at 3 bits is rescued by the default: below 8 dB it leaves its worst values
 float, which the other two rows do not need. Differences of half a point among 900 samples are chance.
@@ -107,30 +95,28 @@ ${tables.join('\n')}
 const HEAD = `| model | method | float | quantized | agreement with float | SQNR (dB) | kept | time |
 |---|---|---|---|---|---|---|---|`
 
-const KEPT = join('bench', '.cache', 'refine.json')
+const KEPT = 'refine.json'
 
 /** Puts a row in the place of an older one of its kind, and writes the page. */
-function keep(row: Row): void {
-  const rows = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Row[]) : []
+function keepRow(row: Row): void {
+  const rows = readKept<Row[]>(KEPT, [])
   const isOlder = (old: Row) => old.folder === row.folder && old.format === row.format && old.method === row.method
   const at = rows.findIndex(isOlder)
   if (at >= 0) rows[at] = row
   else rows.push(row)
-  writeFileSync(KEPT, `${JSON.stringify(rows)}\n`)
-  writeFileSync(join('bench', 'REFINE.md'), render(rows))
+  keep(KEPT, rows)
+  writeResult('REFINE.md', render(rows))
 }
 
 async function main(): Promise<void> {
-  if (!modelsAreHere()) throw new Error('the models are not here')
   const [wanted = '', formats = '', methods = ''] = process.argv.slice(2)
-  mkdirSync(join('bench', '.cache'), { recursive: true })
-  for (const { folder, spec } of SUBJECTS) {
+  for (const folder of FOLDERS) {
     for (const [format, target] of FORMATS) {
       for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) {
         if (!folder.includes(wanted) || !format.includes(formats) || !method.includes(methods)) continue
-        const row = await measure(folder, spec, format, target, method)
+        const row = await measure(folder, format, target, method)
         console.log(`${format} ${lineOf(row)}`)
-        keep(row)
+        keepRow(row)
       }
     }
   }

@@ -1,20 +1,13 @@
-/** What the search for block scales is worth beside rounding to nearest, on the matrices of real models. `node dist/bench/four-bits.js` writes bench/FOUR-BITS.md. */
-import { existsSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { MODEL as RECOGNISER } from '../examples/demo/recogniser.ts'
-import type { BlockMatrix } from '../src/engine/blockwise/blockwise.ts'
-import type { Model } from '../src/engine/ir/graph.ts'
-import { view } from '../src/engine/ir/tensor.ts'
-import { decodeModel } from '../src/engine/onnx/index.ts'
-import { errorOfBlocks } from '../test/kit/blockwise.ts'
-import { MODELS_ROOT } from './models.ts'
+/** What the search for block scales is worth beside rounding to nearest, on the matrices of real models. `node dist/bench/suites/four-bits.js` writes bench/results/FOUR-BITS.md. */
+import type { BlockMatrix } from '../../src/engine/blockwise/blockwise.ts'
+import type { Model } from '../../src/engine/ir/graph.ts'
+import { view } from '../../src/engine/ir/tensor.ts'
+import { decodeModel } from '../../src/engine/onnx/index.ts'
+import { errorOfBlocks } from '../lib/block-error.ts'
+import { writeResult } from '../lib/results.ts'
+import { subjectOf } from '../lib/subjects.ts'
 
-const FILES: Readonly<Record<string, string>> = {
-  'bert-tiny-sst2': join(MODELS_ROOT, 'bert-tiny-sst2', 'model.onnx'),
-  magika: join(MODELS_ROOT, 'magika', 'model.onnx'),
-  'fashion-cnn': join(MODELS_ROOT, 'fashion-cnn', 'model.onnx'),
-  'ocr-ppocrv4': RECOGNISER,
-}
+const MODELS = ['bert-tiny-sst2', 'magika', 'fashion-cnn', 'ocr-ppocrv4']
 const SMALLEST = 4096
 
 /** Constant matrices that products read. */
@@ -39,9 +32,8 @@ function sqnrOf(matrices: readonly BlockMatrix[], blockSize: number, symmetric: 
 }
 
 const rows: string[] = []
-for (const [name, path] of Object.entries(FILES)) {
-  if (!existsSync(path)) continue
-  const matrices = matricesOf(decodeModel(path).model)
+for (const { name, model } of MODELS.map(subjectOf)) {
+  const matrices = matricesOf(decodeModel(model).model)
   for (const blockSize of [32, 128]) {
     for (const symmetric of [true, false]) {
       const [nearest, searched] = [false, true].map((search) => sqnrOf(matrices, blockSize, symmetric, search))
@@ -57,11 +49,11 @@ for (const [name, path] of Object.entries(FILES)) {
 
 const page = `# 4-bit weights
 
-\`npm run -s build && node dist/bench/four-bits.js\`. Signal over the error of rounding, over all matrices of a model. To nearest is what ONNX Runtime's MatMulNBitsQuantizer
+\`npm run -s build && node dist/bench/suites/four-bits.js\`. Signal over the error of rounding, over all matrices of a model. To nearest is what ONNX Runtime's MatMulNBitsQuantizer
 writes, byte for byte (a test compares them); the search looks for the scale, and zero point, of each block with the smallest squared error. The promise is 0.3 dB.
 
 | model | matrices | block | form | to nearest | searched | gain | at least 0.3 dB |
 |---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `
-if (rows.length > 0) writeFileSync('bench/FOUR-BITS.md', page)
+writeResult('FOUR-BITS.md', page)

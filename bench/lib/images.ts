@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { buffer } from 'node:stream/consumers'
 import { createCanvas, loadImage } from '@napi-rs/canvas'
 import yauzl from 'yauzl'
-import { encodeNpz } from '../src/engine/data/write-npz.ts'
+import { encodeNpz } from '../../src/engine/data/write-npz.ts'
 
 interface Preprocess {
   /** length of the short side, or width and height to stretch to; null: as they are */

@@ -1,31 +1,28 @@
-/** Quantization-aware training on real models: float, post-training and trained, for three kinds of integers. Writes bench/QAT.md as it goes. */
+/** Quantization-aware training on real models: float, post-training and trained, for three kinds of integers. Writes bench/results/QAT.md as it goes. */
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
-import type { Report } from '../src/contract/report.ts'
-import { at } from '../src/engine/ir/list.ts'
-import { MODELS_ROOT, modelsAreHere } from './models.ts'
-import { runJob } from './qat-job.ts'
+import type { Report } from '../../src/contract/report.ts'
+import { at } from '../../src/engine/ir/list.ts'
+import { runJob } from '../lib/job.ts'
+import { keep, readKept, writeResult } from '../lib/results.ts'
+import { dataOf, hasPart, specOf, subjectOf } from '../lib/subjects.ts'
 
-interface Subject {
+/** What is trained, on which data. */
+interface Trial {
   title: string
   folder: string
   method?: object
   /** the part of the data that evaluates */
   evaluation?: string
-  /** how stored integers become floats */
-  spec?: object
 }
 
-const pixels = { arrays: { input: { scale: 1 / 255 } } }
-const SUBJECTS: readonly Subject[] = [
+const SUBJECTS: readonly Trial[] = [
   { title: 'kws-dscnn, 99 samples without labels', folder: 'kws-dscnn' },
-  { title: 'fashion-cnn', folder: 'fashion-cnn', spec: pixels },
-  { title: 'fashion-cnn, distillation alone', folder: 'fashion-cnn', method: { loss: 'distillation' }, spec: pixels },
+  { title: 'fashion-cnn', folder: 'fashion-cnn' },
+  { title: 'fashion-cnn, distillation alone', folder: 'fashion-cnn', method: { loss: 'distillation' } },
   { title: 'bert-tiny-sst2', folder: 'bert-tiny-sst2' },
   { title: 'bert-tiny-sst2, 1,821 other samples', folder: 'bert-tiny-sst2', evaluation: 'test' },
-  { title: 'mobilenetv2-cifar10', folder: 'mobilenetv2-cifar10', spec: pixels },
+  { title: 'mobilenetv2-cifar10', folder: 'mobilenetv2-cifar10' },
 ]
 
 const profile = (id: string, activation: object, weight: object) => ({
@@ -57,21 +54,23 @@ interface Row {
 }
 
 async function measure(
-  { title, folder, method = {}, evaluation = 'evaluation', spec }: Subject,
+  { title, folder, method = {}, evaluation = 'evaluation' }: Trial,
   format: string,
   target: string | object,
 ): Promise<Row> {
-  const file = (part: string) => join(MODELS_ROOT, folder, `${part}.npz`)
+  const subject = subjectOf(folder)
+  const [calibration, judging] = [await dataOf(subject, 'calibration'), await dataOf(subject, evaluation)]
+  const training = hasPart(subject, 'train') ? await dataOf(subject, 'train') : undefined
   const job = (how: object, train: boolean) =>
     runJob({
-      model: join(MODELS_ROOT, folder, 'model.onnx'),
+      model: subject.model,
       recipe: { target, method: how, evaluation: { metric: 'top1' } },
       data: {
-        calibration: file('calibration'),
-        evaluation: file(evaluation),
-        ...(train && existsSync(file('train')) && { training: file('train') }),
+        calibration,
+        evaluation: judging,
+        ...(train && training !== undefined && { training }),
       },
-      spec: spec ?? {},
+      spec: specOf(subject),
     })
   const before = await job({ type: 'static' }, false)
   const after = await job({ type: 'qat', ...method }, true)
@@ -132,7 +131,7 @@ function render(rows: readonly Row[]): string {
 
 const INTRODUCTION = `# Quantization-aware training
 
-\`npm run build && node dist/bench/qat.js\` writes this file; \`node dist/bench/qat.js bert 4-bit\` renews a part of it. Accuracy is top-1 on the evaluation data, which neither calibrates nor trains.
+\`npm run build && node dist/bench/suites/qat.js\` writes this file; \`node dist/bench/suites/qat.js bert 4-bit\` renews a part of it. Accuracy is top-1 on the evaluation data, which neither calibrates nor trains.
 Everything is at its default: the job names a target, the data and \`{"type": "qat"}\`. "recovered" is the share of what post-training
 quantization (the method \`static\` at its default) lost that training won back, where it lost half a point or more. "trained − float" is in points,
 ± its standard error, from the samples that only one of the two gets right. "kept: no" means that no step of the training was better on the held-out training
@@ -141,24 +140,22 @@ samples than what it started from, which is then the result.
 const HEAD = `| model | float | post-training | trained | recovered | trained − float | agreement with float | SQNR (dB) | training | kept | time |
 |---|---|---|---|---|---|---|---|---|---|---|`
 
-const KEPT = join('bench', '.cache', 'qat.json')
+const KEPT = 'qat.json'
 
 async function main(): Promise<void> {
-  if (!modelsAreHere()) throw new Error('the models are not here')
   const [wanted = '', formats = ''] = process.argv.slice(2)
-  mkdirSync(join('bench', '.cache'), { recursive: true })
   for (const subject of SUBJECTS) {
     for (const [format, target] of FORMATS) {
       if (!subject.title.includes(wanted) || !format.includes(formats)) continue
       const row = await measure(subject, format, target)
       // another run may have added some meanwhile
-      const rows: Row[] = existsSync(KEPT) ? (JSON.parse(readFileSync(KEPT, 'utf8')) as Row[]) : []
+      const rows: Row[] = readKept<Row[]>(KEPT, [])
       const at = rows.findIndex((old) => old.subject === row.subject && old.format === format)
       if (at >= 0) rows[at] = row
       else rows.push(row)
       console.log(line(row))
-      writeFileSync(KEPT, `${JSON.stringify(rows.map(short))}\n`)
-      writeFileSync(join('bench', 'QAT.md'), render(rows))
+      keep(KEPT, rows.map(short))
+      writeResult('QAT.md', render(rows))
     }
   }
 }

@@ -1,13 +1,10 @@
 /** FastestDet on COCO images: from output tensors to boxes, and what is true of the images. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { batchesOf, type Samples } from '../src/engine/data/samples.ts'
-import type { RunTensor, Session } from '../src/engine/runtime/runtime.ts'
+import { batchesOf, type Samples } from '../../src/engine/data/samples.ts'
+import type { RunTensor, Session } from '../../src/engine/runtime/runtime.ts'
 import { type Box, type Detection, suppress, type Truth } from './average-precision.ts'
-import { MODELS_ROOT } from './models.ts'
+import { fileOf } from './models.ts'
 
-export const DETECTOR = join(MODELS_ROOT, 'fastestdet-coco')
-export const DETECTOR_INPUT = 'input.1'
 const LEAST_SCORE = 0.01
 const OVERLAP = 0.45
 const MOST = 100
@@ -18,7 +15,7 @@ interface Coco {
   categories: { id: number }[]
 }
 
-const coco = (): Coco => JSON.parse(readFileSync(join(DETECTOR, 'instances.json'), 'utf8')) as Coco
+const coco = (): Coco => JSON.parse(readFileSync(fileOf('fastestdet-coco', 'instances.json'), 'utf8')) as Coco
 
 /** Every box of the images, crowds left out. */
 export function truths(): Truth[] {

@@ -1,6 +1,6 @@
 /** A 1 GB model is uploaded: what does the API's memory do, and how fast is it? */
 import { request } from 'node:http'
-import type { BenchService } from './service.ts'
+import type { BenchService } from '../lib/service.ts'
 
 const WEIGHT_BYTES = 1_000_000_000
 const CHUNK = Buffer.alloc(4 << 20)

@@ -1,11 +1,11 @@
 /** A decoder-only transformer of any size, written to disk without ever lying in memory. */
 import { join } from 'node:path'
-import { randomSource } from '../src/engine/data/synthetic.ts'
-import { addInitializer, addNode, float, int, ints } from '../src/engine/ir/build.ts'
-import { Graph, type Model, Value } from '../src/engine/ir/graph.ts'
-import { float32, int64, tensorOf } from '../src/engine/ir/tensor.ts'
-import { saveModel } from '../src/engine/onnx/index.ts'
-import { openWorkspace } from '../src/engine/runtime/workspace.ts'
+import { randomSource } from '../../src/engine/data/synthetic.ts'
+import { addInitializer, addNode, float, int, ints } from '../../src/engine/ir/build.ts'
+import { Graph, type Model, Value } from '../../src/engine/ir/graph.ts'
+import { float32, int64, tensorOf } from '../../src/engine/ir/tensor.ts'
+import { saveModel } from '../../src/engine/onnx/index.ts'
+import { openWorkspace } from '../../src/engine/runtime/workspace.ts'
 
 export interface Size {
   layers: number

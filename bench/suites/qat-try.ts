@@ -1,28 +1,23 @@
-/** Tries a training on one of the real models and prints how it went: `node dist/bench/qat-try.js fashion-cnn '{"method": {}, "training": {}}'`. */
-import { copyFileSync, existsSync, readFileSync } from 'node:fs'
+/** Tries a training on one of the real models and prints how it went: `node dist/bench/suites/qat-try.js fashion-cnn '{"method": {}, "training": {}}'`. */
+import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MODELS_ROOT } from './models.ts'
-import { runJob } from './qat-job.ts'
+import { runJob } from '../lib/job.ts'
+import { dataOf, hasPart, specOf, subjectOf } from '../lib/subjects.ts'
 
 const [name = 'fashion-cnn', text = '{}'] = process.argv.slice(2)
 const { method = {}, ...recipe } = JSON.parse(text) as { method?: object }
-const folder = join(MODELS_ROOT, name)
-const preprocess = join(folder, 'preprocess.json')
-const scale = existsSync(preprocess)
-  ? (JSON.parse(readFileSync(preprocess, 'utf8')) as { scale?: number }).scale
-  : undefined
-const file = (part: string) => join(folder, `${part}.npz`)
+const subject = subjectOf(name)
 const report = await runJob({
-  model: join(folder, 'model.onnx'),
+  model: subject.model,
   recipe: { target: 'cpu-int8', method: { type: 'qat', ...method }, evaluation: { metric: 'top1' }, ...recipe },
   data: {
-    calibration: file('calibration'),
-    ...(existsSync(file('train')) && { training: file('train') }),
-    evaluation: file('evaluation'),
+    calibration: await dataOf(subject, 'calibration'),
+    ...(hasPart(subject, 'train') && { training: await dataOf(subject, 'train') }),
+    evaluation: await dataOf(subject, 'evaluation'),
   },
-  spec: scale === undefined ? {} : { arrays: { input: { scale } } },
-  onMessage: (message) => {
-    if (message.type === 'training' && process.env.STEP) copyFileSync('step.onnx', process.env.STEP)
+  spec: specOf(subject),
+  onMessage: (message, directory) => {
+    if (message.type === 'training' && process.env.STEP) copyFileSync(join(directory, 'step.onnx'), process.env.STEP)
     if (message.type === 'training' || message.type === 'warning') console.log(JSON.stringify(message))
   },
 })

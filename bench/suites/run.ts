@@ -1,10 +1,9 @@
-/** `npm run bench`: measures and writes bench/RESULTS.md. */
-import { writeFileSync } from 'node:fs'
+/** `npm run bench`: measures and writes bench/results/RESULTS.md. */
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { writeResult } from '../lib/results.ts'
+import { withService } from '../lib/service.ts'
 import { benchLivez, type LivezResult } from './livez.ts'
-import { benchModels, type ModelResult, modelsAreHere, requestFor, SLOW_SUBJECT } from './models.ts'
-import { withService } from './service.ts'
+import { benchModels, type ModelResult, slowRequest } from './models.ts'
 import { benchUpload, type UploadResult } from './upload.ts'
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(0)} MB`
@@ -18,7 +17,7 @@ function modelTable(results: readonly ModelResult[]): string[] {
   ]
 }
 
-function modelRow({ subject, job, seconds }: ModelResult): string {
+function modelRow({ name, method, job, seconds }: ModelResult): string {
   const { metrics } = job
   const cells = metrics
     ? [
@@ -36,7 +35,7 @@ function modelRow({ subject, job, seconds }: ModelResult): string {
         `${seconds.toFixed(1)} s`,
       ]
     : [job.error?.detail ?? job.status]
-  return `| ${[subject.name, subject.method, ...cells].join(' | ')} |`
+  return `| ${[name, method, ...cells].join(' | ')} |`
 }
 
 function accuracyCells({ accuracy }: NonNullable<ModelResult['job']['metrics']>): string[] {
@@ -59,25 +58,26 @@ const livezLines = ({ requests, p50, p99, max }: LivezResult): string[] => [
   `While a job computed, ${requests} requests to /livez took ${milliseconds(p50)} (p50), ${milliseconds(p99)} (p99), ${milliseconds(max)} (max).`,
 ]
 
-if (!modelsAreHere()) console.log('The shared models are not here: only the upload is measured.')
 const upload = await withService(benchUpload)
 console.log(uploadLines(upload).join('\n'))
-const models = modelsAreHere() ? await withService(({ url }) => benchModels(url)) : null
-const livez = modelsAreHere()
-  ? await withService(async ({ url }) => benchLivez(url, await requestFor(url, SLOW_SUBJECT)))
-  : null
+const models = await withService(({ url }) => benchModels(url))
+const livez = await withService(async ({ url }) => benchLivez(url, await slowRequest(url)))
 const text = [
   '# Results',
   '',
   `Made by \`npm run bench\` on ${cpus().length} × ${cpus()[0]?.model.trim()}, Node.js ${process.version}, ${new Date().toISOString().slice(0, 10)}.`,
   'Latencies are medians of single runs inside the job, two threads, both models in turns, on a machine that others use too: read the ratio.',
-  ...(models ? ['', '## Models through the HTTP API, target cpu-int8', '', ...modelTable(models)] : []),
+  '',
+  '## Models through the HTTP API, target cpu-int8',
+  '',
+  ...modelTable(models),
   '',
   '## Service',
   '',
   ...uploadLines(upload),
-  ...(livez ? ['', ...livezLines(livez)] : []),
+  '',
+  ...livezLines(livez),
   '',
 ].join('\n')
-writeFileSync(join('bench', 'RESULTS.md'), text)
+writeResult('RESULTS.md', text)
 console.log(`\n${text}`)
