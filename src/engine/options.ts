@@ -13,6 +13,7 @@ import {
 import type { Warning } from '../contract/report.ts'
 import type { RunnerMessage } from '../contract/runner-protocol.ts'
 import { FewbitError } from '../shared/errors.ts'
+import { unknownOperators } from './ops/index.ts'
 import { TARGETS, targetOf } from './targets/index.ts'
 
 /** A file: its path, relative to the current directory at the call, or its bytes. */
@@ -100,6 +101,7 @@ export function recipeOf(options: QuantizeOptions, labels: { shape: readonly num
     seed: options.seed,
   })
   requireMethod(recipe)
+  requireOperators(recipe)
   return recipe
 }
 
@@ -124,6 +126,17 @@ function parsed(value: unknown): Recipe {
   const [first] = found.error.issues
   throw new FewbitError('invalid_request', z.prettifyError(found.error).replaceAll(/\n\s*/g, ' '), {
     param: `/${first?.path.map(String).join('/') ?? ''}`,
+  })
+}
+
+/** Throws invalid_request for a profile that lists what has no integers. */
+function requireOperators({ target }: Recipe): void {
+  const found = targetOf(target)
+  const [unknown] = found.kind === 'integer' ? unknownOperators(Object.keys(found.operators)) : []
+  if (unknown === undefined) return
+  throw new FewbitError('invalid_request', `${unknown} is no operator that can compute in integers`, {
+    param: `/target/operators/${unknown}`,
+    hint: 'names are those of ONNX, as the built-in targets write them',
   })
 }
 

@@ -49,6 +49,29 @@ describe('inspect', () => {
     assert.deepEqual(leftovers(), [])
   })
 
+  test('says what a profile of one operator leaves in float and large', async () => {
+    const mine = {
+      id: 'mine',
+      activation: { dtype: 'int8', symmetric: false },
+      weight: { dtype: 'int8', symmetric: true },
+      operators: { Relu: {} },
+    } as const
+    const { outlooks } = await inspect(model, { targets: [mine, 'gpu-float16'] })
+    const [own, half] = outlooks
+    assert.deepEqual([own?.target, own?.method, half?.method], ['mine', 'static', 'float16'])
+    assert.deepEqual(own?.weightBytes, { total: 4 * 192, kept: 4 * 192 })
+    assert.deepEqual(
+      own?.staysLarge.flatMap(({ nodes }) => nodes),
+      ['first', 'second'],
+    )
+    assert.equal(half?.weightBytes.kept, 0)
+    assert.deepEqual(leftovers(), [])
+    await assert.rejects(inspect(model, { targets: [{ ...mine, operators: { Cnov: {} } }] }), {
+      code: 'invalid_request',
+      param: '/target/operators/Cnov',
+    })
+  })
+
   test('refuses what is no model', async () => {
     await assert.rejects(inspect(data), { code: 'model_not_onnx' })
     await assert.rejects(inspect('nowhere.onnx'), { code: 'not_found' })

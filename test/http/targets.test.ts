@@ -66,6 +66,18 @@ describe('targets over HTTP', () => {
     }
     const { errors } = await dry({ model_id, target: wrong })
     assert.match(errors![0]!.detail, /more bits than its dtype holds/)
+    const misspelt = {
+      ...wrong,
+      activation: { dtype: 'int8', symmetric: true },
+      operators: { Conv: {}, Cnov: {}, 'a/b': {} },
+    }
+    const { violations } = await dry({ model_id, target: misspelt })
+    assert.deepEqual(
+      violations
+        .filter(({ detail }) => /is no operator that can compute in integers/.test(detail))
+        .map((v) => v.pointer),
+      ['/target/operators/Cnov', '/target/operators/a~1b'],
+    )
     const unknown = await dry({ model_id, target: 'tpu' })
     assert.match(unknown.errors![0]!.detail, /not a target: cpu-int8, /)
     const partly = await dry({ model_id, target: { id: 'mine' } })

@@ -43,6 +43,10 @@ export const opOf = ({ domain, opType }: Node): OpDef | undefined => byName.get(
 
 const isInteger = (def: OpDef | undefined): def is IntegerOp => def?.quant !== undefined
 
+/** Those of some names that are no operator with integers. */
+export const unknownOperators = (names: readonly string[]): string[] =>
+  names.filter((name) => !isInteger(byName.get(name)))
+
 /** The definition of a node's operator if it can compute in integers. */
 export function integerOpOf(node: Node): IntegerOp | undefined {
   const def = opOf(node)

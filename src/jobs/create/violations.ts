@@ -2,6 +2,8 @@
 
 import { factsOf } from '../../contract/method-facts.ts'
 import { METRICS_OF_LABELS } from '../../contract/metric.ts'
+import { unknownOperators } from '../../engine/ops/index.ts'
+import { pointerOf } from '../../shared/pointer.ts'
 import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
 import type { JobRequest } from '../record/job.ts'
 import { fitProblems } from './dataset-fit.ts'
@@ -18,6 +20,7 @@ const CHECKS: readonly Check[] = [
   existence('/training/dataset_id', 'training', ({ training }) => training?.dataset_id),
   existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
   methodOfTarget,
+  operatorsOfTarget,
   activationsOfTarget,
   shapesOfTarget,
   valuesOfInputs,
@@ -48,6 +51,15 @@ function methodOfTarget({ request, target }: Subject): Violation[] {
   if (methods.includes(request.method.type)) return []
   const detail = `${target.id} supports ${methods.join(', ')}`
   return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
+}
+
+function operatorsOfTarget({ target }: Subject): Violation[] {
+  if (target.kind !== 'integer') return []
+  return unknownOperators(Object.keys(target.operators)).map((name) => ({
+    pointer: pointerOf(['target', 'operators', name]),
+    code: 'invalid_request',
+    detail: `${name} is no operator that can compute in integers: names are those of ONNX, as the built-in targets write them`,
+  }))
 }
 
 function activationsOfTarget({ request: { method }, target }: Subject): Violation[] {
