@@ -15,6 +15,7 @@ import { fixSizesFor, prepareFor } from './prepare/stage.ts'
 import { writeArtifact, writeDocuments } from './report/documents.ts'
 import { executedInFloat } from './report/executed-in-float.ts'
 import { metricsOf } from './report/metrics.ts'
+import { saturatingProcessor } from './report/saturating-processor.ts'
 import { slowerThanFloat } from './report/slower-than-float.ts'
 import { warningsOf } from './report/warnings.ts'
 import { type Host, type Run, warn } from './run.ts'
@@ -69,6 +70,7 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   const metrics = metricsOf(target, output, { verification, floats, bytes })
   warn(run, [
     ...verification.warnings,
+    ...saturatingProcessor(target, spec.recipe, run.runtime.saturates),
     ...executedInFloat(output.macsInteger, verification.macs),
     ...(await slowerThanFloat(run, { prepared, artifact, verification, dynamic: () => dynamicForm(run, prepared) })),
     ...warningsOf({ recipe: spec.recipe, target, metrics, output }),

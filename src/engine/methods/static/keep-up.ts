@@ -1,8 +1,7 @@
 /** An artifact that is slower than the float model gives layers back to float, those that lose most first, as long as that helps. */
-import type { Graph, Node } from '../../ir/graph.ts'
-import { elementCount } from '../../ir/tensor.ts'
 import { opOf } from '../../ops/index.ts'
 import type { LayerTime } from '../../verify/layer-times.ts'
+import { affordableOf } from './floor.ts'
 import { computes, inFloat, type Timing } from './slow-layers.ts'
 import { runTimes, timesOfLayers } from './timing.ts'
 import type { Variant } from './variant.ts'
@@ -13,8 +12,6 @@ const MOST_ROUNDS = 3
 const LEAST_LOSS_MS = 0.1
 /** of the time before that an artifact may take in order to be kept */
 const WORTH_IT = 0.97
-/** of multiplications and of weights that stay in integers: an artifact without integers is as fast as the float model, and of no use */
-const LEAST_SHARE = 0.5
 
 /** The variant, or one that is faster with fewer layers in integers where the variant is slower than the float model. */
 export async function keepUp(keeping: Timing, variant: Variant): Promise<Variant> {
@@ -54,7 +51,9 @@ async function candidatesFor({ input, common, feeds }: Timing, best: Variant): P
   const names = new Set(layers.map(({ node }) => node.name))
   const pointwise = timed.filter(({ node }) => opOf(node)?.class === 'pointwise')
   const sets = [mostOf(losing), losing, [...new Set([...losing, ...pointwise])]]
-  const affordable = sets.map((set) => affordableOf(set, graph, names)).filter((set) => set.length > 0)
+  const affordable = sets
+    .map((set) => affordableOf(set, graph, names, ({ node }) => [node]))
+    .filter((set) => set.length > 0)
   return affordable
     .filter((set, i) => affordable.findIndex((other) => other.length === set.length) === i)
     .map((set) => ({ variant: inFloat(best, set), count: set.length }))
@@ -77,25 +76,3 @@ function mostOf(losing: readonly LayerTime[]): LayerTime[] {
     return isIn
   })
 }
-
-/** Those of the layers, in their order, without which enough is left in integers. `names` of what is quantized. */
-export function affordableOf(layers: readonly LayerTime[], { nodes }: Graph, names: ReadonlySet<string>): LayerTime[] {
-  const measures = [macsOf, weightsOf].map((measure) => {
-    const sum = (some: Iterable<Node>) => [...some].reduce((total, node) => total + measure(node), 0)
-    const total = sum(nodes)
-    return { measure, total, left: sum([...nodes].filter(({ name }) => names.has(name))) }
-  })
-  return layers.filter(({ node }) => {
-    const fits = measures.every(({ measure, total, left }) => {
-      const cost = measure(node)
-      return cost === 0 || !(left - cost < LEAST_SHARE * total)
-    })
-    if (fits) for (const one of measures) one.left -= one.measure(node)
-    return fits
-  })
-}
-
-const macsOf = (node: Node): number => opOf(node)?.macs?.(node) ?? 0
-
-const weightsOf = (node: Node): number =>
-  opOf(node)?.class === 'multiply' ? elementCount(node.inputs[1]?.tensor?.shape ?? [0]) : 0

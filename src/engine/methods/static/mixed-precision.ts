@@ -3,8 +3,9 @@
 import type { LayerSensitivity } from '../../../contract/report.ts'
 import type { Graph, Node } from '../../ir/graph.ts'
 import { opOf } from '../../ops/index.ts'
+import { affordableOf } from './floor.ts'
 import type { Search } from './search.ts'
-import type { Variant, VariantInput } from './variant.ts'
+import { planVariant, type Variant, type VariantInput } from './variant.ts'
 
 /** layers that are tried one at a time: those that add most to the error of their results */
 const MOST_TRIED = 16
@@ -32,14 +33,16 @@ export interface Mixed {
   count: number
 }
 
-/** Lets one layer at a time leave the integers, measures what the outputs win, and finds the fewest that reach `goal` dB. */
+/** Lets one layer at a time leave the integers, measures what the outputs win, and finds the fewest that reach `goal` dB. A rescue, which nobody asked for, leaves half in integers. */
 export async function mixPrecision(
   goal: number,
   start: Variant,
-  { target }: VariantInput,
+  common: VariantInput,
   search: Search,
   layers: readonly LayerSensitivity[],
+  isRescue = false,
 ): Promise<Mixed> {
+  const { target } = common
   const before = await search.scoreOf(start)
   const unchanged = { variant: start, layers: [...layers], before, reached: before, count: 0 }
   if (!search.canJudge || before >= goal) return unchanged
@@ -49,10 +52,11 @@ export async function mixPrecision(
     const alone = { layer, nodes, db: Number.NaN }
     gains.push({ ...alone, db: (await search.scoreOf(refuge.take(start, [alone]))) - before })
   }
-  const ordered = gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db)
+  const afford = isRescue && refuge === FLOAT ? affordable(common, start) : (all: readonly Gain[]) => all
+  const ordered = afford(gains.filter(({ db }) => db > 0).toSorted((a, b) => b.db - a.db))
   const first = await fewest(goal, start, ordered, refuge, search)
   const reached = (await search.scoreOf(first.best)) >= goal
-  const few = reached ? first : await byLoneliness(goal, start, layers, refuge, search, first)
+  const few = reached ? first : await byLoneliness({ goal, start, layers, refuge, search, afford }, first)
   const { best, count } = refuge === WIDE ? await everywhereWide(goal, start, search, few) : few
   const gainOf = new Map(gains.flatMap(({ layer, db }) => (Number.isFinite(db) ? [[layer.node, db] as const] : [])))
   const won = (await search.scoreOf(best)) - before
@@ -86,11 +90,7 @@ const CLEARANCE_DB = 10
  * integers, and those that ruin the outputs alone leave first.
  */
 async function byLoneliness(
-  goal: number,
-  start: Variant,
-  layers: readonly LayerSensitivity[],
-  refuge: Refuge,
-  search: Search,
+  { goal, start, layers, refuge, search, afford }: Lonely,
   fallback: Fewest,
 ): Promise<Fewest> {
   const all = grouped(start.base.model.graph, layers).map((one) => ({ ...one, db: Number.NaN }))
@@ -109,11 +109,29 @@ async function byLoneliness(
   const found = await fewest(
     goal,
     start,
-    worst.map(({ gain, score }) => ({ ...gain, alone: score })),
+    afford(worst.map(({ gain, score }) => ({ ...gain, alone: score }))),
     refuge,
     search,
   )
   return (await search.scoreOf(found.best)) > (await search.scoreOf(fallback.best)) ? found : fallback
+}
+
+interface Lonely {
+  goal: number
+  start: Variant
+  layers: readonly LayerSensitivity[]
+  refuge: Refuge
+  search: Search
+  /** of layers in their order, those that may leave the integers together */
+  afford: (gains: readonly Gain[]) => readonly Gain[]
+}
+
+function affordable(common: VariantInput, start: Variant) {
+  const { model, plan } = planVariant(common, start)
+  const names = new Set([...plan.nodes].map(({ name }) => name))
+  const byName = new Map([...model.graph.nodes].map((node) => [node.name, node]))
+  return (gains: readonly Gain[]) =>
+    affordableOf(gains, model.graph, names, ({ nodes }) => nodes.flatMap((name) => byName.get(name) ?? []))
 }
 
 interface Fewest {

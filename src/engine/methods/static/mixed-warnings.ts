@@ -14,7 +14,7 @@ export function mixedWarnings(target: IntegerTarget, goal: number | undefined, m
 function rescued(target: IntegerTarget, { before, reached, count }: Mixed): Warning[] {
   if (count === 0) return []
   const refuge = target.wide_activation ? 'have 16-bit activations' : 'stay float'
-  const detail = `with every layer in 8-bit integers the outputs kept ${before.toFixed(1)} dB; ${count} layers ${refuge} now, which gives ${reached.toFixed(1)} dB. The plan has the reason of each; min_sqnr_db sets a goal of your own, and what else could help: ${whatElse(target)}`
+  const detail = `with every layer in 8-bit integers the outputs kept ${before.toFixed(1)} dB; ${count} layers ${refuge} now, which gives ${reached.toFixed(1)} dB. The plan has the reason of each. ${target.wide_activation ? '' : 'At least half of the multiplications and weights stay in integers; '}min_sqnr_db sets a goal of your own, and what else could help: ${whatElse(target)}`
   return [{ code: 'mixed_precision', detail }]
 }
 

@@ -77,7 +77,8 @@ export async function searchStatic(
   const climbed = await climb({ options, bases, search, common, plan, input, calibration, judging, more }, base)
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
   const goal = options.min_sqnr_db ?? (await rescueGoal(target, climbed, search))
-  const mixed = goal === undefined ? null : await mixPrecision(goal, climbed, common, search, measured)
+  const isRescue = options.min_sqnr_db === undefined
+  const mixed = goal === undefined ? null : await mixPrecision(goal, climbed, common, search, measured, isRescue)
   const { variant, layers } = mixed ?? { variant: climbed, layers: measured }
   return {
     common,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Value } from '../../../../src/engine/ir/graph.ts'
-import { affordableOf } from '../../../../src/engine/methods/static/keep-up.ts'
+import { affordableOf } from '../../../../src/engine/methods/static/floor.ts'
 import { openRuntime } from '../../../../src/engine/runtime/ort.ts'
 import { openWorkspace } from '../../../../src/engine/runtime/workspace.ts'
 import { layerTimes } from '../../../../src/engine/verify/layer-times.ts'
@@ -27,7 +27,9 @@ describe('layers that are given back to float', () => {
   test('half of the multiplications and weights stay in integers', async () => {
     const { graph, layers } = await chain(6)
     const names = new Set(layers.map(({ node }) => node.name))
-    const products = affordableOf(layers, graph, names).filter(({ node }) => node.opType === 'MatMul')
+    const products = affordableOf(layers, graph, names, ({ node }) => [node]).filter(
+      ({ node }) => node.opType === 'MatMul',
+    )
     assert.deepEqual(
       products.map(({ node }) => node.name),
       ['m0', 'm1', 'm2'],
@@ -36,7 +38,7 @@ describe('layers that are given back to float', () => {
 
   test('where less than half is in integers, no multiplication leaves them', async () => {
     const { graph, layers } = await chain(6)
-    const given = affordableOf(layers, graph, new Set(['m0', 'm1']))
+    const given = affordableOf(layers, graph, new Set(['m0', 'm1']), ({ node }) => [node])
     assert.ok(given.every(({ node }) => node.opType === 'Relu'))
   })
 })
