@@ -7,7 +7,6 @@ import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { foldAffine } from '../passes/affine/index.ts'
 import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
 import { convolveChannels } from '../passes/convolve-channels.ts'
-import { expandHardSigmoid } from '../passes/hard-sigmoid.ts'
 import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
 import type { Pass } from '../passes/pass.ts'
 import { isFloatValue, STEERS, steeringNodes } from '../plan/steering.ts'
@@ -49,6 +48,5 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   const norms = inIntegers && target.placement === 'all' ? [convolveChannels(has, stays)] : []
   if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine, ...norms]
   if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine, ...norms]
-  const gates = has('HardSigmoid') ? [] : [expandHardSigmoid(stays)]
-  return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), ...gates, foldAffine]
+  return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
 }
