@@ -72,7 +72,8 @@ const METHODS = [0, 8, 1, 9, 12, 99]
 /** `names` are those of the model's inputs. */
 export function mutateData(names: readonly string[], dice: Dice): Buffer {
   const some = Array.from({ length: 1 + dice.below(3) }, () => memberOf(names, dice))
-  const members = dice.chance(0.01) ? Array.from({ length: 300 }, () => some).flat() : some
+  const areSmall = some.every(({ bytes }) => bytes.length < 100_000)
+  const members = areSmall && dice.chance(0.01) ? Array.from({ length: 300 }, () => some).flat() : some
   const archive = dice.chance(0.05) ? npy(dice.bytes(24)) : zip(members)
   return dice.chance(0.4) ? damage(archive, dice) : archive
 }

@@ -177,12 +177,7 @@ function changeStructure({ siblings, field }: Place, places: Place[], dice: Dice
   const at = siblings.indexOf(field)
   const ways = [
     () => void siblings.splice(at, 1),
-    () =>
-      void siblings.splice(
-        at,
-        0,
-        ...Array.from({ length: 1 + dice.below(dice.chance(0.05) ? 2000 : 3) }, () => copyOf(field)),
-      ),
+    () => void siblings.splice(at, 0, ...copiesOf(field, 1 + dice.below(dice.chance(0.05) ? 2000 : 3))),
     () => void siblings.push(copyOf(dice.of(places).field)),
     () => void siblings.splice(dice.below(siblings.length), 0, ...siblings.splice(at, 1)),
     () => {
@@ -191,6 +186,12 @@ function changeStructure({ siblings, field }: Place, places: Place[], dice: Dice
     () => nest(field, dice),
   ]
   dice.of(ways)()
+}
+
+/** As many as fit into a megabyte. */
+function copiesOf(field: Field, wanted: number): Field[] {
+  const most = Math.ceil((1 << 20) / (1 + writeFields([field]).length))
+  return Array.from({ length: Math.min(wanted, most) }, () => copyOf(field))
 }
 
 /** Copies of a message in itself, some levels deep. */
