@@ -1,6 +1,6 @@
 /** The BullMQ worker: takes job ids from the queue, runs them in runner processes, gives them back when it must stop. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Job, WaitingError, Worker } from 'bullmq'
+import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
 import { reconcileJobs } from '../src/jobs/reconcile-jobs.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
@@ -74,6 +74,10 @@ async function process(
 ): Promise<void> {
   const settled = await runJob(deps, host, entry.data.jobId, signal ?? new AbortController().signal)
   if (settled === 'done') return
+  if (settled.againAfterMs > 0) {
+    await entry.moveToDelayed(Date.now() + settled.againAfterMs, token)
+    throw new DelayedError()
+  }
   await entry.moveToWait(token)
   throw new WaitingError()
 }

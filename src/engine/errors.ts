@@ -6,7 +6,8 @@ const CODES: readonly (readonly [RegExp, ErrorCode])[] = [
     /bad_alloc|Failed to allocate memory|Array buffer allocation failed|Invalid typed array length|ENOMEM/i,
     'out_of_memory',
   ],
-  [/EFBIG|ENOSPC|EDQUOT/, 'output_limit'],
+  [/EFBIG/, 'output_limit'],
+  [/ENOSPC|EDQUOT|No space left on device|Disk quota exceeded/, 'disk_full'],
 ]
 
 /** The same error where it is one already and says where it arose; `canceled` once `signal` has aborted. */

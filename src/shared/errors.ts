@@ -35,6 +35,7 @@ const TABLE = {
   job_already_finished: { status: 409, title: 'The job has already finished' },
   job_not_finished: { status: 409, title: 'The job has not finished yet', retryable: true },
   unavailable: { status: 503, title: 'A dependency of the service does not answer', retryable: true },
+  store_unavailable: { status: 503, title: 'The store of the service does not answer', retryable: true },
   internal: { status: 500, title: 'Internal error', retryable: true },
   // models
   model_not_onnx: { status: 422, title: 'The bytes are not an ONNX model' },
@@ -71,6 +72,12 @@ const TABLE = {
   out_of_memory: { status: 422, title: 'The job ran out of memory' },
   time_limit: { status: 422, title: 'The job exceeded its time limit' },
   output_limit: { status: 422, title: 'The job wrote more than it may' },
+  // faults of machines, after which a job is tried again
+  disk_full: { status: 507, title: 'The disk of the worker is full', retryable: true },
+  disk_failed: { status: 500, title: 'The worker could not use its disk', retryable: true },
+  machine_out_of_memory: { status: 500, title: 'The machine of the worker ran out of memory', retryable: true },
+  runner_killed: { status: 500, title: 'Somebody killed the runner process', retryable: true },
+  runner_unavailable: { status: 500, title: 'The runner process could not be started', retryable: true },
   runner_crashed: { status: 500, title: 'The runner process died', retryable: true },
   worker_lost: { status: 500, title: 'The worker died too often during this job', retryable: true },
   queue_expired: { status: 422, title: 'The job waited in the queue longer than allowed' },

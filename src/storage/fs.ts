@@ -18,12 +18,15 @@ interface FileStoreOptions {
 
 const CHUNK = 1 << 20
 const DIGEST = /^[0-9a-f]{64}$/
+/** unfinished uploads */
+const INCOMING = 'tmp'
+const FULL = ['ENOSPC', 'EDQUOT']
 const READ_ONLY = constants.O_RDONLY | constants.O_NOFOLLOW
 
 /** Opens (and makes) the directory `root`; removes what dead processes left half written. */
 export async function openFileStore(root: string, options: FileStoreOptions = {}): Promise<Store> {
   const { reserveBytes = 64 << 20, leftoverMs = 3_600_000 } = options
-  const incoming = join(root, 'tmp')
+  const incoming = join(root, INCOMING)
   await mkdir(incoming, { recursive: true, mode: 0o700 })
   await removeLeftovers(incoming, leftoverMs)
   return {
@@ -37,22 +40,31 @@ export async function openFileStore(root: string, options: FileStoreOptions = {}
       } catch (error) {
         source.destroy()
         await rm(path, { force: true })
-        throw refusal(error)
+        throw written(await explain(root, error))
       }
     },
-    get: async (sha256, range) => read(pathOf(root, sha256), range).catch(missing),
+    get: async (sha256, range) => read(pathOf(root, sha256), range).catch((error) => fail(root, error)),
     async head(sha256) {
-      const found = await stat(pathOf(root, sha256)).catch(() => null)
+      const found = await stat(pathOf(root, sha256)).catch(async (error) => {
+        const reason = await explain(root, error)
+        return reason instanceof FewbitError && reason.code === 'not_found' ? null : fail(root, error)
+      })
       return found && { size: found.size }
     },
-    delete: async (sha256) => rm(pathOf(root, sha256), { force: true }),
+    delete: async (sha256) => rm(pathOf(root, sha256), { force: true }).catch((error) => fail(root, error)),
     async copyTo(sha256, path) {
+      const from = pathOf(root, sha256)
+      await stat(from).catch((error) => fail(root, error))
       const flags = constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE
-      await copyFile(pathOf(root, sha256), path, flags).catch(missing)
+      await copyFile(from, path, flags).catch((error) => {
+        if (FULL.includes(codeOf(error)))
+          throw new FewbitError('disk_full', 'there is no room for a copy of the object')
+        return fail(root, error)
+      })
     },
     async withFile(sha256, use) {
       const path = pathOf(root, sha256)
-      await stat(path).catch(missing)
+      await stat(path).catch((error) => fail(root, error))
       return use(path)
     },
   }
@@ -117,14 +129,34 @@ function aborted(): FewbitError {
   return new FewbitError('upload_aborted', 'the connection closed before the last byte')
 }
 
-function refusal(error: unknown): unknown {
-  const row = REFUSALS[codeOf(error)]
-  return row ? row() : error
+/** What a refused call of the file system means. Errors that are none of it stay as they are. */
+async function explain(root: string, error: unknown): Promise<unknown> {
+  const code = codeOf(error)
+  const row = REFUSALS[code]
+  if (row) return row()
+  if (!isSystemError(error)) return error
+  if (code === 'ENOENT' && (await isThere(root))) return new FewbitError('not_found', 'no such object')
+  return new FewbitError('store_unavailable', `the directory of the store cannot be used (${code})`, { cause: error })
 }
 
-function missing(error: unknown): never {
-  throw codeOf(error) === 'ENOENT' ? new FewbitError('not_found', 'no such object') : error
+/** Nobody asked for an object here: what is missing is our own file. */
+function written(error: unknown): unknown {
+  const isMissing = error instanceof FewbitError && error.code === 'not_found'
+  return isMissing ? new FewbitError('store_unavailable', 'the upload was lost in the store', { cause: error }) : error
 }
+
+async function fail(root: string, error: unknown): Promise<never> {
+  throw await explain(root, error)
+}
+
+/** Where a disk is not mounted there may be a directory, but not ours. */
+const isThere = (root: string): Promise<boolean> =>
+  stat(join(root, INCOMING)).then(
+    () => true,
+    () => false,
+  )
+
+const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error
 
 function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : ''

@@ -1,7 +1,7 @@
 /** What every store must keep: the conformance suite, run over the file store. */
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -97,6 +97,23 @@ describe('a store', () => {
     await rm(fresh)
     await assert.rejects(full.put(Readable.from([bytes]), { maxBytes: 1 << 20 }), code('insufficient_storage'))
     assert.deepEqual(await readdir(join(root, 'tmp')), [])
+  })
+
+  test('a store that is gone is not an object that is missing', async () => {
+    await rename(root, `${root}-gone`)
+    // where a disk is not mounted there is often a directory
+    for (const prepare of [async () => {}, () => mkdir(root)]) {
+      await prepare()
+      const copy = `${root}-gone/copy`
+      await assert.rejects(store.get(digest), code('store_unavailable'))
+      await assert.rejects(store.head(digest), code('store_unavailable'))
+      await assert.rejects(store.copyTo(digest, copy), code('store_unavailable'))
+      const put = store.put(Readable.from([bytes]), { maxBytes: 1 << 20 })
+      await assert.rejects(put, code('store_unavailable'))
+    }
+    await rm(root, { recursive: true })
+    await rename(`${root}-gone`, root)
+    assert.deepEqual(await store.head(digest), { size: bytes.length })
   })
 
   test('delete', async () => {

@@ -5,6 +5,11 @@ import { CLASSES, convNet, endlessLoop, IMAGE } from './model.ts'
 import { descendantsOf, isAlive } from './processes.ts'
 import { type Service, until } from './service.ts'
 
+interface Event {
+  type: string
+  data: Record<string, unknown>
+}
+
 const TERMINAL = /^job\.(succeeded|failed|canceled|expired)$/
 
 /** Takes a while: many samples to judge. */
@@ -25,9 +30,12 @@ export const reaches = ({ url }: Service, id: string, phase: string): Promise<vo
 export const isTriedAgain = ({ url }: Service, id: string): Promise<void> =>
   until(async () => (await getJob(url, id)).attempt === 2, 'it does not run again', 60_000)
 
-export async function terminalEvents({ url }: Service, id: string): Promise<string[]> {
-  const { body } = await call<{ data: { type: string }[] }>(`${url}/v1/jobs/${id}/events?limit=100`)
-  return body.data.filter(({ type }) => TERMINAL.test(type)).map(({ type }) => type)
+export async function eventsOf({ url }: { url: string }, id: string): Promise<Event[]> {
+  return (await call<{ data: Event[] }>(`${url}/v1/jobs/${id}/events?limit=100`)).body.data
+}
+
+export async function terminalEvents(service: { url: string }, id: string): Promise<string[]> {
+  return (await eventsOf(service, id)).filter(({ type }) => TERMINAL.test(type)).map(({ type }) => type)
 }
 
 /** What runs below the worker, its runner last. */

@@ -11,17 +11,24 @@ import { newId } from '../../src/shared/ids.ts'
 import { putAs, release } from '../../src/storage/refs.ts'
 import { type Limits, tooMuchOutput } from '../process/limits.ts'
 
+/** a file of the runner's, and the id that it has as an artifact */
+export interface ArtifactFile extends OutputFile {
+  id: string
+}
+
 interface Output {
   jobId: string
   /** the directory that the runner wrote to */
   directory: string
-  files: readonly OutputFile[]
+  files: readonly ArtifactFile[]
   limits: Limits
 }
 
 const REPORT = 'report.json'
 const MAX_REPORT_BYTES = 32 << 20
 const OWN_FILE = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
+
+export const nameArtifact = (file: OutputFile): ArtifactFile => ({ ...file, id: newId('art') })
 
 /** Throws quantization_failed when the report is missing or is none. */
 export async function readReport(directory: string): Promise<Report> {
@@ -61,7 +68,7 @@ export async function storeOutput(deps: Deps, output: Output): Promise<ArtifactS
 export async function storeExtra(
   deps: Deps,
   output: Output,
-  file: OutputFile,
+  file: ArtifactFile,
   path: string,
 ): Promise<ArtifactSummary | null> {
   const found = await lstat(join(output.directory, path)).catch(() => null)
@@ -77,7 +84,7 @@ export async function letGo(deps: Deps, artifacts: readonly ArtifactSummary[]): 
 async function storeFile(
   deps: Deps,
   { jobId, directory, limits }: Output,
-  { name, content_type }: OutputFile,
+  { id, name, content_type }: ArtifactFile,
   room: number,
   path: string = name,
 ) {
@@ -87,7 +94,6 @@ async function storeFile(
     await file.close()
     throw tooMuchOutput(limits)
   }
-  const id = newId('art')
   const { sha256 } = await putAs(deps, file.createReadStream(), { maxBytes: Math.max(room, 1) }, `artifact:${id}`)
   const created_at = new Date().toISOString()
   return { id, object: 'artifact' as const, job_id: jobId, name, content_type, size_bytes, sha256, created_at }

@@ -1,6 +1,6 @@
 /** Copies a job's inputs into its directory and tells the runner what they are. */
 import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { factsOf } from '../../src/contract/method-facts.ts'
 import { DatasetSpec } from '../../src/contract/recipe.ts'
 import type { RunnerSpec } from '../../src/contract/runner-protocol.ts'
@@ -19,8 +19,8 @@ const PLAIN_NAME = /^[^/\\\0]{1,255}$/
 export async function placeInputs(deps: Deps, job: JobRecord, directory: string): Promise<RunnerSpec> {
   const [model, ...external] = job.inputs.model
   if (!model) throw new FewbitError('internal', 'the job has no model')
-  await deps.store.copyTo(model.sha256, join(directory, 'model.onnx'))
-  for (const { path, sha256 } of external) await deps.store.copyTo(sha256, join(directory, plain(path)))
+  await place(deps, model.sha256, join(directory, 'model.onnx'))
+  for (const { path, sha256 } of external) await place(deps, sha256, join(directory, plain(path)))
   await mkdir(join(directory, 'out'))
   return {
     recipe: job.options,
@@ -38,7 +38,7 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
 
 /** Where training writes its state; what an earlier attempt left is there already. */
 async function placeCheckpoint(deps: Deps, { checkpoint }: JobRecord, directory: string): Promise<string> {
-  if (checkpoint) await deps.store.copyTo(checkpoint.sha256, join(directory, CHECKPOINT))
+  if (checkpoint) await place(deps, checkpoint.sha256, join(directory, CHECKPOINT))
   return CHECKPOINT
 }
 
@@ -50,8 +50,16 @@ async function placeDataset(
 ): Promise<Partial<RunnerSpec>> {
   if (!dataset) return {}
   const path = `${name}.npz`
-  await deps.store.copyTo(dataset.sha256, join(directory, path))
+  await place(deps, dataset.sha256, join(directory, path))
   return { [name]: { path, spec: DatasetSpec.parse(dataset.spec ?? {}) } }
+}
+
+/** The job's references hold its inputs: what is missing nevertheless is missing by a fault of the store. */
+async function place({ store }: Deps, sha256: string, path: string): Promise<void> {
+  await store.copyTo(sha256, path).catch((error) => {
+    if (!(error instanceof FewbitError) || error.code !== 'not_found') throw error
+    throw new FewbitError('store_unavailable', `the store does not have the job's ${basename(path)} at the moment`)
+  })
 }
 
 function plain(name: string): string {

@@ -4,31 +4,27 @@ import { join } from 'node:path'
 import { STOP_FILE } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import { type Claim, claimJob } from '../../src/jobs/attempt/claim-job.ts'
-import { finishJob, type Outcome } from '../../src/jobs/attempt/finish-job.ts'
 import { dropCheckpoint } from '../../src/jobs/attempt/keep-checkpoint.ts'
-import { releaseJob } from '../../src/jobs/attempt/release-job.ts'
 import type { JobRecord } from '../../src/jobs/record/job.ts'
 import { FewbitError, messageOf } from '../../src/shared/errors.ts'
 import type { Confined } from '../process/confine.ts'
 import type { Limits } from '../process/limits.ts'
 import type { Sandbox } from '../process/sandbox.ts'
 import { type Ending, supervise } from '../process/supervise.ts'
-import { letGo } from './collect.ts'
+import { asFault } from './faults.ts'
 import { type Forwarder, openForwarder } from './forward.ts'
 import { placeInputs } from './inputs.ts'
 import { makeJobDirectory, removeJobDirectory } from './job-directory.ts'
 import { persist } from './persist.ts'
-import { successOf } from './publish.ts'
-import { openStopSignal, type StopReason } from './stop-signal.ts'
+import { openPublication } from './publish.ts'
+import { type Settled, settle, settleFailure } from './settle.ts'
+import { openStopSignal } from './stop-signal.ts'
 
 export interface RunnerHost {
   sandbox: Sandbox
   /** the command that starts a runner, before confinement */
   runner: readonly string[]
 }
-
-/** `put back`: the worker shuts down and another one shall run the job. */
-export type Settled = 'done' | 'put back'
 
 /** `signal` aborts with a StopReason. Throws unavailable when Redis stays away. */
 export async function runJob(deps: Deps, host: RunnerHost, jobId: string, signal: AbortSignal): Promise<Settled> {
@@ -39,15 +35,27 @@ export async function runJob(deps: Deps, host: RunnerHost, jobId: string, signal
   }
   const log = deps.log.child({ job: jobId, attempt: claim.attempt })
   log.info('attempt starts')
-  const directory = await makeJobDirectory(deps.config.DATA_DIR, `${jobId}-${claim.attempt}`)
+  const stop = openStopSignal(deps, claim, signal)
   try {
-    const ending = await runAttempt({ ...deps, log }, host, claim, directory, signal)
-    log.info({ ending: ending.kind, reason: reasonOf(ending) }, 'attempt ended')
-    const settled = await settle(deps, claim, ending, directory)
+    const settled = await settledAttempt({ ...deps, log }, host, claim, stop.signal)
     await persist(() => dropCheckpoint(deps, jobId))
     return settled
   } finally {
-    await removeJobDirectory(directory)
+    stop.close()
+  }
+}
+
+async function settledAttempt(deps: Deps, host: RunnerHost, claim: Claim, signal: AbortSignal): Promise<Settled> {
+  const made = await makeJobDirectory(deps.config.DATA_DIR, `${claim.jobId}-${claim.attempt}`).catch(asFault)
+  if (made instanceof Error) return settleFailure(deps, claim, made, signal)
+  try {
+    const ending = await runAttempt(deps, host, claim, made, signal)
+    deps.log.info({ ending: ending.kind, reason: reasonOf(ending) }, 'attempt ended')
+    if (ending.kind !== 'finished') return await settle(deps, claim, ending, signal)
+    const publication = openPublication(made, ending.files, limitsOf(deps, claim.job))
+    return await settle(deps, claim, { kind: 'finished', publication }, signal)
+  } finally {
+    await removeJobDirectory(made)
   }
 }
 
@@ -56,9 +64,8 @@ async function runAttempt(
   host: RunnerHost,
   claim: Claim,
   directory: string,
-  outer: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Ending> {
-  const stop = openStopSignal(deps, claim, outer)
   const forwarder = openForwarder(deps, claim, directory)
   let confined: Confined | undefined
   try {
@@ -71,15 +78,14 @@ async function runAttempt(
       env: environmentOf(deps),
       spec,
       limits,
-      signal: stop.signal,
+      signal,
       graceFor: (cause) => askToStop(deps, forwarder, directory, cause),
       onMessage: forwarder.take,
       onStderr: (text) => deps.log.debug({ stderr: text }, 'the runner said'),
     })
   } catch (error) {
-    return { kind: 'failed', error: asFewbitError(error) }
+    return { kind: 'failed', error: asFault(error) }
   } finally {
-    stop.close()
     await confined?.end()
     await forwarder.close()
   }
@@ -102,37 +108,6 @@ function askInFile(path: string): void {
   }
 }
 
-async function settle(deps: Deps, claim: Claim, ending: Ending, directory: string): Promise<Settled> {
-  if (ending.kind === 'stopped') return STOPPED[ending.reason as StopReason](deps, claim)
-  const outcome = await outcomeOf(deps, claim, ending, directory)
-  const published = await persist(() => finishJob(deps, claim, outcome))
-  if (!published && outcome.status === 'succeeded') await letGo(deps, outcome.artifacts)
-  return 'done'
-}
-
-const STOPPED: Record<StopReason, (deps: Deps, claim: Claim) => Promise<Settled>> = {
-  canceled: async (deps, claim) => {
-    await persist(() => finishJob(deps, claim, { status: 'canceled' }))
-    return 'done'
-  },
-  lost: async () => 'done',
-  shutdown: async (deps, claim) => ((await releaseJob(deps, claim)) ? 'put back' : 'done'),
-}
-
-async function outcomeOf(
-  deps: Deps,
-  claim: Claim,
-  ending: Exclude<Ending, { kind: 'stopped' }>,
-  directory: string,
-): Promise<Outcome> {
-  if (ending.kind === 'failed') return { status: 'failed', error: ending.error }
-  const finished = { directory, files: ending.files, limits: limitsOf(deps, claim.job) }
-  return persist(() => successOf(deps, claim, finished)).catch((error) => ({
-    status: 'failed',
-    error: asFewbitError(error),
-  }))
-}
-
 function limitsOf({ config }: Deps, { limits }: JobRecord): Limits {
   return {
     seconds: limits.max_runtime_seconds,
@@ -149,10 +124,6 @@ function environmentOf({ config }: Deps): Record<string, string> {
     ORT_DISABLE_TELEMETRY: '1',
     OMP_NUM_THREADS: String(config.RUNNER_THREADS),
   }
-}
-
-function asFewbitError(error: unknown): FewbitError {
-  return error instanceof FewbitError ? error : new FewbitError('internal', 'the worker failed', { cause: error })
 }
 
 function reasonOf(ending: Ending): unknown {

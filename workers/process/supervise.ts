@@ -5,6 +5,7 @@ import type { OutputFile, RunnerMessage, RunnerSpec } from '../../src/contract/r
 import { FewbitError, isErrorCode, messageOf } from '../../src/shared/errors.ts'
 import { type Confined, giveFilter } from './confine.ts'
 import { errorOfExit } from './exit.ts'
+import { watchKernelKills } from './kernel-kills.ts'
 import { type Limits, watchLimits } from './limits.ts'
 import { readPaced } from './paced.ts'
 import { messageReader } from './read-messages.ts'
@@ -39,6 +40,7 @@ const MAX_STDERR = 64 << 10
 export async function supervise(run: Supervision): Promise<Ending> {
   const inputs = await inputsIn(run.directory)
   if (run.signal.aborted) return { kind: 'stopped', reason: run.signal.reason }
+  const kernel = watchKernelKills()
   const child = start(run)
   let ending: Ending | undefined
   const end = (reason: Ending) => {
@@ -62,10 +64,11 @@ export async function supervise(run: Supervision): Promise<Ending> {
   const stderr = tail(child.stderr!)
   try {
     const exit = await exited(child)
-    return ending ?? { kind: 'failed', error: errorOfExit({ ...exit, stderr: stderr() }) }
+    return ending ?? { kind: 'failed', error: errorOfExit({ ...exit, stderr: stderr(), byKernel: kernel.recent() }) }
   } finally {
     clearTimeout(waiting)
     unwatch()
+    kernel.close()
     run.signal.removeEventListener('abort', stop)
     if (stderr()) run.onStderr(stderr())
   }
@@ -116,7 +119,7 @@ function errorOf({ code, detail, stage, param, hint }: Extract<RunnerMessage, { 
 function exited(child: ChildProcess): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
   return new Promise((resolve, reject) => {
     child.once('error', (error) =>
-      reject(new FewbitError('runner_crashed', 'the runner could not be started', { cause: error })),
+      reject(new FewbitError('runner_unavailable', 'the runner could not be started', { cause: error })),
     )
     child.once('exit', () => killGroup(child))
     child.once('close', (code, signal) => resolve({ code, signal }))

@@ -55,7 +55,7 @@ function start(record: JobRecord, sandbox: string): JobChange {
 function startAgain({ record }: StoredJob, sandbox: string): JobChange {
   const { patch } = start(record, sandbox)
   const data = { status: 'running', attempt: record.attempt + 1, reason: 'the worker of the attempt before died' }
-  return { patch, event: { type: 'job.retrying', data }, lostAttempt: !wentOn(record) }
+  return { patch, event: { type: 'job.retrying', data }, ...(!wentOn(record) && { counts: 'lost_attempts' }) }
 }
 
 /** An attempt that left a state of its training was worth it. */
@@ -63,5 +63,5 @@ const wentOn = ({ attempt, checkpoint }: JobRecord): boolean => checkpoint?.atte
 
 function lost({ lostAttempts }: StoredJob): JobChange {
   const detail = `${lostAttempts + 1} workers died while they ran this job`
-  return { ...failed(new FewbitError('worker_lost', detail)), lostAttempt: true }
+  return { ...failed(new FewbitError('worker_lost', detail)), counts: 'lost_attempts' }
 }

@@ -10,6 +10,8 @@ export interface StoredJob {
   record: JobRecord
   /** attempts whose worker died */
   lostAttempts: number
+  /** attempts that a fault of their machine ended */
+  faults: number
 }
 
 /** A job as JSON for the outside, and what must be known of it besides. */
@@ -23,9 +25,14 @@ type LoadDeps = Pick<Deps, 'config' | 'redis'>
 
 export async function loadJob(deps: LoadDeps, id: string): Promise<StoredJob | null> {
   if (!isId('job', id)) return null
-  const [lost, ...fields] = await deps.redis.hmget(jobKey(deps, id), 'lost_attempts', ...RECORD_FIELDS)
+  const [lost, faults, ...fields] = await deps.redis.hmget(
+    jobKey(deps, id),
+    'lost_attempts',
+    'faults',
+    ...RECORD_FIELDS,
+  )
   const record = recordFrom(fields)
-  return record && { record, lostAttempts: Number(lost ?? 0) }
+  return record && { record, lostAttempts: Number(lost ?? 0), faults: Number(faults ?? 0) }
 }
 
 export async function loadJobText(deps: LoadDeps, id: string): Promise<JobText | null> {

@@ -14,8 +14,8 @@ export interface JobWrite {
   before: JobRecord | null
   event?: { type: JobEvent['type']; data: Record<string, unknown> }
   artifacts?: ArtifactSummary[]
-  /** this write ends an attempt whose worker died */
-  lostAttempt?: boolean
+  /** this write ends an attempt whose worker died, or which a fault of its machine ended */
+  counts?: 'lost_attempts' | 'faults'
 }
 
 type WriteDeps = Pick<Deps, 'config' | 'redis'>
@@ -80,11 +80,11 @@ async function send(deps: WriteDeps, write: JobWrite, admission?: Admission): Pr
 }
 
 function commandsOf(deps: WriteDeps, write: JobWrite): Command[] {
-  const { record, before, artifacts = [], lostAttempt } = write
+  const { record, before, artifacts = [], counts } = write
   const key = jobKey(deps, record.id)
   return [
     ['HSET', key, ...fieldsOf(record, before ? changesOf(record, before) : undefined)],
-    ...(lostAttempt ? [['HINCRBY', key, 'lost_attempts', 1]] : []),
+    ...(counts ? [['HINCRBY', key, counts, 1]] : []),
     ...indexCommands(deps, record, before),
     ...openCommands(deps, record, before),
     ...artifacts.map((one) => ['SET', artifactKey(deps, one.id), JSON.stringify({ ...one, owner: record.owner })]),

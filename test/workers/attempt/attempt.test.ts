@@ -120,7 +120,7 @@ describe('an attempt', () => {
       ['missing', 'quantization_failed'],
       ['large', 'output_limit'],
     ] as const) {
-      const files = ['small', name].map((one) => ({ name: one, content_type: 'a/b' }))
+      const files = ['small', name].map((one) => ({ id: `art_${one}`, name: one, content_type: 'a/b' }))
       const limits = { seconds: 1, memoryBytes: 1, outputBytes: OUTPUT_BYTES, threads: 1 }
       await assert.rejects(storeOutput(api.deps, { jobId: 'job_x', directory, files, limits }), { code })
       assert.deepEqual(await stored(), before, name)

@@ -63,8 +63,8 @@ describe('a runner', () => {
 
   for (const [what, script, code] of [
     ['ends without a word', 'process.exit(0)', 'runner_crashed'],
-    ['is killed from outside', "process.kill(process.pid, 'SIGKILL')", 'out_of_memory'],
-    ['is killed under bubblewrap, which makes it an exit code', 'process.exit(137)', 'out_of_memory'],
+    ['is killed from outside', "process.kill(process.pid, 'SIGKILL')", 'runner_killed'],
+    ['is killed under bubblewrap, which makes it an exit code', 'process.exit(137)', 'runner_killed'],
     ['crashes in native code', "process.kill(process.pid, 'SIGSEGV')", 'runner_crashed'],
     ['says bad_alloc and aborts', "fs.writeSync(2, 'std::bad_alloc\\n'); process.abort()", 'out_of_memory'],
     ['uses up its processor time', "process.kill(process.pid, 'SIGXCPU')", 'time_limit'],
@@ -86,7 +86,7 @@ describe('a runner', () => {
     test(`that ${what}: ${code}`, async () => assert.equal(codeOf(await run(script)), code))
   }
 
-  test('that does not start: runner_crashed, without its path', async () => {
+  test('that does not start: runner_unavailable, without its path', async () => {
     const ending = await supervise({
       confined: unconfined([join(directory, 'no-such-program')]),
       directory,
@@ -97,7 +97,7 @@ describe('a runner', () => {
       onMessage: () => {},
       onStderr: () => {},
     }).catch((error) => ({ kind: 'failed' as const, error }))
-    assert.equal(codeOf(ending), 'runner_crashed')
+    assert.equal(codeOf(ending), 'runner_unavailable')
     assert.ok(ending.kind === 'failed' && !ending.error.message.includes(directory))
   })
 
