@@ -29,7 +29,9 @@ const READY: Record<ProcessName, RegExp> = {
   worker: /worker is ready/,
   notify: /notify is ready/,
 }
-const START_MS = 20_000
+const WAIT_MS = 20_000
+/** machines that others load take long to read the program */
+const START_MS = 60_000
 
 export async function startService(
   env: Record<string, string> = {},
@@ -61,11 +63,21 @@ export async function startService(
         written += text
       })
     }
-    await until(() => READY[name].test(said) || child.exitCode !== null, `${name} does not start`)
+    await until(() => READY[name].test(said) || child.exitCode !== null, `${name} does not start`, START_MS)
     if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
     if (name === 'api') port = new URL(READY.api.exec(said)![1]!).port
   }
-  await Promise.all(names.map((name) => start(name)))
+  const close = async () => {
+    await Promise.all([...running.values()].map((child) => endProcess(child, 'SIGTERM')))
+    await redis.close()
+  }
+  try {
+    await Promise.all(names.map((name) => start(name)))
+  } catch (error) {
+    // or the rest would keep the test's file from ending
+    await close()
+    throw error
+  }
   return {
     url: `http://127.0.0.1:${port}`,
     redis,
@@ -73,19 +85,12 @@ export async function startService(
     kill: (name, signal = 'SIGKILL') => endProcess(running.get(name), signal),
     start,
     log: () => written,
-    async close() {
-      await Promise.all([...running.values()].map((child) => endProcess(child, 'SIGTERM')))
-      await redis.close()
-    },
+    close,
   }
 }
 
 /** Polls until `holds`; throws after `timeoutMs`. */
-export async function until(
-  holds: () => boolean | Promise<boolean>,
-  what: string,
-  timeoutMs = START_MS,
-): Promise<void> {
+export async function until(holds: () => boolean | Promise<boolean>, what: string, timeoutMs = WAIT_MS): Promise<void> {
   for (const end = Date.now() + timeoutMs; !(await holds()); await delay(20)) {
     if (Date.now() > end) throw new Error(`${what} within ${timeoutMs} ms`)
   }
