@@ -1,7 +1,7 @@
 /** Faults of machines under an attempt: the job is tried again, or finished when the fault is over, and says what it met. */
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { access, chmod, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
+import { access, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -12,7 +12,7 @@ import { runJob } from '../../../workers/attempt/run-job.ts'
 import type { Settled } from '../../../workers/attempt/settle.ts'
 import { errorOfExit } from '../../../workers/process/exit.ts'
 import { watchKernelKills } from '../../../workers/process/kernel-kills.ts'
-import { openSandbox, type Sandbox } from '../../../workers/process/sandbox.ts'
+import type { Sandbox } from '../../../workers/process/sandbox.ts'
 import { type Api, startApi } from '../../kit/api.ts'
 import { call, getJob, startJob } from '../../kit/client.ts'
 import { eventsOf, terminalEvents } from '../../kit/lasting-jobs.ts'
@@ -21,19 +21,25 @@ import { until } from '../../kit/service.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..', '..', '..')
 const RUNNER = join(ROOT, 'dist', 'workers', 'runner.js')
-const READABLE = ['dist', 'node_modules', 'package.json'].map((name) => join(ROOT, name))
+/** faults do not depend on walls, which would hide the gate from the runner */
+const sandbox: Sandbox = {
+  name: 'rlimits',
+  gaps: [],
+  confine: async (command) => ({
+    command: [...command],
+    filter: null,
+    marks: { limit: null, user: null },
+    end: async () => {},
+  }),
+}
 const NEVER = new AbortController().signal
 
 describe('a fault of the machine', () => {
   let api: Api
   let scratch: string
-  let sandbox: Sandbox
   before(async () => {
     api = await startApi()
     scratch = await mkdtemp(join(tmpdir(), 'fewbit-faults-'))
-    // runners may be other users
-    await chmod(scratch, 0o777)
-    sandbox = await openSandbox('off', READABLE)
   })
   after(async () => {
     await api.close()
