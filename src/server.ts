@@ -1,6 +1,7 @@
 /** Entry of the API process: config → deps → app → listen → graceful close. */
 import closeWithGrace from 'close-with-grace'
 import { withBootstrapKey } from './api-keys/bootstrap-key.ts'
+import { startCollecting } from './collect-unreferenced.ts'
 import { buildApp } from './http/app.ts'
 import { closeDeps, openDeps } from './open-deps.ts'
 import { refuseOpenBinding } from './shared/binding.ts'
@@ -14,10 +15,12 @@ refuseOpenBinding(config)
 const log = createLogger(config.LOG_LEVEL, 'api')
 const deps = await openDeps(config, log)
 const app = buildApp(deps)
+const stopCollecting = startCollecting(deps)
 
 closeWithGrace({ delay: CLOSE_MS, logger: log }, async ({ err }) => {
   if (err) log.fatal({ err }, 'the API ends')
   await app.close()
+  await stopCollecting()
   await closeDeps(deps)
 })
 

@@ -5,13 +5,13 @@ import { sweepOutbox } from '../src/jobs/events/sweep-outbox.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
 import { type Delivery, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
+import { repeat } from '../src/shared/repeat.ts'
 import { openGuardedAgent } from '../src/webhooks/guarded-agent.ts'
 import { type Lanes, openLanes } from '../src/webhooks/lanes.ts'
 import { delayBefore, retryDelays } from '../src/webhooks/retry-delays.ts'
 import { type Sender, sendWebhook, TIMEOUT_MS } from '../src/webhooks/send-webhook.ts'
 import { getWebhookSecret } from '../src/webhooks/webhook-secret.ts'
 import { persist } from './attempt/persist.ts'
-import { repeat } from './repeat.ts'
 
 export interface RunningNotify {
   close(): Promise<void>

@@ -6,9 +6,9 @@ import { reconcileJobs } from '../src/jobs/reconcile-jobs.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
 import { type JobTicket, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
+import { every, repeat } from '../src/shared/repeat.ts'
 import { type RunnerHost, runJob } from './attempt/run-job.ts'
 import type { StopReason } from './attempt/stop-signal.ts'
-import { every, repeat } from './repeat.ts'
 
 export interface WorkerTiming {
   /** after so long without renewal a worker counts as dead */

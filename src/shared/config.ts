@@ -79,6 +79,11 @@ export const Environment = z.object({
   INSPECTION_MEMORY_BYTES: positive
     .default(Math.floor(Math.min(totalmem() / 4, 2 ** 30)))
     .describe('memory that the API may use for reading uploads, all together; more uploads wait'),
+  COLLECTION_SECONDS: z.coerce
+    .number()
+    .positive()
+    .default(60)
+    .describe('pause between two looks for bytes that nothing refers to; what is found twice is deleted'),
   MAX_STORED_BYTES: positive.default(1024 ** 4).describe('models, data sets and artifacts of one owner, all together'),
   MAX_QUEUED_JOBS: positive.default(1000).describe('queued and running jobs of one owner'),
   WEBHOOK_ALLOW_PRIVATE: flag

@@ -1,5 +1,5 @@
 /** The store on a local directory: written beside, hashed on the way, synced, then renamed to the digest. */
-import { constants, createWriteStream } from 'node:fs'
+import { constants, createWriteStream, type Stats } from 'node:fs'
 import { copyFile, mkdir, open, readdir, rename, rm, stat, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
@@ -45,13 +45,13 @@ export async function openFileStore(root: string, options: FileStoreOptions = {}
     },
     get: async (sha256, range) => read(pathOf(root, sha256), range).catch((error) => fail(root, error)),
     async head(sha256) {
-      const found = await stat(pathOf(root, sha256)).catch(async (error) => {
-        const reason = await explain(root, error)
-        return reason instanceof FewbitError && reason.code === 'not_found' ? null : fail(root, error)
-      })
+      const found = await look(root, sha256)
       return found && { size: found.size }
     },
+    storedAt: async (sha256) => (await look(root, sha256))?.mtimeMs ?? null,
     delete: async (sha256) => rm(pathOf(root, sha256), { force: true }).catch((error) => fail(root, error)),
+    list: (atATime) => inParts(objectsOf(root), atATime),
+    removeUnfinished: (olderThanMs) => removeLeftovers(incoming, olderThanMs).catch((error) => fail(root, error)),
     async copyTo(sha256, path) {
       const from = pathOf(root, sha256)
       await stat(from).catch((error) => fail(root, error))
@@ -68,6 +68,14 @@ export async function openFileStore(root: string, options: FileStoreOptions = {}
       return use(path)
     },
   }
+}
+
+async function look(root: string, sha256: string): Promise<Stats | null> {
+  return stat(pathOf(root, sha256)).catch(async (error) => {
+    const reason = await explain(root, error)
+    if (reason instanceof FewbitError && reason.code === 'not_found') return null
+    throw reason
+  })
 }
 
 function pathOf(root: string, sha256: string): string {
@@ -106,6 +114,26 @@ async function requireSpace(root: string, reserveBytes: number): Promise<void> {
   const disk = await statfs(root)
   if (disk.bavail * disk.bsize < reserveBytes)
     throw new FewbitError('insufficient_storage', 'the disk of the store is full')
+}
+
+/** Directories that go or come meanwhile are no errors. */
+async function* objectsOf(root: string): AsyncGenerator<string> {
+  if (!(await isThere(root))) throw new FewbitError('store_unavailable', 'the directory of the store is not there')
+  const top = join(root, 'sha256')
+  for (const first of await readdir(top).catch(() => []))
+    for (const second of await readdir(join(top, first)).catch(() => []))
+      for (const name of await readdir(join(top, first, second)).catch(() => [])) if (DIGEST.test(name)) yield name
+}
+
+async function* inParts<T>(all: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let part: T[] = []
+  for await (const one of all) {
+    part.push(one)
+    if (part.length < size) continue
+    yield part
+    part = []
+  }
+  if (part.length > 0) yield part
 }
 
 async function removeLeftovers(directory: string, olderThanMs: number): Promise<void> {

@@ -39,11 +39,17 @@ export async function claim(deps: RefDeps, sha256: string, ref: string): Promise
   })
 }
 
-/** Takes `ref` away and deletes the object when no other is left. */
-export async function release(deps: RefDeps, sha256: string, ref: string): Promise<void> {
+/** how many references are left; of one that `KEYS[2]` stands for, none is taken */
+const RELEASE = `
+if KEYS[2] and redis.call('EXISTS', KEYS[2]) == 1 then return -1 end
+redis.call('SREM', KEYS[1], ARGV[1])
+return redis.call('SCARD', KEYS[1])`
+
+/** Takes `ref` away, unless there is the key `unless`, and deletes the object when no other is left. */
+export async function release(deps: RefDeps, sha256: string, ref: string, unless?: string): Promise<void> {
   await withDigest(deps, sha256, async () => {
-    await deps.redis.srem(refsKey(deps, sha256), ref)
-    const left = await deps.redis.scard(refsKey(deps, sha256))
+    const keys = [refsKey(deps, sha256), ...(unless === undefined ? [] : [unless])]
+    const left = await deps.redis.eval(RELEASE, keys.length, ...keys, ref)
     if (left === 0) await deps.store.delete(sha256)
   })
 }

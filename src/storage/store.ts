@@ -24,6 +24,12 @@ export interface Store {
   get(sha256: string, range?: ByteRange): Promise<Readable>
   head(sha256: string): Promise<{ size: number } | null>
   delete(sha256: string): Promise<void>
+  /** Milliseconds of the clock; null when there is no such object. */
+  storedAt(sha256: string): Promise<number | null>
+  /** The digests of all objects, so many at a time; what comes or goes meanwhile may be missing. */
+  list(atATime: number): AsyncIterable<string[]>
+  /** Removes unfinished uploads that nobody has written to for so long. */
+  removeUnfinished(olderThanMs: number): Promise<void>
   /** Copies an object to a local path that does not exist yet (never a link: the reader is not trusted with the original). */
   copyTo(sha256: string, path: string): Promise<void>
   /** Calls `read` with the path of a local, read-only file that holds the object. */

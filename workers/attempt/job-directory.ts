@@ -37,17 +37,17 @@ export async function removeJobDirectory(path: string): Promise<void> {
   )
 }
 
-/** Removes what workers left that are gone: of this host at once, of others when nobody touched it for two days. */
-export async function removeLeftovers(dataDir: string): Promise<void> {
+/** Removes what workers left that are gone: of this host at once, of others when nobody touched it for two days. At its start a worker may find its own name. */
+export async function removeLeftovers(dataDir: string, isStart: boolean): Promise<void> {
   const root = join(dataDir, 'jobs')
   for (const name of await readdir(root).catch(() => [])) {
-    if (await isLeftover(root, name)) await removeJobDirectory(join(root, name))
+    if (name === ownName() ? isStart : await isLeftover(root, name)) await removeJobDirectory(join(root, name))
   }
 }
 
 async function isLeftover(root: string, name: string): Promise<boolean> {
   const dot = name.lastIndexOf('.')
-  if (name.slice(0, dot) === hostname()) return name === ownName() || !isAlive(Number(name.slice(dot + 1)))
+  if (name.slice(0, dot) === hostname()) return !isAlive(Number(name.slice(dot + 1)))
   const found = await stat(join(root, name)).catch(() => null)
   return found !== null && Date.now() - found.mtimeMs > FOREIGN_MAX_AGE_MS
 }

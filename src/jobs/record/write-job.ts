@@ -2,6 +2,7 @@
 import type { Deps } from '../../deps.ts'
 import { bytesKey, neededKey, unfinishedKey } from '../../owners/keys.ts'
 import { changesChannel } from '../../queue/queues.ts'
+import { refsKey } from '../../storage/refs.ts'
 import { indexCommands, needsOf } from './indexes.ts'
 import { type ArtifactSummary, isTerminal, type JobEvent, type JobRecord } from './job.ts'
 import { artifactKey, eventCounterKey, eventsKey, jobKey, openKey, outboxKey, ownedKey } from './keys.ts'
@@ -31,6 +32,7 @@ const EVENT_ID = '$event'
 const WRITE = `
 if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
 for i = 5, #KEYS do if redis.call('EXISTS', KEYS[i]) == 0 then return -i end end
+for _, held in ipairs(cjson.decode(ARGV[4])) do if redis.call('SISMEMBER', held[1], held[2]) == 0 then return 0 end end
 if tonumber(ARGV[3]) >= 0 and redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[3]) then return 0 end
 local time = redis.call('TIME')
 local ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -75,9 +77,21 @@ async function send(deps: WriteDeps, write: JobWrite, admission?: Admission): Pr
   const expected = String(write.before?.version ?? 0)
   const max = String(admission?.maxUnfinished ?? NO_LIMIT)
   return Number(
-    await deps.redis.eval(WRITE, keys.length, ...keys, expected, JSON.stringify(commandsOf(deps, write)), max),
+    await deps.redis.eval(
+      WRITE,
+      keys.length,
+      ...keys,
+      expected,
+      JSON.stringify(commandsOf(deps, write)),
+      max,
+      JSON.stringify(heldBy(deps, write)),
+    ),
   )
 }
+
+/** References without which artifacts would have no bytes: the collector may have taken what waited for long. */
+const heldBy = (deps: WriteDeps, { artifacts = [] }: JobWrite): [string, string][] =>
+  artifacts.map(({ id, sha256 }) => [refsKey(deps, sha256), `artifact:${id}`])
 
 function commandsOf(deps: WriteDeps, write: JobWrite): Command[] {
   const { record, before, artifacts = [], counts } = write
