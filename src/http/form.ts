@@ -63,7 +63,7 @@ function declaredSize({ headers }: FastifyRequest): number | undefined {
 /** Clients choose the names. */
 const emptyFields = (): Record<string, string> => Object.create(null)
 
-/** Fastify reads text and JSON by itself; neither is an upload. */
+/** Fastify parses text and JSON itself; neither is an upload. */
 function refuseType(request: FastifyRequest): void {
   const type = request.headers['content-type'] ?? ''
   if (request.isMultipart() || type.startsWith('application/octet-stream')) return

@@ -41,7 +41,7 @@ async function findSame(deps: Deps, owner: string, files: readonly ModelFile[]):
   return id === null ? null : findModel(deps, id)
 }
 
-/** of memory: what a thread takes by itself, and how often it holds the model's file */
+/** of memory: what a thread takes on its own, and how often it holds the model's file */
 const BASE_BYTES = 64 << 20
 const COPIES = 6
 

@@ -56,7 +56,7 @@ export function patientOptions(url: string): PatientOptions {
   return { ...parseRedisUrl(url), maxRetriesPerRequest: null, retryStrategy }
 }
 
-/** Whoever subscribes does so again at each `ready`: what ioredis repeats by itself fails as an unhandled rejection. */
+/** Whoever subscribes does so again at each `ready`: what ioredis repeats on its own fails as an unhandled rejection. */
 export const connectSubscriber = (url: string): Redis => new Redis({ ...patientOptions(url), autoResubscribe: false })
 
 /** Whether Redis answers within 2 s. */

@@ -42,6 +42,10 @@ describe('a bench', () => {
   test('imports nothing from examples, and of the tests only what makes models and archives', () => {
     assert.ok(sources.length > 20)
     for (const name of sources)
-      assert.doesNotMatch(readFileSync(join(BENCH, name), 'utf8'), /from '(\.\.\/)+(examples|test\/(?!kit\/(model|npz)\.ts))/, name)
+      assert.doesNotMatch(
+        readFileSync(join(BENCH, name), 'utf8'),
+        /from '(\.\.\/)+(examples|test\/(?!kit\/(model|npz)\.ts))/,
+        name,
+      )
   })
 })

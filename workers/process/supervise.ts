@@ -21,7 +21,7 @@ export interface Supervision {
   limits: Limits
   /** its reason becomes the ending's */
   signal: AbortSignal
-  /** Asked before a runner is killed for a reason or a broken limit: milliseconds in which it may end by itself. */
+  /** Asked before a runner is killed for a reason or a broken limit: milliseconds in which it may end on its own. */
   graceFor?: (cause: unknown) => number
   /** progress and warnings */
   onMessage: (message: RunnerMessage) => void
@@ -100,7 +100,7 @@ function listen(child: ChildProcess, take: (message: RunnerMessage) => void, fai
   })
 }
 
-/** Result and error are last words: a thread of the runner blocks on its standard input, so it cannot exit by itself. */
+/** Result and error are last words: a thread of the runner blocks on its standard input, so it cannot exit on its own. */
 function receive(
   message: RunnerMessage,
   forward: (message: RunnerMessage) => void,

@@ -14,7 +14,7 @@ const BATCH = 4
 const SYNTHETIC: Warning = {
   code: 'synthetic_calibration',
   detail:
-    'THE RANGES OF ACTIVATIONS COME FROM MADE-UP INPUTS, because the job names no calibration data set: expect a loss of accuracy on real data that no figure of this job shows. Name a data set, or use the method dynamic.',
+    'The ranges of activations come from made-up inputs, because the job names no calibration data set: expect a loss of accuracy on real data that no figure of this job shows. Name a data set, or use the method dynamic.',
 }
 
 /** Null without data where the method does without, and where no input was found on which the model runs. */

@@ -69,7 +69,7 @@ function writeAll(fd: number, bytes: Uint8Array): void {
 /** A sink that keeps everything: `size` is the number of bytes to come. */
 export const memorySink = (size: number): Sink => new Sink(size + SLACK)
 
-/** Writes a file anew through a sink. Throws what the file system throws. */
+/** Replaces a file through a sink. Throws what the file system throws. */
 export function writeFile(path: string, write: (sink: Sink) => void): void {
   const fd = openSync(path, 'w')
   try {

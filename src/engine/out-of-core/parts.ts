@@ -1,4 +1,4 @@
-/** A runtime for models that no process holds: it loads their parts one after the other, for every run anew. */
+/** A runtime for models that no process holds: it loads their parts one after the other, again for every run. */
 import type { Model } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { applyTypes, inferTypes, type Types } from '../prepare/types.ts'

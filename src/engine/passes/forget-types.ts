@@ -1,4 +1,4 @@
-/** Drops the types of inner values: ONNX Runtime infers them anew, and the file shrinks. Inputs and outputs keep theirs. */
+/** Drops the types of inner values: ONNX Runtime infers them again, and the file shrinks. Inputs and outputs keep theirs. */
 import type { Model } from '../ir/graph.ts'
 import type { Pass } from './pass.ts'
 

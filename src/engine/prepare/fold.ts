@@ -16,7 +16,7 @@ import { applyTypes, inferTypes } from './types.ts'
 export interface Folded {
   inputs: readonly ValueInfo[]
   outputs: readonly ValueInfo[]
-  /** Reads the folded, typed model; each time anew. */
+  /** Reads the folded, typed model from its file, each time again. */
   load(): Promise<Model>
 }
 

@@ -35,7 +35,7 @@ export function translateMessage(message: string): Translation {
   return { ...(found?.code && { code: found.code }), detail: detail.slice(0, LONGEST), hint: found?.hint ?? USUAL_HINT }
 }
 
-/** Convolutions that ONNX Runtime laid out anew are named after their result. */
+/** Convolutions whose layout ONNX Runtime changed are named after their result. */
 const LAID_OUT = /^(.*)_nchwc$/
 
 function nodeOf(name: string, op: string): string {

@@ -31,7 +31,7 @@ export function refuseOnSocket(error: ParserError, socket: Socket): void {
   refuseSocket(socket, refusal)
 }
 
-/** Node answers expectations and CONNECT by itself, or not at all, unless somebody listens. */
+/** Node answers expectations and CONNECT itself, or not at all, unless somebody listens. */
 export function wire(app: FastifyInstance): void {
   const server = app.server as Server
   server.on('checkExpectation', ({ headers, socket }: IncomingMessage, response: ServerResponse) => {

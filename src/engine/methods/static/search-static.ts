@@ -131,7 +131,7 @@ async function tryRounding({ options, search, common, input, calibration }: Clim
 const USELESS_DB = 8
 const RESCUED_DB = 20
 
-/** What nobody asked for but everybody wants: outputs that have something to do with the float model's. */
+/** The least that an artifact must do without being asked: outputs that follow the float model's. */
 async function rescueGoal(target: IntegerTarget, variant: Variant, search: Search): Promise<number | undefined> {
   const canMix = target.wide_activation !== undefined || target.float_operators === 'allowed'
   if (!canMix || !search.canJudge) return undefined

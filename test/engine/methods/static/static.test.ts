@@ -136,7 +136,9 @@ describe('static quantization', () => {
 
   test('static without data calibrates on made-up inputs and says so loudly', async () => {
     const { report, messages } = await runEngine(mlp(), null)
-    assert.ok(report.warnings.some(({ code, detail }) => code === 'synthetic_calibration' && /MADE-UP/.test(detail)))
+    assert.ok(
+      report.warnings.some(({ code, detail }) => code === 'synthetic_calibration' && /made-up inputs/.test(detail)),
+    )
     assert.ok(messages.some((message) => message.type === 'warning' && message.code === 'synthetic_calibration'))
     assert.ok(report.metrics.fidelity!.sqnr_db > 15)
   })
