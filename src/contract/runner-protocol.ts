@@ -2,19 +2,25 @@
 import { z } from 'zod'
 import { DatasetSpec, Recipe } from './recipe.ts'
 
+/** One of two parts into which a data set is divided, the same ones for the same seed: what is held out judges. */
+const DataPart = z.enum(['held_out', 'others'])
+export type DataPart = z.infer<typeof DataPart>
+
+const DataFile = z.strictObject({ path: z.string(), spec: DatasetSpec, part: DataPart.optional() })
+
 /** What the supervisor writes to the runner's standard input. Paths are relative to the runner's working directory. */
 export const RunnerSpec = z.strictObject({
   recipe: Recipe,
   model: z.string(),
-  calibration: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
-  training: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  calibration: DataFile.optional(),
+  training: DataFile.optional(),
   /** where training writes its state, and finds it again when an earlier attempt was interrupted */
   checkpoint: z.string().optional(),
   /** what the process may use; a training that cannot fit is refused */
   memory_bytes: z.number().int().positive().optional(),
   /** how long the process may run; a search ends early enough to package what it found */
   max_seconds: z.number().positive().optional(),
-  evaluation: z.strictObject({ path: z.string(), spec: DatasetSpec }).optional(),
+  evaluation: DataFile.optional(),
   output: z.string(),
   threads: z.number().int().positive(),
 })

@@ -1,11 +1,14 @@
-/** The engine as a library: what it quantizes, what it says of a model, and the types of both. */
+/** The engine as a library: what it quantizes, compares and says of a model, and the types of it. */
+export type { Comparison, ComparisonRow, Goals, PairedTest, Verdict } from '../contract/comparison.ts'
 export type { MethodName, MetricName, Recipe, TargetName } from '../contract/recipe.ts'
 export { METHOD_NAMES, TARGET_NAMES } from '../contract/recipe.ts'
 export type { Metrics, PlanDocument, Report, Warning } from '../contract/report.ts'
 export { type ErrorCode, FewbitError } from '../shared/errors.ts'
 export { type Conformance, check } from './check.ts'
+export { type Compared, type CompareOptions, type ComparisonProgress, compare } from './compare/index.ts'
 export { type Constant, type Inspection, type InspectOptions, inspect, type Port } from './inspect.ts'
 export type { Data, Progress, QuantizeOptions, Source, TrainingFigures } from './options.ts'
 export type { Outlook } from './outlook.ts'
 export { type Quantized, type QuantizedFiles, quantize } from './quantize.ts'
 export type { KeptWeights } from './report/little-quantized.ts'
+export type { SampleScores } from './verify/sample-scores.ts'

@@ -11,7 +11,7 @@ import {
   type Training,
 } from '../contract/recipe.ts'
 import type { Warning } from '../contract/report.ts'
-import type { RunnerMessage } from '../contract/runner-protocol.ts'
+import type { DataPart, RunnerMessage } from '../contract/runner-protocol.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { unknownOperators } from './ops/index.ts'
 import { TARGETS, targetOf } from './targets/index.ts'
@@ -26,6 +26,8 @@ export interface Data {
   arrays?: z.input<typeof DatasetSpec>['arrays']
   /** how many samples are used, drawn over all of them */
   samples?: number
+  /** one of two parts of the data set, the same ones for the same seed: `held_out` judges, `others` calibrate or train */
+  part?: DataPart
 }
 
 export type Progress = Extract<RunnerMessage, { type: 'progress' }>
@@ -87,7 +89,7 @@ export function recipeOf(options: QuantizeOptions, labels: { shape: readonly num
   const calibration = dataOf(options.calibration)
   const evaluation = dataOf(options.evaluation)
   const training = dataOf(options.training)
-  const { data: _, arrays: __, ...pace } = training ?? { data: '' }
+  const { data: _, arrays: __, part: ___, ...pace } = training ?? { data: '' }
   const samplesOf = (data: Data | undefined) => (data?.samples === undefined ? {} : { samples: data.samples })
   const recipe = parsed({
     target: options.target,

@@ -23,12 +23,14 @@ import { closing } from './runtime/closing.ts'
 import { openRuntime } from './runtime/ort.ts'
 import { floatNames } from './verify/conformance/index.ts'
 import { checkLabels } from './verify/labels.ts'
+import type { SampleScores } from './verify/sample-scores.ts'
 import { verifyArtifact } from './verify/stage.ts'
 
 /** What was made, besides the files. */
 export interface Outcome {
   report: Report
   plan: PlanDocument
+  scores: SampleScores | null
 }
 
 /**
@@ -77,5 +79,5 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   ])
   const report = writeDocuments(run, prepared, output, metrics)
   progress.report('packaging', 1, 1)
-  return { report, plan: output.plan }
+  return { report, plan: output.plan, scores: verification.scores }
 }

@@ -10,6 +10,7 @@ import type { QuantizeOptions, Source } from './options.ts'
 import { type Outcome, runStages } from './pipeline.ts'
 import type { Host } from './run.ts'
 import { specFor } from './spec-for.ts'
+import type { SampleScores } from './verify/sample-scores.ts'
 
 /** What a quantization made. */
 export interface Quantized {
@@ -19,6 +20,8 @@ export interface Quantized {
   report: Report
   /** what became of every node and value, and why */
   plan: PlanDocument
+  /** of each sample that verified, float and quantized, for tests in pairs; null where nothing could be compared */
+  scores: SampleScores | null
 }
 
 /** The same with the files in `output`. */
@@ -27,6 +30,7 @@ export interface QuantizedFiles {
   artifact: string
   report: Report
   plan: PlanDocument
+  scores: SampleScores | null
   /** absolute paths of everything that was written: the model, `report.json`, `report.html`, `plan.json` */
   files: string[]
 }

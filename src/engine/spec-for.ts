@@ -37,7 +37,11 @@ type Sets = Pick<RunnerSpec, 'calibration' | 'training' | 'evaluation'>
 const placeData = (given: Data | undefined, scratch: string, name: keyof Sets): Sets =>
   given
     ? {
-        [name]: { path: pathOf(given.data, scratch, `${name}.npz`), spec: DatasetSpec.parse({ arrays: given.arrays }) },
+        [name]: {
+          path: pathOf(given.data, scratch, `${name}.npz`),
+          spec: DatasetSpec.parse({ arrays: given.arrays }),
+          ...(given.part && { part: given.part }),
+        },
       }
     : {}
 

@@ -1,6 +1,5 @@
 /** The library as a runner calls it: a job in one JSON object, whose paths lie in one directory. */
 import { resolve } from 'node:path'
-import type { DatasetSpec } from '../contract/recipe.ts'
 import type { RunnerMessage, RunnerSpec } from '../contract/runner-protocol.ts'
 import type { Data, QuantizeOptions } from './options.ts'
 import { type QuantizedFiles, quantize } from './quantize.ts'
@@ -15,8 +14,10 @@ export interface SpecHost extends Pick<QuantizeOptions, 'now' | 'stop' | 'signal
 export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: SpecHost): Promise<QuantizedFiles> {
   const { recipe } = spec
   const at = (path: string) => resolve(directory, path)
-  const dataset = (source: { path: string; spec: DatasetSpec } | undefined, wishes: object = {}): Partial<Data> =>
-    source ? { data: at(source.path), arrays: source.spec.arrays, ...wishes } : {}
+  const dataset = (source: RunnerSpec['calibration'], wishes: object = {}): Partial<Data> =>
+    source
+      ? { data: at(source.path), arrays: source.spec.arrays, ...(source.part && { part: source.part }), ...wishes }
+      : {}
   const optional = (name: 'calibration' | 'training' | 'evaluation') =>
     spec[name] ? { [name]: dataset(spec[name], recipe[name]) } : {}
   return quantize(at(spec.model), {

@@ -34,7 +34,7 @@ async function run(index: number): Promise<string> {
 }
 
 describe('the library page', () => {
-  test('has no example that is not run here', () => assert.equal(EXAMPLES.length, 4))
+  test('has no example that is not run here', () => assert.equal(EXAMPLES.length, 5))
 
   test('quantizes a file into a directory', async () => {
     const said = await run(0)
@@ -61,5 +61,15 @@ describe('the library page', () => {
     assert.match(said, /^cpu-int4[,:] .*/m)
   })
 
-  test('ends at an abort with its code', async () => assert.match(await run(3), /^canceled /))
+  test('compares methods, and points at every number of the recommendation', async () => {
+    const said = await run(3)
+    assert.match(said, /^float succeeded /m)
+    assert.match(said, /^static_2 succeeded .* (better|worse|equal|unclear)$/m)
+    assert.match(said, /^(ptq_is_enough|qat_pays|stay_float|undecided)$/m)
+    assert.match(said, /^For cpu-int8, /m)
+    assert.match(said, /^\/rows\/\d\/tests\/float\/gain$/m)
+    assert.match(said, /^4 results/m)
+  })
+
+  test('ends at an abort with its code', async () => assert.match(await run(4), /^canceled /))
 })

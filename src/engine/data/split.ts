@@ -3,7 +3,7 @@
 import { factsOf, type SampleUse } from '../../contract/method-facts.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { MeasuredOn, Warning } from '../../contract/report.ts'
-import type { RunnerSpec } from '../../contract/runner-protocol.ts'
+import type { DataPart, RunnerSpec } from '../../contract/runner-protocol.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { CalibrationBatches } from './batches.ts'
 import { type Dataset, openDataset } from './dataset.ts'
@@ -57,15 +57,20 @@ const REFINING: HoldOut = { part: 1 / 4, most: 512, least: 16, from: 8 }
 /** of what calibrates, to judge what a search tries */
 export const JUDGING: HoldOut = { part: 1 / 4, most: 32, from: 40 }
 
+/** of a data set that comparisons both calibrate and judge with */
+const COMPARING: HoldOut = { part: 1 / 2, most: 2000, from: 10 }
+/** smaller data sets have no parts */
+export const LEAST_WITH_PARTS = COMPARING.from
+
 /** samples that calibrate where the job does not say how many */
 const USUAL_CALIBRATION = 128
 
 /** Opens the data sets of a job. Throws dataset_* errors. */
-export async function openData({ calibration, training, evaluation }: RunnerSpec): Promise<JobData> {
+export async function openData({ calibration, training, evaluation, recipe: { seed } }: RunnerSpec): Promise<JobData> {
   const open = async (source: RunnerSpec['calibration']) => {
     const dataset = source ? await openDataset(source.path, source.spec) : null
     if (dataset?.samples === 0) throw new FewbitError('dataset_mismatch', 'the data set has no samples')
-    return dataset
+    return dataset && source?.part ? partOf(dataset, source.part, seed) : dataset
   }
   return { calibration: await open(calibration), training: await open(training), evaluation: await open(evaluation) }
 }
@@ -147,6 +152,12 @@ const notHeldOut = (why: string): Warning => ({
 })
 
 const whole = (dataset: Dataset): Samples => ({ dataset, start: 0, count: dataset.samples })
+
+function partOf(dataset: Dataset, part: DataPart, seed: number): Dataset {
+  const { samples, heldOut } = holdOut(whole(dataset), COMPARING, seed)
+  const own = part === 'held_out' ? heldOut : samples
+  return chosen(own, [...Array(own.count).keys()]).dataset
+}
 
 /** How many of `total` samples are held out; 0 where there are too few to divide. */
 function countOf({ part, most, least = 1, from }: HoldOut, total: number): number {

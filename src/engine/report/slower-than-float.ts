@@ -4,7 +4,7 @@ import type { Model } from '../ir/graph.ts'
 import type { Prepared } from '../prepare/index.ts'
 import type { Run } from '../run.ts'
 import { timesInTurns } from '../runtime/turns.ts'
-import { runsHere } from '../targets/target.ts'
+import { isTimedHere } from '../targets/target.ts'
 import { type LayerTime, layerTimes, type ModelTimes } from '../verify/layer-times.ts'
 import type { Verification } from '../verify/verify.ts'
 
@@ -26,7 +26,7 @@ interface Measured {
 export async function slowerThanFloat(run: Run, measured: Measured): Promise<Warning[]> {
   const { prepared, artifact, verification } = measured
   const { latency_ms: latency, feeds } = verification
-  const isHere = run.target.kind === 'weight-only' || runsHere(run.target)
+  const isHere = isTimedHere(run.target)
   if (!isHere || !latency || latency.speedup >= NOTICEABLY_SLOWER) return []
   const found = `on this machine one run takes ${ms(latency.quantized.p50)}, the float model ${ms(latency.float.p50)}`
   if (!feeds || prepared.large) return [{ code: 'slower_than_float', detail: found }]

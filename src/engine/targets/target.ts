@@ -57,5 +57,8 @@ export interface WeightOnlyTarget extends TargetBase {
 export type { IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
 export type Target = IntegerTarget | FloatTarget | WeightOnlyTarget
 
+/** Whether a latency that the processor at hand measures is one of the target. */
+export const isTimedHere = (target: Target): boolean => target.kind === 'weight-only' || runsHere(target)
+
 /** Whether the processor that a job runs on is what the target computes with in integers. */
 export const runsHere = (target: Target): boolean => target.kind === 'integer' && target.hardware === 'cpu'

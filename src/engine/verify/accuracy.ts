@@ -7,6 +7,7 @@ import type { RunTensor } from '../runtime/runtime.ts'
 import { agreementPerSample, argmaxPerSample } from './agreement.ts'
 import { numbers } from './numbers.ts'
 import { createOutputMeter } from './output-meter.ts'
+import type { Scores } from './sample-scores.ts'
 import { cosine, type Tally } from './sums.ts'
 
 type Accuracy = NonNullable<Metrics['accuracy']>
@@ -127,6 +128,8 @@ export interface AccuracyMeter {
   /** `labels` are null where the samples have none: metrics that need them count nothing then */
   add(float: RunTensor, quantized: RunTensor, samples: number, labels: readonly Label[] | null): void
   result(): Accuracy | null
+  /** null for metrics that need no labels */
+  scores(): Scores | null
 }
 
 /** `classAxis` is the axis of the classes of the output that is scored, or null. */
@@ -144,6 +147,17 @@ export function createAccuracyMeter(metric: MetricName, classAxis: number | null
       const def = labelled ?? comparing
       return pairs.length === 0 || !def ? null : summarize(metric, def, pairs)
     },
+    scores: () => (pairs.length === 0 || !labelled ? null : scoresIn(labelled, pairs)),
+  }
+}
+
+function scoresIn({ isError }: MetricDef, pairs: readonly { float: Score; quantized: Score }[]): Scores {
+  const sign = isError ? -1 : 1
+  return {
+    quality: 'accuracy',
+    float: pairs.map(({ float }) => sign * float.value),
+    quantized: pairs.map(({ quantized }) => sign * quantized.value),
+    weights: pairs.map(({ float }) => float.weight),
   }
 }
 

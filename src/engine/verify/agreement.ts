@@ -2,6 +2,7 @@
 import type { RunTensor } from '../runtime/runtime.ts'
 import { type Interval, LEAST_SAMPLES, wilson } from './interval.ts'
 import { numbers } from './numbers.ts'
+import type { Scores } from './sample-scores.ts'
 
 export interface Agreement {
   agreement: number | null
@@ -13,6 +14,8 @@ export interface Agreement {
 export interface AgreementMeter {
   add(output: string, float: RunTensor, quantized: RunTensor, samples: number): void
   result(): Agreement
+  /** null where the output has no classes */
+  scores(): Scores | null
 }
 
 /** Counts the first output that it is given; `axisOf` knows the axis of its classes, or null. */
@@ -29,6 +32,10 @@ export function createAgreementMeter(axisOf: (output: string) => number | null):
         over ??= { output, axis: axisInRank(axis, float.dims.length) ?? 0 }
       }
     },
+    scores: () =>
+      positions.length === 0
+        ? null
+        : { quality: 'agreement', float: [...positions], quantized: [...agreed], weights: [...positions] },
     result: () => {
       const all = sum(positions)
       if (all === 0) return { agreement: null, agreement_ci95: null, agreement_over: null }

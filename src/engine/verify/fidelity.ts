@@ -4,6 +4,7 @@ import type { RunTensor } from '../runtime/runtime.ts'
 import { createAgreementMeter } from './agreement.ts'
 import { bootstrap, quantile } from './interval.ts'
 import { createOutputMeter, type OutputMeter } from './output-meter.ts'
+import type { Scores } from './sample-scores.ts'
 import { addTally, cosine, decibels, noTally, type Tally } from './sums.ts'
 
 type Fidelity = Omit<NonNullable<Metrics['fidelity']>, 'measured_on' | 'batch' | 'in_batches'>
@@ -15,6 +16,8 @@ export interface FidelityMeter {
   /** of the worst output that says something, in dB; null where nothing could be compared */
   sqnr(): number | null
   result(): Fidelity | null
+  /** positions with the same class, or the SQNR of each sample where there are no classes or `numbers` count; null where nothing could be compared */
+  scores(numbers: boolean): Scores | null
 }
 
 interface Judged {
@@ -55,6 +58,7 @@ export function createFidelityMeter(
       const outputs = judged()
       return outputs.length === 0 ? null : { ...summarize(outputs, seen), ...agreement.result() }
     },
+    scores: (numbers) => (numbers ? null : agreement.scores()) ?? decibelsOf(telling(judged())),
   }
 }
 
@@ -105,6 +109,15 @@ function summarize(outputs: readonly Judged[], samples: number) {
     samples,
     outputs: rows,
   }
+}
+
+/** Of the worst output for each sample; past 1024 samples of so many groups. */
+function decibelsOf(outputs: readonly Judged[]): Scores | null {
+  if (outputs.length === 0) return null
+  const count = Math.min(...outputs.map(({ meter }) => meter.units.length))
+  const worst = (i: number) => Math.min(...outputs.map(({ kind, meter }) => SQNR[kind](meter.units[i]!)))
+  const quantized = Array.from({ length: count }, (_, i) => worst(i))
+  return { quality: 'sqnr_db', float: null, quantized, weights: quantized.map(() => 1) }
 }
 
 function figuresOf(output: Judged): OutputFidelity {

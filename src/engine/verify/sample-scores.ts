@@ -11,6 +11,9 @@ export interface SampleScores {
   weights: readonly number[]
 }
 
+/** The same before it is known what the samples are. */
+export type Scores = Omit<SampleScores, 'measured_on'>
+
 /** Whether two rows were measured on the same samples, one by one. */
 export const areSame = (a: SampleScores, b: SampleScores): boolean =>
   a.quality === b.quality &&

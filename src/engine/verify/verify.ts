@@ -15,6 +15,7 @@ import { createFidelityMeter, type FidelityMeter } from './fidelity.ts'
 import { countKernels, type ExecutedMacs, executedMacs, type KernelCount } from './kernels.ts'
 import { crashesOptimizer } from './known-crash.ts'
 import { measureLatency } from './latency.ts'
+import type { SampleScores } from './sample-scores.ts'
 
 export interface VerifyInput {
   floatPath: string
@@ -50,6 +51,8 @@ export type Verification = Pick<Metrics, 'accuracy' | 'fidelity' | 'latency_ms'>
   kernels: KernelCount
   /** what a run multiplied; null where that says nothing of the target, or could not be seen */
   macs: ExecutedMacs | null
+  /** of each sample; null where nothing could be compared */
+  scores: SampleScores | null
   warnings: Warning[]
   /** of one run, as the float model takes them; null where none were found */
   feeds: Record<string, RunTensor> | null
@@ -89,12 +92,23 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   return {
     fidelity: found && { ...found, batch: input.batch, in_batches: inBatches, measured_on: input.measuredOn },
     accuracy: accuracy?.result() ?? null,
+    scores: scoresOf(input, accuracy, fidelity),
     latency_ms: latency,
     kernels: countKernels(quantized.saved ?? [optimized]),
     macs: macs || null,
     warnings,
     feeds,
   }
+}
+
+/** Against labels where there are any, else against the float model's outputs. */
+function scoresOf(
+  { metric, measuredOn }: VerifyInput,
+  accuracy: AccuracyMeter | null,
+  fidelity: FidelityMeter,
+): SampleScores | null {
+  const scores = accuracy?.scores() ?? fidelity.scores(metric === 'cosine' || metric === 'mse')
+  return scores && { ...scores, measured_on: measuredOn }
 }
 
 const CRASHES_OPTIMIZER: Warning = {

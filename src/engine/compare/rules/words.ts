@@ -39,8 +39,10 @@ const OPENING: Record<Decision['reason'], (context: Context) => Sentence[]> = {
     say`For ${decision.target}, post-training quantization is enough: take ${nameOf(decision.row)}.`,
   ],
   pays: ({ say, decision }) => [say`For ${decision.target}, training pays: take ${nameOf(decision.row)}.`],
-  unclear: ({ say, decision }) => [
-    say`For ${decision.target}, the samples are too few to decide${decision.row === null ? '' : '; the best so far is '}${decision.row === null ? '' : nameOf(decision.row)}.`,
+  unclear: ({ say, decision, table }) => [
+    table.quality === 'sqnr_db'
+      ? say`For ${decision.target}, noise alone does not decide: name an evaluation data set with labels. The best so far is ${nameOf(decision.row)}.`
+      : say`For ${decision.target}, the samples are too few to decide; the best so far is ${nameOf(decision.row)}.`,
   ],
   untried: ({ say, decision }) => [
     say`For ${decision.target}, post-training quantization loses too much, and no row was trained that would say whether training wins it back.`,
