@@ -18,15 +18,13 @@ const BATCH = 32
 /** What the float model gave for samples with labels. */
 interface Tried {
   name: string
-  /** of one run */
-  outputs: { output: RunTensor; labels: Label[] }[]
+  /** of one run with so many samples */
+  outputs: { output: RunTensor; labels: Label[]; size: number }[]
   samples: number
   /** of all samples of the data set */
   largest: number
   smallest: number
   classAxis: number | null
-  /** samples in one run */
-  size: number
 }
 
 /** Throws dataset_labels_invalid for labels that the first float output cannot have; warns where the float model hardly ever agrees with them. */
@@ -56,18 +54,17 @@ async function tryFloat({ runtime }: Run, prepared: Prepared, samples: Samples):
     if (name === undefined) return null
     const most = prepared.sharing === 'rows' ? BATCH : 1
     const outputs: Tried['outputs'] = []
-    let size = 1
     for await (const batch of batchesOf(
       samples,
       prepared.inputs,
       comfortableBatch(samples.dataset, prepared.inputs, most),
     )) {
       if (!batch.labels || batch.count < batch.size) continue
-      size = batch.size
-      outputs.push({ output: (await session.run(batch.feeds, [name]))[name]!, labels: batch.labels })
+      const { labels, size } = batch
+      outputs.push({ output: (await session.run(batch.feeds, [name]))[name]!, labels, size })
     }
     const axis = classAxis(prepared.model.graph.outputs.find((output) => output.name === name))
-    return { name, outputs, samples: samples.count, ...extremes(samples.dataset.labels!), classAxis: axis, size }
+    return { name, outputs, samples: samples.count, ...extremes(samples.dataset.labels!), classAxis: axis }
   } finally {
     await session.release()
   }
@@ -90,9 +87,10 @@ const OTHER_METRIC = 'or name the metric agreement, cosine or mse, which need no
 const show = (dims: readonly number[]): string => `[${dims.join(', ')}]`
 
 function checkClasses(tried: Tried, metric: MetricName): Warning[] {
-  const { name, outputs, size, largest, smallest } = tried
+  const { name, outputs, largest, smallest } = tried
   const [first] = outputs
   if (!first) return []
+  const { size } = first
   const { dims } = first.output
   const classes = first.output.data.length / size
   const own = dims[0] === size ? dims.slice(1) : dims
@@ -139,9 +137,10 @@ const LEAST_SCORES = 16
 const doNotFit = (detail: string): Warning => ({ code: 'labels_do_not_fit', detail })
 
 function checkSequences(tried: Tried): Warning[] {
-  const { name, outputs, size, largest, classAxis: axis } = tried
+  const { name, outputs, largest, classAxis: axis } = tried
   const [first] = outputs
   if (!first) return []
+  const { size } = first
   const { dims } = first.output
   const wanted = 'cer reads [samples, steps, classes]'
   const transpose = `put a Transpose behind the output, ${OTHER_METRIC}`

@@ -32,21 +32,21 @@ function scores(shape: readonly number[], move?: readonly number[]): Uint8Array 
 type Label = (best: number[]) => number[]
 
 /** Random scores, with labels made of the largest class at each step. */
-function labelled(shape: readonly number[], labelOf: Label) {
+function labelled(shape: readonly number[], labelOf: Label, samples = N) {
   const random = randomSource(3)
   const width = shape.at(-1)!
   const size = shape.reduce((a, b) => a * b, 1)
-  const data = Float32Array.from({ length: N * size }, () => random() * 2 - 1)
-  const rows = Array.from({ length: (N * size) / width }, (_, row) => {
+  const data = Float32Array.from({ length: samples * size }, () => random() * 2 - 1)
+  const rows = Array.from({ length: (samples * size) / width }, (_, row) => {
     const part = [...data.subarray(row * width, (row + 1) * width)]
     return part.indexOf(Math.max(...part))
   })
   const steps = size / width
-  const labels = Array.from({ length: N }, (_, i) => labelOf(rows.slice(i * steps, (i + 1) * steps)))
+  const labels = Array.from({ length: samples }, (_, i) => labelOf(rows.slice(i * steps, (i + 1) * steps)))
   const values = BigInt64Array.from(labels.flat(), BigInt)
   return encodeNpz({
-    x: { dtype: 'float32', shape: [N, ...shape], data },
-    labels: { dtype: 'int64', shape: labels[0]!.length === 1 ? [N] : [N, labels[0]!.length], data: values },
+    x: { dtype: 'float32', shape: [samples, ...shape], data },
+    labels: { dtype: 'int64', shape: labels[0]!.length === 1 ? [samples] : [samples, labels[0]!.length], data: values },
   })
 }
 
@@ -84,6 +84,13 @@ describe('classes', () => {
     )
     assert.equal(report.metrics.accuracy?.float, 1)
     assert.equal(warned(report), undefined)
+  })
+
+  test('of samples that do not fill the last run belong to the model too', async () => {
+    const data = labelled([CLASSES], ([best]) => [best!], 40)
+    const report = await judged(scores([CLASSES]), data, 'top1')
+    assert.equal(report.metrics.accuracy?.float, 1)
+    assert.equal(report.metrics.accuracy?.samples, 40)
   })
 
   test('counted from 1 are refused', () =>
