@@ -1,13 +1,24 @@
-/** `fewbit inspect`: what a model is, without running it. */
+/** `fewbit inspect`: what a model is, and what targets would make of it. */
 import type { Command } from 'commander'
-import { type Inspection, inspect, type Port } from '../../engine/inspect.ts'
+import type { Inspection, Port } from '../../engine/inspect.ts'
+import type { QuantizeOptions } from '../../engine/options.ts'
+import type { Outlook } from '../../engine/outlook.ts'
+import { target } from '../arguments.ts'
 import { bytes, table } from '../table.ts'
 import { JSON_OPTION, type JsonOption, type State } from './command.ts'
+
+/** of the reasons why weights stay large, so many are named */
+const MOST = 10
 
 const EXAMPLES = `
 Examples:
   $ fewbit inspect model.onnx
+  $ fewbit inspect model.onnx --target cpu-int8 --target npu-qnn-htp     what they would make of it, and what stays large
   $ fewbit inspect model.onnx --json | jq .operators`
+
+interface Asked extends JsonOption {
+  target?: QuantizeOptions['target'][]
+}
 
 export function addInspect(program: Command, _: State): void {
   program
@@ -17,11 +28,19 @@ export function addInspect(program: Command, _: State): void {
       'Reads a model without running it: inputs and outputs, operators, parameters, and what takes the space.',
     )
     .argument('<model>', 'the ONNX file; external data lies beside it')
+    .option(
+      '-t, --target <name|file.json>',
+      'what it would make of the model, without data; repeatable',
+      (text: string, before: Asked['target'] = []) => [...before, target(text)],
+    )
     .option(...JSON_OPTION)
     .addHelpText('after', EXAMPLES)
-    .action(async (model: string, { json }: JsonOption) => {
-      const found = await inspect(model)
-      console.log(json ? JSON.stringify(found, null, 1) : describe(found))
+    .action(async (model: string, asked: Asked) => {
+      // ONNX Runtime is loaded where it is needed: help and errors come at once
+      const { inspect } = await import('../../engine/inspect.ts')
+      const found = await inspect(model, { targets: asked.target ?? [] })
+      if (asked.json) console.log(JSON.stringify(found, null, 1))
+      else console.log([describe(found), ...found.outlooks.map(describeOutlook)].join('\n'))
     })
 }
 
@@ -57,6 +76,16 @@ const largestOf = ({ largest }: Inspection): string[][] =>
     name,
     readers.join(', '),
   ])
+
+function describeOutlook({ target, method, nodes, weightBytes, staysLarge, refused }: Outlook): string {
+  const title = `${target}, ${method}`
+  if (refused) return section(title, [[`nothing: ${refused.detail}`]])
+  return section(title, [
+    [`${nodes.quantized} of ${nodes.total} nodes in fewer bits`],
+    [`${bytes(weightBytes.kept)} of ${bytes(weightBytes.total)} weights stay as they are`],
+    ...staysLarge.slice(0, MOST).map(({ bytes: count, reason }) => [`  ${bytes(count)}  ${reason}`]),
+  ])
+}
 
 const describePort = ({ name, dtype, shape }: Port): string =>
   `${name}: ${dtype ?? 'no tensor'}${shape ? `[${shape.map((dim) => dim ?? '?').join(', ')}]` : ', of any rank'}`
