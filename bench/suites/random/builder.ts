@@ -1,10 +1,10 @@
 /** What blocks of random graphs are made with: a seeded choice, and a value that knows its sizes. */
 
-import { randomSource } from '../../src/engine/data/synthetic.ts'
-import { float, int, ints } from '../../src/engine/ir/build.ts'
-import type { Attribute, Value } from '../../src/engine/ir/graph.ts'
-import { int64, scalar } from '../../src/engine/ir/tensor.ts'
-import { type Builder, buildModel } from '../../test/kit/model.ts'
+import { randomSource } from '../../../src/engine/data/synthetic.ts'
+import { float, int, ints } from '../../../src/engine/ir/build.ts'
+import type { Attribute, Value } from '../../../src/engine/ir/graph.ts'
+import { int64, scalar } from '../../../src/engine/ir/tensor.ts'
+import { type Builder, buildModel } from '../../../test/kit/model.ts'
 
 export const OPSETS = [11, 13, 15, 17, 18, 20] as const
 

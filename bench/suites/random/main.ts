@@ -1,5 +1,5 @@
 /**
- * Random graphs that look like networks, through random methods and targets. `node dist/bench/random-graphs.js 600 1` runs for 600 seconds from seed 1 and
+ * Random graphs that look like networks, through random methods and targets. `node dist/bench/suites/random/main.js 600 1` runs for 600 seconds from seed 1 and
  * writes bench/results/RANDOM.md; the rows are kept in the file that ROWS names, so that a later run from another seed adds to them. PYTHON names
  * an interpreter with onnxruntime and onnx; without one nothing is compared with the peer.
  */
@@ -7,11 +7,11 @@ import { spawnSync } from 'node:child_process'
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openPeer } from './random/peer.ts'
-import { renderRandom } from './random/table.ts'
-import { type Tried, tryGraph } from './random/try.ts'
+import { openPeer } from './peer.ts'
+import { renderRandom } from './table.ts'
+import { type Tried, tryGraph } from './try.ts'
 
-const RESULTS = join(import.meta.dirname, '..', '..', 'bench', 'results')
+const RESULTS = join(import.meta.dirname, '..', '..', '..', '..', 'bench', 'results')
 const ROWS = process.env.ROWS ?? join(tmpdir(), 'fewbit-random-graphs.jsonl')
 
 const rows = (): Tried[] =>

@@ -16,7 +16,7 @@ export interface Peer {
   close(): void
 }
 
-const SCRIPT = join(import.meta.dirname, '..', '..', '..', 'bench', 'peers', 'serve.py')
+const SCRIPT = join(import.meta.dirname, '..', '..', '..', '..', 'bench', 'peers', 'serve.py')
 
 /** Starts `python` (PYTHON, or python3), which needs onnxruntime and onnx. */
 export function openPeer(python = process.env.PYTHON ?? 'python3'): Peer {

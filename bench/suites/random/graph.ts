@@ -1,7 +1,7 @@
 /** Random graphs that look like networks: blocks whose sizes fit, on images, sequences, tokens and vectors. */
 
-import { randomSource } from '../../src/engine/data/synthetic.ts'
-import { encodeNpz } from '../../src/engine/data/write-npz.ts'
+import { randomSource } from '../../../src/engine/data/synthetic.ts'
+import { encodeNpz } from '../../../src/engine/data/write-npz.ts'
 import { openRandom, type Random, type State } from './builder.ts'
 import { IMAGE_BLOCKS, IMAGE_ENDS } from './images.ts'
 import { SEQUENCE_BLOCKS, SEQUENCE_ENDS, VECTOR_BLOCKS, VECTOR_ENDS } from './sequences.ts'

@@ -1,5 +1,5 @@
 /** Blocks of random graphs that do not care for axes. */
-import type { Value } from '../../src/engine/ir/graph.ts'
+import type { Value } from '../../../src/engine/ir/graph.ts'
 import type { Random, State } from './builder.ts'
 
 type Activation = (m: Random, x: Value) => Value

@@ -1,5 +1,5 @@
 /** Blocks of random graphs on sequences, [N, T, C], and on vectors, [N, C]. */
-import type { Value } from '../../src/engine/ir/graph.ts'
+import type { Value } from '../../../src/engine/ir/graph.ts'
 import type { Random, State } from './builder.ts'
 import type { Block } from './graph.ts'
 import { activate } from './shared.ts'
