@@ -1,8 +1,8 @@
 /** Small networks of the kinds whose integers were slower than float: built here, so that anybody can time them. */
-import { float, int, ints } from '../src/engine/ir/build.ts'
-import type { Attribute, Value } from '../src/engine/ir/graph.ts'
-import { float32, int64 } from '../src/engine/ir/tensor.ts'
-import { type Builder, buildModel } from '../test/kit/model.ts'
+import { float, int, ints } from '../../src/engine/ir/build.ts'
+import type { Attribute, Value } from '../../src/engine/ir/graph.ts'
+import { float32, int64 } from '../../src/engine/ir/tensor.ts'
+import { type Builder, buildModel } from '../../test/kit/model.ts'
 
 export interface Subject {
   name: string
