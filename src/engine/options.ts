@@ -115,10 +115,10 @@ function methodOf({ method, target }: QuantizeOptions): unknown {
   return { type: method ?? defaultMethod(target) }
 }
 
-/** What is usual on a target; of a profile that says nothing, undefined. */
-export function defaultMethod(target: QuantizeOptions['target']): MethodName | undefined {
+/** What is usual on a target; static on a profile that says nothing. */
+export function defaultMethod(target: QuantizeOptions['target']): MethodName {
   if (typeof target === 'object' && target !== null)
-    return (target as { default_method?: Method['type'] }).default_method
+    return (target as { default_method?: Method['type'] }).default_method ?? 'static'
   return Object.hasOwn(TARGETS, target) ? TARGETS[target].default_method : METHOD_NAMES[0]
 }
 

@@ -66,9 +66,9 @@ describe('inspect', () => {
     )
     assert.equal(half?.weightBytes.kept, 0)
     assert.deepEqual(leftovers(), [])
-    await assert.rejects(inspect(model, { targets: [{ ...mine, operators: { Cnov: {} } }] }), {
-      code: 'invalid_request',
-      param: '/target/operators/Cnov',
+    await assert.rejects(inspect(model, { targets: [{ ...mine, operators: { Cnov: {} } }] }), (error: FewbitError) => {
+      assert.deepEqual([error.code, error.extra.param], ['invalid_request', '/target/operators/Cnov'])
+      return true
     })
   })
 
