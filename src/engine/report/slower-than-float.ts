@@ -5,6 +5,7 @@ import type { Prepared } from '../prepare/index.ts'
 import type { Run } from '../run.ts'
 import { timesInTurns } from '../runtime/turns.ts'
 import { isTimedHere } from '../targets/target.ts'
+import { feedsFor } from '../verify/feeds.ts'
 import { type LayerTime, layerTimes, type ModelTimes } from '../verify/layer-times.ts'
 import type { Verification } from '../verify/verify.ts'
 
@@ -69,7 +70,10 @@ async function whatElse(
   const paths = [prepared.floatPath, artifact.path, run.workspace.save('dynamic.onnx', other)]
   const sessions = []
   for (const path of paths) sessions.push(await run.runtime.load(path, { optimization: 'all' }))
-  const runs = sessions.map((session) => () => session.run(feeds))
+  const runs = sessions.map((session) => {
+    const own = feedsFor(session, feeds)
+    return () => session.run(own)
+  })
   const { runtime, host } = run
   const times = await timesInTurns(runs, { ...TURNS, threads: runtime.threads, now: host.now })
   for (const session of sessions) await session.release()

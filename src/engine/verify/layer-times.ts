@@ -2,6 +2,7 @@
 import type { Graph, Model, Node, Value } from '../ir/graph.ts'
 import { medianTimes } from '../runtime/profile.ts'
 import type { RunTensor, Runtime } from '../runtime/runtime.ts'
+import { feedsFor } from './feeds.ts'
 
 /** runs that are profiled */
 const PROFILED = 20
@@ -69,7 +70,8 @@ const COPY = /\/duplicated$/
 async function profile(runtime: Runtime, path: string, feeds: TimedModels['feeds']): Promise<Map<string, number>> {
   const session = await runtime.load(path, { optimization: 'all', profile: 'times' })
   try {
-    for (let i = 0; i < PROFILED; i++) await session.run(feeds)
+    const own = feedsFor(session, feeds)
+    for (let i = 0; i < PROFILED; i++) await session.run(own)
     return medianTimes((session.kernels?.() ?? []).map((one) => ({ ...one, node: one.node.replace(COPY, '') })))
   } finally {
     await session.release()

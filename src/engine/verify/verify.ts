@@ -5,12 +5,12 @@ import type { MetricName } from '../../contract/recipe.ts'
 import type { MeasuredOn, Metrics, Warning } from '../../contract/report.ts'
 import { FewbitError, messageOf } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
-import { toFloat16 } from '../ir/float16.ts'
 import type { Model } from '../ir/graph.ts'
 import { entryOf } from '../ir/list.ts'
 import type { LoadOptions, RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
+import { feedsFor } from './feeds.ts'
 import { createFidelityMeter, type FidelityMeter } from './fidelity.ts'
 import { countKernels, type ExecutedMacs, executedMacs, type KernelCount } from './kernels.ts'
 import { crashesOptimizer } from './known-crash.ts'
@@ -235,20 +235,6 @@ async function compareProbe(
   const [a, b] = [await float.run(feeds), await quantized.run(feedsFor(quantized, feeds)).catch(failedTo('run'))]
   rejectNonFinite(a, b)
   fidelity.add(a, b, 1)
-}
-
-/** The artifact may take float16 where the float model takes float32. */
-function feedsFor(session: Session, feeds: Record<string, RunTensor>): Record<string, RunTensor> {
-  return Object.fromEntries(
-    session.inputs.map(({ name, dtype }) => {
-      const tensor = entryOf(feeds, name)
-      const narrow = dtype === 'float16' && tensor.data instanceof Float32Array
-      return [
-        name,
-        narrow ? { dtype: 'float16', dims: tensor.dims, data: toFloat16(tensor.data as Float32Array) } : tensor,
-      ]
-    }),
-  )
 }
 
 function rejectNonFinite(float: Record<string, RunTensor>, quantized: Record<string, RunTensor>): void {
