@@ -18,8 +18,10 @@ export async function keepUp(keeping: Timing, variant: Variant): Promise<Variant
   const { input, common, search, feeds } = keeping
   let best = variant
   let { float, variants } = await runTimes(input, common, [best], feeds)
+  // What loses by chance seldom does so twice.
+  if (losesTime(float, variants)) ({ float, variants } = await runTimes(input, common, [best], feeds))
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    if (variants[0]! - float < LEAST_LOSS_MS || search.isOver()) break
+    if (!losesTime(float, variants) || search.isOver()) break
     const open = await keeping.expose(best)
     const candidates = await candidatesFor(keeping, open)
     if (candidates.length === 0) break
@@ -36,6 +38,9 @@ export async function keepUp(keeping: Timing, variant: Variant): Promise<Variant
   }
   return best
 }
+
+const losesTime = (float: number, [variant]: readonly number[]): boolean =>
+  variant !== undefined && variant - float >= LEAST_LOSS_MS
 
 interface Candidate {
   variant: Variant
