@@ -7,6 +7,7 @@ import { type PhaseProgress, reportProgress } from '../../src/jobs/attempt/repor
 import { addWarning } from '../../src/jobs/record/add-warning.ts'
 import { messageOf } from '../../src/shared/errors.ts'
 import { storeCheckpoint } from './checkpoint.ts'
+import { persist } from './persist.ts'
 import { createTrainingNews, messageOfTraining } from './training-news.ts'
 
 export interface Forwarder {
@@ -37,15 +38,16 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string): Forw
     const { progress, checkpoint } = mail
     mail.progress = null
     mail.checkpoint = null
-    for (const warning of mail.warnings.splice(0)) await addWarning(deps, claim, warning)
+    for (let [warning] = mail.warnings; warning; [warning] = mail.warnings) {
+      await addWarning(deps, claim, warning)
+      mail.warnings.shift()
+    }
     if (progress) await reportProgress(deps, claim, progress, isNews(progress.training))
     if (checkpoint !== null) await storeCheckpoint(deps, claim, directory, checkpoint)
   }
+  const notWritten = (error: unknown) => deps.log.warn({ reason: messageOf(error) }, 'progress was not written')
   const pump = () => {
-    writing = writing
-      .then(write)
-      .catch((error) => deps.log.warn({ reason: messageOf(error) }, 'progress was not written'))
-    return writing
+    writing = writing.then(write).catch(notWritten)
   }
   const timer = setInterval(pump, INTERVAL_MS)
   const takers: { [T in RunnerMessage['type']]?: (message: Extract<RunnerMessage, { type: T }>) => void } = {
@@ -69,9 +71,10 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string): Forw
   return {
     take: (message) => (takers[message.type] as ((message: RunnerMessage) => void) | undefined)?.(message),
     phase: () => phase,
-    close() {
+    async close() {
       clearInterval(timer)
-      return pump()
+      await writing
+      await persist(write).catch(notWritten)
     },
   }
 }
