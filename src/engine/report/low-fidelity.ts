@@ -53,7 +53,7 @@ function bySamples({
 }: Fidelity): string | null {
   const db = (x: number) => `${x.toFixed(1)} dB`
   const samples = `the signal is ${db(sqnr_db)} above the error, ${db(sqnr_db_median)} for the median sample, less than ${db(sqnr_db_p10)} for a tenth of them`
-  if (sqnr_db < USELESS_DB) return `THE OUTPUTS HARDLY FOLLOW THE FLOAT MODEL: ${samples}`
+  if (sqnr_db < USELESS_DB) return `the outputs hardly follow the float model: ${samples}`
   if (sqnr_db < LOOSE_DB || sqnr_db_p10 < LEAST_TENTH_DB)
     return `the outputs follow the float model loosely: ${samples}. Recognition, detection and comparison of embeddings lose accuracy here; an evaluation with labels tells how much`
   if (agreement === null || (agreement_ci95?.[1] ?? 1) >= LEAST_AGREEMENT) return null
