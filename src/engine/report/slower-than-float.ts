@@ -3,10 +3,9 @@ import type { Warning } from '../../contract/report.ts'
 import type { Model } from '../ir/graph.ts'
 import type { Prepared } from '../prepare/index.ts'
 import type { Run } from '../run.ts'
-import { timesInTurns } from '../runtime/turns.ts'
 import { isTimedHere } from '../targets/target.ts'
-import { feedsFor } from '../verify/feeds.ts'
 import { type LayerTime, layerTimes, type ModelTimes } from '../verify/layer-times.ts'
+import { timesSideBySide } from '../verify/side-by-side.ts'
 import type { Verification } from '../verify/verify.ts'
 
 /** a machine measures its own speed no closer than this */
@@ -68,23 +67,10 @@ async function whatElse(
   const other = await dynamic()
   if (!other) return 'The method dynamic has nothing to quantize here, so that the float model is the fastest'
   const paths = [prepared.floatPath, artifact.path, run.workspace.save('dynamic.onnx', other)]
-  const sessions = []
-  for (const path of paths) sessions.push(await run.runtime.load(path, { optimization: 'all' }))
-  const runs = sessions.map((session) => {
-    const own = feedsFor(session, feeds)
-    return () => session.run(own)
-  })
   const { runtime, host } = run
-  const times = await timesInTurns(runs, { ...TURNS, threads: runtime.threads, now: host.now })
-  for (const session of sessions) await session.release()
-  const [float, own, tried] = times.map((all) => all.toSorted((a, b) => a - b)[all.length >> 1]!) as [
-    number,
-    number,
-    number,
-  ]
+  const times = await timesSideBySide(paths, { runtime, now: host.now, feeds, share: 1 / 2 })
+  const [float, own, tried] = times as [number, number, number]
   if (tried >= Math.min(float, own))
     return `The method dynamic takes ${ms(tried)}: ${own < float ? 'nothing that was tried is faster' : 'the float model is the fastest here, and integers are for the size alone'}`
   return `The method dynamic takes ${ms(tried)}, ${tried < float ? 'which is less than float' : 'which is less, but more than float'}`
 }
-
-const TURNS = { most: 50, least: 10, budgetMs: 1500 }

@@ -1,11 +1,9 @@
 /** How long variants take on this machine, as a whole and layer by layer. */
-import type { RunTensor, Session } from '../../runtime/runtime.ts'
-import { timesInTurns } from '../../runtime/turns.ts'
+import type { RunTensor } from '../../runtime/runtime.ts'
 import { layerTimes, type ModelTimes } from '../../verify/layer-times.ts'
+import { timesSideBySide } from '../../verify/side-by-side.ts'
 import type { MethodInput } from '../method.ts'
 import { buildVariant, type Variant, type VariantInput } from './variant.ts'
-
-const TURNS = { most: 50, least: 10, budgetMs: 1500 }
 
 type Tools = Pick<MethodInput, 'runtime' | 'workspace' | 'prepared' | 'now'>
 type Feeds = Record<string, RunTensor>
@@ -32,21 +30,15 @@ export async function runTimes(
   variants: readonly Variant[],
   feeds: Feeds,
 ): Promise<{ float: number; variants: number[] }> {
-  const sessions: Session[] = []
-  try {
-    sessions.push(await runtime.load(prepared.floatPath, { optimization: 'all' }))
-    for (const [i, variant] of variants.entries()) {
-      const path = workspace.save(`timed-${i}.onnx`, buildVariant(common, variant).model)
-      sessions.push(await runtime.load(path, { optimization: 'all' }))
-    }
-    const runs = sessions.map((session) => () => session.run(feeds))
-    const times = await timesInTurns(runs, { ...TURNS, threads: runtime.threads, now })
-    const [float, ...others] = times.map(quartile)
-    return { float: float!, variants: others }
-  } finally {
-    for (const session of sessions) await session.release()
-  }
+  const paths = variants.map((variant, i) => workspace.save(`timed-${i}.onnx`, buildVariant(common, variant).model))
+  const [float, ...others] = await timesSideBySide([prepared.floatPath, ...paths], {
+    runtime,
+    now,
+    feeds,
+    share: LOWER,
+  })
+  return { float: float!, variants: others }
 }
 
-/** The lower one: what else a machine does makes runs longer and never shorter. */
-const quartile = (times: readonly number[]): number => times.toSorted((a, b) => a - b)[times.length >> 2]!
+/** What else a machine does makes runs longer and never shorter. */
+const LOWER = 1 / 4
