@@ -6,12 +6,18 @@ import { until } from './service.ts'
 /** Waits until every object is referred to, and every reference is one of a record. Then each lists digests with their references. */
 export async function accountsAgree(deps: Deps, timeoutMs: number): Promise<void> {
   let difference = ''
-  const agree = async () => {
+  const look = async () => {
     const [due, referred, stored] = [await dueReferences(deps), await references(deps), await objects(deps)]
     const digests = [...new Set(due.map((line) => line.split(' ')[0]!))].toSorted()
     difference = JSON.stringify({ due, referred, stored, digests })
     return String(due) === String(referred) && String(digests) === String(stored)
   }
+  // A test's own connection may be back later than that of the service.
+  const agree = () =>
+    look().catch((error: unknown) => {
+      difference = String(error)
+      return false
+    })
   await until(agree, 'the accounts do not agree', timeoutMs).catch((error) => {
     throw new Error(`${error.message}: ${difference}`)
   })
