@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { DatasetSpec, Recipe } from './recipe.ts'
 
 /** One of two parts into which a data set is divided, the same ones for the same seed: what is held out judges. */
-const DataPart = z.enum(['held_out', 'others'])
+export const DataPart = z.enum(['held_out', 'others'])
 export type DataPart = z.infer<typeof DataPart>
 
 const DataFile = z.strictObject({ path: z.string(), spec: DatasetSpec, part: DataPart.optional() })

@@ -45,10 +45,18 @@ describe('the main job', () => {
     assert.equal(metrics.coverage.macs_integer, 1)
     assert.deepEqual(metrics.target_conformance, { ok: true, violations: [] })
     assert.ok(metrics.size_bytes.ratio < 0.5, JSON.stringify(metrics.size_bytes))
+    assert.ok(job.cost && job.cost.seconds > 0.1 && job.cost.peak_memory_bytes! > 30e6, JSON.stringify(job.cost))
     const report = Report.parse(JSON.parse((await artifactOf(job, 'report.json')).toString()))
     assert.deepEqual(report.metrics, metrics)
     const plan = JSON.parse((await artifactOf(job, 'plan.json')).toString()) as PlanDocument
     assert.ok(plan.nodes.every(({ reason }) => reason.length > 0))
+  })
+
+  test('one data set calibrates with one part and judges with the other', async () => {
+    const dataset_id = await create(service.url, 'datasets', randomData(80, IMAGE, { classes: CLASSES }))
+    const request = { calibration: { dataset_id, part: 'others' }, evaluation: { dataset_id, part: 'held_out' } }
+    const { metrics } = await finished(service.url, (await startJob(service.url, request)).id)
+    assert.deepEqual([metrics?.accuracy?.samples, metrics?.fidelity?.measured_on], [40, 'evaluation'])
   })
 
   test('the artifact loads in ONNX Runtime and keeps its signature', async () => {

@@ -51,7 +51,8 @@ async function placeDataset(
   if (!dataset) return {}
   const path = `${name}.npz`
   await place(deps, dataset.sha256, join(directory, path))
-  return { [name]: { path, spec: DatasetSpec.parse(dataset.spec ?? {}) } }
+  const { spec, part } = dataset
+  return { [name]: { path, spec: DatasetSpec.parse(spec ?? {}), ...(part && { part }) } }
 }
 
 /** The job's references hold its inputs: what is missing nevertheless is missing by a fault of the store. */

@@ -11,6 +11,7 @@ import type { Confined } from '../process/confine.ts'
 import type { Limits } from '../process/limits.ts'
 import type { Sandbox } from '../process/sandbox.ts'
 import { type Ending, supervise } from '../process/supervise.ts'
+import { openCostMeter } from './cost-meter.ts'
 import { asFault } from './faults.ts'
 import { type Forwarder, openForwarder } from './forward.ts'
 import { placeInputs } from './inputs.ts'
@@ -67,6 +68,7 @@ async function runAttempt(
   signal: AbortSignal,
 ): Promise<Ending> {
   const forwarder = openForwarder(deps, claim, directory)
+  const meter = openCostMeter()
   let confined: Confined | undefined
   try {
     const spec = await placeInputs(deps, claim.job, directory)
@@ -81,6 +83,7 @@ async function runAttempt(
       signal,
       graceFor: (cause) => askToStop(deps, forwarder, directory, cause),
       onMessage: forwarder.take,
+      onResident: meter.see,
       onStderr: (text) => deps.log.debug({ stderr: text }, 'the runner said'),
     })
   } catch (error) {
@@ -88,6 +91,7 @@ async function runAttempt(
   } finally {
     await confined?.end()
     await forwarder.close()
+    await meter.keep(deps, claim, signal)
   }
 }
 

@@ -22,6 +22,8 @@ interface Watched {
   /** what was in the directory before */
   inputs: Inputs
   limits: Limits
+  /** told at each look, in bytes of all processes together */
+  onResident?: ((bytes: number) => void) | undefined
 }
 
 const PROCESSES_MS = 250
@@ -56,9 +58,10 @@ export function tooMuchOutput({ outputBytes }: Limits): FewbitError {
 }
 
 async function processesBreach(watched: Watched): Promise<FewbitError | null> {
-  const { limits } = watched
+  const { limits, onResident } = watched
   const pids = await processesOf(watched)
   const used = await residentBytes(pids)
+  onResident?.(used)
   if (used > limits.memoryBytes) return outOfMemory(used, limits)
   return (await threadsOf(pids)) > maxProcesses(limits) ? tooManyProcesses(limits) : null
 }

@@ -25,6 +25,8 @@ export interface Supervision {
   graceFor?: (cause: unknown) => number
   /** progress and warnings */
   onMessage: (message: RunnerMessage) => void
+  /** bytes that its processes hold, a few times a second */
+  onResident?: (bytes: number) => void
   /** the end of what the runner wrote to its standard error */
   onStderr: (text: string) => void
 }
@@ -56,7 +58,14 @@ export async function supervise(run: Supervision): Promise<Ending> {
   const fail = (error: FewbitError) => endLater(error, { kind: 'failed', error })
   const stop = () => endLater(run.signal.reason, { kind: 'stopped', reason: run.signal.reason })
   const unwatch = watchLimits(
-    { pid: child.pid ?? 0, marks: run.confined.marks, directory: run.directory, inputs, limits: run.limits },
+    {
+      pid: child.pid ?? 0,
+      marks: run.confined.marks,
+      directory: run.directory,
+      inputs,
+      limits: run.limits,
+      onResident: run.onResident,
+    },
     fail,
   )
   run.signal.addEventListener('abort', stop, { once: true })

@@ -3,6 +3,7 @@
 import { factsOf } from '../../contract/method-facts.ts'
 import { defaultMetric } from '../../contract/metric.ts'
 import { Recipe, type Training } from '../../contract/recipe.ts'
+import type { DataPart } from '../../contract/runner-protocol.ts'
 import type { DatasetRecord } from '../../datasets/dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
 import type { Deps } from '../../deps.ts'
@@ -119,7 +120,7 @@ const usualSamples = ({ method }: JobRequest): number =>
   factsOf(method).samples === 'calibrates with all' ? Number.POSITIVE_INFINITY : DEFAULT_SAMPLES
 
 function trainingOf(request: NonNullable<JobRequest['training']>, { samples }: DatasetRecord): Training {
-  const { dataset_id: _, ...training } = request
+  const { dataset_id: _, part: __, ...training } = request
   return { ...training, samples: Math.min(training.samples ?? samples, samples) }
 }
 
@@ -157,16 +158,17 @@ function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecor
     warnings: [],
     error: null,
     sandbox: null,
+    cost: null,
     metadata: request.metadata ?? {},
     inputs: {
       model: model.files,
-      calibration: inputOf(calibration),
-      training: inputOf(training),
-      evaluation: inputOf(evaluation),
+      calibration: inputOf(calibration, request.calibration?.part),
+      training: inputOf(training, request.training?.part),
+      evaluation: inputOf(evaluation, request.evaluation?.part),
     },
   }
 }
 
-function inputOf(dataset: DatasetRecord | null): { sha256: string; spec: unknown } | null {
-  return dataset && { sha256: dataset.sha256, spec: dataset.spec }
+function inputOf(dataset: DatasetRecord | null, part?: DataPart): JobRecord['inputs']['calibration'] {
+  return dataset && { sha256: dataset.sha256, spec: dataset.spec, ...(part && { part }) }
 }

@@ -11,6 +11,7 @@ import {
   Training,
 } from '../../contract/recipe.ts'
 import { Metrics, Warning } from '../../contract/report.ts'
+import { DataPart } from '../../contract/runner-protocol.ts'
 import { ERROR_CODES } from '../../shared/errors.ts'
 
 export const JOB_STATUSES = ['queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled', 'expired'] as const
@@ -24,6 +25,10 @@ const Metadata = z
   .record(z.string().max(64), z.string().max(512))
   .refine((entries) => Object.keys(entries).length <= 16, 'at most 16 entries')
 
+const part = DataPart.optional().describe(
+  'half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges',
+)
+
 export const JobRequest = z.strictObject({
   model_id: z.string(),
   target: Target,
@@ -31,6 +36,7 @@ export const JobRequest = z.strictObject({
   calibration: z
     .strictObject({
       dataset_id: z.string(),
+      part,
       samples: z
         .number()
         .int()
@@ -40,10 +46,11 @@ export const JobRequest = z.strictObject({
         .describe('at most so many, drawn over the whole data set; by default 128, and all of them with compat'),
     })
     .optional(),
-  training: Training.extend({ dataset_id: z.string() }).optional().describe('for the method qat'),
+  training: Training.extend({ dataset_id: z.string(), part }).optional().describe('for the method qat'),
   evaluation: z
     .strictObject({
       dataset_id: z.string(),
+      part,
       metric: z.enum(METRIC_NAMES).optional(),
       samples: z
         .number()
@@ -134,6 +141,18 @@ export const Checkpoint = z.object({
 })
 export type Checkpoint = z.infer<typeof Checkpoint>
 
+export const Cost = z.object({
+  seconds: z.number().describe('from the start of the process to its end; of a training, in all of its attempts'),
+  peak_memory_bytes: z
+    .number()
+    .int()
+    .nullable()
+    .describe('largest resident size that was seen; null where it ended first'),
+})
+export type Cost = z.infer<typeof Cost>
+
+const Input = z.object({ sha256: z.string(), spec: z.unknown(), part: DataPart.optional() })
+
 /** What Redis holds; `http` adds `links`. */
 export const JobRecord = z.object({
   id: z.string(),
@@ -160,13 +179,14 @@ export const JobRecord = z.object({
   error: JobError.nullable(),
   /** bubblewrap | rlimits: how the runner was confined; null before it started */
   sandbox: z.string().nullable(),
+  cost: Cost.nullable().default(null).describe('what the last attempt took'),
   metadata: Metadata,
   /** content of the inputs, so that a worker needs no other record */
   inputs: z.object({
     model: z.array(z.object({ path: z.string(), sha256: z.string(), size: z.number() })),
-    calibration: z.object({ sha256: z.string(), spec: z.unknown() }).nullable(),
-    training: z.object({ sha256: z.string(), spec: z.unknown() }).nullable().default(null),
-    evaluation: z.object({ sha256: z.string(), spec: z.unknown() }).nullable(),
+    calibration: Input.nullable(),
+    training: Input.nullable().default(null),
+    evaluation: Input.nullable(),
   }),
 })
 export type JobRecord = z.infer<typeof JobRecord>

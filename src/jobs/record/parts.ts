@@ -17,7 +17,7 @@ const PARTS = {
     'error',
     'sandbox',
   ],
-  result: ['options', 'metrics', 'artifacts', 'warnings'],
+  result: ['options', 'metrics', 'artifacts', 'warnings', 'cost'],
   inputs: ['inputs'],
 } as const satisfies Record<string, readonly (keyof JobRecord)[]>
 
