@@ -903,6 +903,11 @@ export interface components {
             method: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
                 /** @description at most so many, drawn over the whole data set; by default 128, and all of them with compat */
                 samples?: number;
             };
@@ -922,9 +927,19 @@ export interface components {
                 /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
                 dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
             };
             evaluation?: {
                 dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
                 /** @enum {string} */
                 metric?: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
                 /** @description so many, drawn over the whole data set; all of them by default */
@@ -1538,6 +1553,16 @@ export interface components {
             warnings: components["schemas"]["Warning"][];
             error: components["schemas"]["JobError"] | null;
             sandbox: string | null;
+            /**
+             * @description what the last attempt took
+             * @default null
+             */
+            cost: {
+                /** @description from the start of the process to its end; of a training, in all of its attempts */
+                seconds: number;
+                /** @description largest resident size that was seen; null where it ended first */
+                peak_memory_bytes: number | null;
+            } | null;
             metadata: {
                 [key: string]: string;
             };
@@ -1773,6 +1798,11 @@ export interface components {
             method: components["schemas"]["Method"];
             calibration?: {
                 dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
                 /** @description at most so many, drawn over the whole data set; by default 128, and all of them with compat */
                 samples?: number;
             };
@@ -1792,9 +1822,19 @@ export interface components {
                 /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
                 dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
             };
             evaluation?: {
                 dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
                 /** @enum {string} */
                 metric?: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
                 /** @description so many, drawn over the whole data set; all of them by default */
