@@ -1,8 +1,10 @@
 /** A decoder-only transformer of any size, written to disk without ever lying in memory. */
+
 import { join } from 'node:path'
 import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { addInitializer, addNode, float, int, ints } from '../../src/engine/ir/build.ts'
 import { Graph, type Model, Value } from '../../src/engine/ir/graph.ts'
+import type { Operator } from '../../src/engine/ir/operators.ts'
 import { float32, int64, tensorOf } from '../../src/engine/ir/tensor.ts'
 import { saveModel } from '../../src/engine/onnx/index.ts'
 import { openWorkspace } from '../../src/engine/runtime/workspace.ts'
@@ -33,7 +35,7 @@ export function writeTransformer(directory: string, { layers, width, heads, voca
     keep: workspace.keep,
   }
   const weight = weightSource(model)
-  const node = (opType: string, inputs: Value[], attributes = {}, name = opType) =>
+  const node = (opType: Operator, inputs: Value[], attributes = {}, name: string = opType) =>
     addNode(model, graph, opType, inputs, { name, attributes })
   const constant = (name: string, values: number[]) =>
     addInitializer(model, graph, name, int64([values.length], values))

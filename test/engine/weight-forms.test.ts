@@ -1,10 +1,12 @@
 /** Weights in every form in which exporters write them: stored once, quantized once, never larger than what came. */
+
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { int, ints } from '../../src/engine/ir/build.ts'
 import { toFloat16 } from '../../src/engine/ir/float16.ts'
 import { allGraphs, Graph, type Model, Node, Value } from '../../src/engine/ir/graph.ts'
+import type { Operator } from '../../src/engine/ir/operators.ts'
 import { bytesOf, float32, scalar, type Tensor, tensorOf, view } from '../../src/engine/ir/tensor.ts'
 import { integerTensor } from '../../src/engine/quant/packed.ts'
 import { randomData } from '../kit/data.ts'
@@ -244,7 +246,7 @@ describe('weights of rank 3 and more, in other types, and transposed', () => {
 })
 
 /** MatMul, clamp, MatMul: reads `x` and weights from outside. */
-function branch(m: Builder, name: string, x: Value, w: Value, v: Value, clamp: string): Graph {
+function branch(m: Builder, name: string, x: Value, w: Value, v: Value, clamp: Operator): Graph {
   const graph = new Graph(name)
   const [h, r, y] = ['h', 'r', 'y'].map((end) => new Value(`${name}_${end}`, 'float32'))
   graph.addNode(new Node(`${name}_1`, 'MatMul', '', [x, w], [h!]))

@@ -4,6 +4,7 @@ import { randomSource } from '../../src/engine/data/synthetic.ts'
 import { addInitializer, addNode, int, ints, type NodeOptions } from '../../src/engine/ir/build.ts'
 import type { DType } from '../../src/engine/ir/dtype.ts'
 import { type Dim, Graph, type Model, Node, Value } from '../../src/engine/ir/graph.ts'
+import { operatorCalled } from '../../src/engine/ir/operators.ts'
 import { float32, int64, scalar, type Tensor, tensorOf } from '../../src/engine/ir/tensor.ts'
 import { encodeModel } from '../../src/engine/onnx/index.ts'
 
@@ -58,7 +59,7 @@ export function buildModel(opset = 17, seed = 1): Builder {
       model.names.add(name)
       return new Value(name)
     },
-    node: (opType, inputs, options = {}) => addNode(model, graph, opType, inputs, options),
+    node: (opType, inputs, options = {}) => addNode(model, graph, operatorCalled(opType), inputs, options),
     output(value, name, shape, dtype = 'float32') {
       if (value.producer) {
         const named = new Value(name, dtype, shape)

@@ -1,7 +1,9 @@
 /** Stage `calibrate`: runs the float model over samples and keeps statistics of every value, never activations. */
+
 import { FewbitError } from '../../shared/errors.ts'
 import { addInitializer, addNode, int, ints } from '../ir/build.ts'
 import { freshName, type Model, Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { int64 } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import { valueNamed, valuesByName } from '../plan/named-values.ts'
@@ -37,7 +39,7 @@ export function addInputMeans(model: Model, names: ReadonlySet<string>, mayBeEmp
 /** from this operator set on the axes of these reductions are an input */
 const AXES_AS_INPUT = 18
 
-function addReduction(model: Model, reduce: string, value: Value, axes: readonly number[], output: Value): void {
+function addReduction(model: Model, reduce: Operator, value: Value, axes: readonly number[], output: Value): void {
   const asInput = (model.opsets.get('') ?? 0) >= AXES_AS_INPUT
   const inputs = asInput ? [value, addInitializer(model, model.graph, 'axes', int64([axes.length], axes))] : [value]
   addNode(model, model.graph, reduce, inputs, {

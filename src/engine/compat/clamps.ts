@@ -1,10 +1,12 @@
 /** Clamps that the quantizer of their output makes superfluous. */
+
 import type { Graph, Node, Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { view } from '../ir/tensor.ts'
 import { QTYPES } from '../quant/math.ts'
 import type { TypedParameters } from './constants.ts'
 
-const CLAMPS = new Set(['Clip', 'Relu'])
+const CLAMPS = new Set<Operator>(['Clip', 'Relu'])
 
 /** The input whose range a clamp narrows to its own output's: nobody else sees it. */
 export function narrowedInput(graph: Graph, node: Node): Value | null {

@@ -3,7 +3,9 @@
 import { addNode, int } from '../ir/build.ts'
 import { MICROSOFT } from '../ir/domain.ts'
 import { type Attribute, allGraphs, type Graph, type Model, type Node, sortedNodes } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { int64 } from '../ir/tensor.ts'
+import { wordsOf } from '../ir/words.ts'
 import { QTYPES } from '../quant/math.ts'
 import { opsetOf, requireOpset } from './opset.ts'
 import type { CompatOptions } from './options.ts'
@@ -58,14 +60,14 @@ function countParts(_model: Model, _graph: Graph, node: Node): void {
 
 const STEPS: readonly {
   since: number
-  operators: readonly string[]
+  operators: readonly Operator[]
   raise: (model: Model, graph: Graph, node: Node) => void
 }[] = [
   {
     since: 18,
     operators: [
-      ...['ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd', 'ReduceL1', 'ReduceL2'],
-      ...['ReduceLogSum', 'ReduceLogSumExp', 'ReduceSumSquare'],
+      ...wordsOf('ReduceMean ReduceMax ReduceMin ReduceProd ReduceL1 ReduceL2'),
+      ...wordsOf('ReduceLogSum ReduceLogSumExp ReduceSumSquare'),
     ],
     raise: axesToInput,
   },

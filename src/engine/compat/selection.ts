@@ -1,18 +1,21 @@
 /** Which nodes onnxruntime.quantization looks at, by its registries of operators. */
+
 import type { Node } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
+import { wordsOf } from '../ir/words.ts'
 import type { CompatOptions } from './options.ts'
 
-const COMMON = ['Gather', 'Transpose', 'EmbedLayerNormalization']
-const INTEGER = [...COMMON, 'Conv', 'MatMul', 'Attention', 'LSTM']
-const QLINEAR = [
+const COMMON: readonly Operator[] = ['Gather', 'Transpose', 'EmbedLayerNormalization']
+const INTEGER: readonly Operator[] = [...COMMON, 'Conv', 'MatMul', 'Attention', 'LSTM']
+const QLINEAR: readonly Operator[] = [
   ...COMMON,
-  ...['ArgMax', 'Conv', 'Gemm', 'MatMul', 'Add', 'Mul', 'Relu', 'Clip', 'LeakyRelu', 'Sigmoid', 'MaxPool'],
-  ...['GlobalAveragePool', 'Split', 'Pad', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten', 'Resize', 'AveragePool'],
-  ...['Concat', 'Softmax', 'Where'],
+  ...wordsOf('ArgMax Conv Gemm MatMul Add Mul Relu Clip LeakyRelu Sigmoid MaxPool'),
+  ...wordsOf('GlobalAveragePool Split Pad Reshape Squeeze Unsqueeze Flatten Resize AveragePool'),
+  ...wordsOf('Concat Softmax Where'),
 ]
-const QDQ = [
-  ...['ConvTranspose', 'Slice', 'GatherElements', 'InstanceNormalization', 'LayerNormalization'],
-  ...['BatchNormalization', 'TopK', 'CumSum'],
+const QDQ: readonly Operator[] = [
+  ...wordsOf('ConvTranspose Slice GatherElements InstanceNormalization LayerNormalization'),
+  ...wordsOf('BatchNormalization TopK CumSum'),
 ]
 
 /** Operators that quantize_static takes by default, in either format. */

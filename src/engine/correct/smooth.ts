@@ -3,8 +3,10 @@
  * that read them are multiplied by it. The division lies in constants that are there already, so that nothing is computed in addition.
  * Source: Xiao et al., "SmoothQuant: Accurate and Efficient Post-Training Quantization for Large Language Models" (2022).
  */
+
 import { cloneModel } from '../ir/clone.ts'
 import { type Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import type { ByOperator } from '../ir/operators.ts'
 import { float32, type Tensor } from '../ir/tensor.ts'
 import {
   biasOf,
@@ -70,7 +72,7 @@ function sitesOf(graph: Graph, layers: ReadonlyMap<Node, Layer>): Site[] {
   })
 }
 
-const CHANNEL_CONSTANTS: Record<string, (node: Node) => readonly (Value | null | undefined)[]> = {
+const CHANNEL_CONSTANTS: ByOperator<(node: Node) => readonly (Value | null | undefined)[]> = {
   LayerNormalization: ({ inputs }) => inputs.slice(1),
   Mul: ({ inputs }) => inputs.filter((value) => value?.isConstant),
 }

@@ -1,6 +1,8 @@
 /** Keeps ONNX Runtime's CPU fusions from joining integer and float layers; without that, kernels run that nobody planned. */
+
 import { addNode } from '../ir/build.ts'
 import { type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { opOf } from '../ops/index.ts'
 import type { Plan } from '../plan/plan.ts'
 
@@ -59,7 +61,7 @@ function plainProduct(node: Node | null | undefined): void {
   if (node.float('alpha', 1) === 1) retype(node, 'MatMul', node.inputs.slice(0, 2))
 }
 
-function retype(node: Node, opType: string, inputs: readonly (Value | null)[]): void {
+function retype(node: Node, opType: Operator, inputs: readonly (Value | null)[]): void {
   node.opType = opType
   node.attributes.clear()
   node.truncateInputs(0)

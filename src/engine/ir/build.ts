@@ -2,6 +2,7 @@
 
 import { type Attribute, freshName, type Graph, kept, type Model, Node, Value } from './graph.ts'
 import { at } from './list.ts'
+import type { Operator } from './operators.ts'
 import type { Tensor } from './tensor.ts'
 
 export interface NodeOptions {
@@ -19,7 +20,7 @@ export interface NodeOptions {
 export function addNode(
   model: Model,
   graph: Graph,
-  opType: string,
+  opType: Operator,
   inputs: readonly (Value | null)[],
   options: NodeOptions = {},
 ): Value {
@@ -35,7 +36,7 @@ export function replaceNode(
   model: Model,
   graph: Graph,
   node: Node,
-  opType: string,
+  opType: Operator,
   inputs: readonly (Value | null)[],
   options: Omit<NodeOptions, 'name'> = {},
 ): Value {

@@ -1,5 +1,6 @@
 /** Model, Graph, Node and Value: a mutable graph in which every value knows its producer and its consumers. */
 import type { DType } from './dtype.ts'
+import type { Operator } from './operators.ts'
 import type { Tensor } from './tensor.ts'
 
 /** a fixed size, a symbol, or unknown */
@@ -48,7 +49,7 @@ export class Value {
 
 export class Node {
   name: string
-  opType: string
+  opType: Operator
   /** '' is the ONNX standard domain */
   readonly domain: string
   readonly attributes: Map<string, Attribute>
@@ -59,7 +60,7 @@ export class Node {
 
   constructor(
     name: string,
-    opType: string,
+    opType: Operator,
     domain: string,
     inputs: readonly (Value | null)[],
     outputs: readonly (Value | null)[],

@@ -1,7 +1,9 @@
 /** GraphProto → Graph: names become Values that know their producer and readers; subgraphs see the values around them. */
+
 import { FewbitError } from '../../shared/errors.ts'
 import { dtypeOf } from '../ir/dtype.ts'
 import { type Attribute, type Dim, Graph, Node, sortedNodes, Value } from '../ir/graph.ts'
+import { operatorCalled } from '../ir/operators.ts'
 import { bytesIn, readAttribute } from './attributes.ts'
 import type { Message } from './schema.ts'
 import { readSparseTensor, readTensor, type TensorReader } from './tensors.ts'
@@ -79,7 +81,7 @@ function readNode(reader: GraphReader, scope: Scope, proto: NodeProto, outputs: 
   const attributes = new Map(
     (proto.attribute ?? []).map((attribute) => [attribute.name ?? '', attributeOf(reader, scope, attribute)]),
   )
-  const node = new Node(name, op_type, domain === 'ai.onnx' ? '' : domain, inputs, outputs, attributes)
+  const node = new Node(name, operatorCalled(op_type), domain === 'ai.onnx' ? '' : domain, inputs, outputs, attributes)
   node.overload = proto.overload ?? ''
   return node
 }

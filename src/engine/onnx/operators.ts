@@ -1,6 +1,6 @@
 /** Which operators and operator sets ONNX Runtime knows, so that a model it cannot run is refused at once. */
 import { FewbitError } from '../../shared/errors.ts'
-import { STANDARD_OPERATORS } from '../ir/standard-operators.ts'
+import { STANDARD_OPERATORS } from '../ir/operators.ts'
 import { allNodes, calledFunction, type FunctionTable } from './functions.ts'
 import type { Message } from './schema.ts'
 

@@ -1,6 +1,6 @@
 /** What the engine knows of one operator, and the words to say it in. */
 import type { Node } from '../ir/graph.ts'
-import type { StandardOperator } from '../ir/standard-operators.ts'
+import type { StandardOperator } from '../ir/operators.ts'
 import type { AnyGradient, BaseName, GradientFunction } from './gradients/define.ts'
 
 /** What a tensor means to its operator; never what a chip wants. */

@@ -1,9 +1,9 @@
 /** Inputs that say how large, how many, how far or which: they steer an operator and are never numbers to compute with. */
 import type { Node } from '../ir/graph.ts'
-import type { StandardOperator } from '../ir/standard-operators.ts'
+import type { ByOperator, Operator } from '../ir/operators.ts'
 
 /** By operator, the places of such inputs. */
-const STEERING: { readonly [Name in StandardOperator]?: readonly number[] } = {
+const STEERING: ByOperator<readonly number[]> = {
   AffineGrid: [1],
   CenterCropPad: [1],
   Col2Im: [1, 2],
@@ -48,13 +48,13 @@ const STEERING: { readonly [Name in StandardOperator]?: readonly number[] } = {
   Upsample: [1],
 }
 
-const byName: ReadonlyMap<string, readonly number[]> = new Map(Object.entries(STEERING))
+const byName = new Map<string, readonly number[] | undefined>(Object.entries(STEERING))
 
 /** Whether the node's input at `index` is such. */
 export const isSteering = ({ domain, opType }: Node, index: number): boolean =>
   domain === '' && (byName.get(opType)?.includes(index) ?? false)
 
-const CONVERTING: ReadonlySet<string> = new Set(['Cast', 'CastLike'] satisfies StandardOperator[])
+const CONVERTING = new Set<Operator>(['Cast', 'CastLike'])
 
 /** Whether the operator makes other numbers of numbers by rounding them, where others make places or sizes of them. */
 export const onlyConverts = ({ domain, opType }: Node): boolean => domain === '' && CONVERTING.has(opType)

@@ -1,12 +1,14 @@
 /** Folds what is computed from large constants alone, one node at a time, so that no two weights lie in memory together. */
+
 import { Graph, type Model, type Node, sortedNodes, type Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { type Tensor, tensorOf } from '../ir/tensor.ts'
 import type { RunTensor, Runtime } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { isLargeTensor } from './weights.ts'
 
 /** what ONNX Runtime folds neither, or what would grow */
-const LEFT = new Set(['DequantizeLinear', 'QuantizeLinear', 'Expand', 'Tile', 'Gather', 'Shape'])
+const LEFT = new Set<Operator>(['DequantizeLinear', 'QuantizeLinear', 'Expand', 'Tile', 'Gather', 'Shape'])
 
 /** Replaces nodes whose inputs are all constant, one of them large, by their results. */
 export async function foldWeights(model: Model, runtime: Runtime, workspace: Workspace): Promise<void> {

@@ -1,16 +1,18 @@
 /** x − c becomes x + (−c), x ÷ c becomes x · (1 ÷ c): sums and products have integer kernels, differences and quotients have none. */
+
 import { addInitializer, replaceNode } from '../ir/build.ts'
 import { allGraphs, type Graph, type Model, type Node } from '../ir/graph.ts'
+import type { ByOperator, Operator } from '../ir/operators.ts'
 import { float32, view } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
 interface Form {
-  opType: string
+  opType: Operator
   suffix: string
   of: (c: number) => number
 }
 
-const FORMS: Readonly<Record<string, Form>> = {
+const FORMS: ByOperator<Form> = {
   Sub: { opType: 'Add', suffix: 'negated', of: (c) => -c },
   Div: { opType: 'Mul', suffix: 'reciprocal', of: (c) => 1 / c },
 }

@@ -2,8 +2,11 @@
  * Attention masks of minus infinity, or of the smallest float, become a number that Softmax ignores just as well: ranges can be measured
  * then, and sums in integers do not lose everything else to rounding.
  */
+
 import { allGraphs, type Model, type Node, type Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { float32, view } from '../ir/tensor.ts'
+import { wordsOf } from '../ir/words.ts'
 import type { Pass } from './pass.ts'
 
 /** exp of it is 0, also when it was added to a sum */
@@ -13,25 +16,8 @@ const MASK = -1e4
 const LARGEST_BIAS = 1000
 
 /** what lies between a mask and the Softmax that reads it */
-const PATH: ReadonlySet<string> = new Set([
-  ...[
-    'Add',
-    'Sub',
-    'Where',
-    'Mul',
-    'Div',
-    'Concat',
-    'Max',
-    'Clip',
-    'Expand',
-    'Reshape',
-    'Unsqueeze',
-    'Squeeze',
-    'Slice',
-    'Transpose',
-    'Identity',
-    'Tile',
-  ],
+const PATH: ReadonlySet<Operator> = new Set<Operator>([
+  ...wordsOf('Add Sub Where Mul Div Concat Max Clip Expand Reshape Unsqueeze Squeeze Slice Transpose Identity Tile'),
 ])
 const MOST_HOPS = 12
 

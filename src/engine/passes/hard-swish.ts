@@ -1,6 +1,8 @@
 /** x · clip(x + 3, 0, 6) ÷ 6: one HardSwish where the target has one, sums and products where it has integer kernels of those only. */
+
 import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
 import { allGraphs, type Graph, type Model, type Node, type Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { float32 } from '../ir/tensor.ts'
 import { opOf } from '../ops/index.ts'
 import { isShared, operands } from './affine/site.ts'
@@ -89,7 +91,7 @@ function expand(model: Model, graph: Graph, node: Node): void {
   if (x?.dtype !== 'float32') return
   const scalar = (name: string, value: number) =>
     addInitializer(model, graph, `${node.name}_${name}`, float32([], [value]))
-  const compute = (opType: string, inputs: readonly Value[], part: string) =>
+  const compute = (opType: Operator, inputs: readonly Value[], part: string) =>
     Object.assign(addNode(model, graph, opType, inputs, { name: `${node.name}_${part}` }), {
       dtype: x.dtype,
       shape: x.shape,

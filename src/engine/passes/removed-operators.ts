@@ -1,6 +1,8 @@
 /** Operators of ONNX's first years that were removed from it, written with those that stayed. Sources: ONNX 1.3, operators marked experimental; ONNX Runtime's kernels of them. */
+
 import { addInitializer, addNode, replaceNode } from '../ir/build.ts'
 import type { Graph, Model, Node, Value } from '../ir/graph.ts'
+import type { ByOperator, Operator } from '../ir/operators.ts'
 import { float32, int64, scalar } from '../ir/tensor.ts'
 
 /** A node of a model. */
@@ -15,14 +17,14 @@ type Rewrite = (site: Site, input: Value) => string | null
 
 /** factor · f(inner · x) + offset, where each part may be missing */
 const around =
-  (parts: (node: Node) => { inner?: number; opType?: string; factor?: number; offset?: number }): Rewrite =>
+  (parts: (node: Node) => { inner?: number; opType?: Operator; factor?: number; offset?: number }): Rewrite =>
   ({ model, graph, node }, input) => {
     const { inner, opType, factor, offset } = parts(node)
-    const steps: [string, Value?][] = [
-      ...(inner === undefined ? [] : [['Mul', number(model, graph, node, inner)] as [string, Value]]),
-      ...(opType ? [[opType] as [string]] : []),
-      ...(factor === undefined ? [] : [['Mul', number(model, graph, node, factor)] as [string, Value]]),
-      ...(offset === undefined ? [] : [['Add', number(model, graph, node, offset)] as [string, Value]]),
+    const steps: [Operator, Value?][] = [
+      ...(inner === undefined ? [] : [['Mul', number(model, graph, node, inner)] as [Operator, Value]]),
+      ...(opType ? [[opType] as [Operator]] : []),
+      ...(factor === undefined ? [] : [['Mul', number(model, graph, node, factor)] as [Operator, Value]]),
+      ...(offset === undefined ? [] : [['Add', number(model, graph, node, offset)] as [Operator, Value]]),
     ]
     chain({ model, graph, node }, input, steps)
     return null
@@ -32,7 +34,7 @@ const number = (model: Model, graph: Graph, { name, opType }: Node, value: numbe
   addInitializer(model, graph, `${name || opType}_number`, scalar(value))
 
 /** One step behind the other; the last takes the place of the node. */
-function chain({ model, graph, node }: Site, input: Value, steps: readonly [string, Value?][]): void {
+function chain({ model, graph, node }: Site, input: Value, steps: readonly [Operator, Value?][]): void {
   const last = steps.length - 1
   steps.reduce((value, [opType, operand], i) => {
     const inputs = operand ? [value, operand] : [value]
@@ -48,7 +50,7 @@ const imageScaler: Rewrite = ({ model, graph, node }, input) => {
   const factor = number(model, graph, node, node.float('scale', 1))
   chain({ model, graph, node }, input, [
     ['Mul', factor],
-    ...(biases.length > 0 ? [['Add', offsets] as [string, Value]] : []),
+    ...(biases.length > 0 ? [['Add', offsets] as [Operator, Value]] : []),
   ])
   return null
 }
@@ -68,7 +70,7 @@ const crop: Rewrite = ({ model, graph, node }, input) => {
   return null
 }
 
-const REWRITES: Readonly<Record<string, Rewrite>> = {
+const REWRITES: ByOperator<Rewrite> = {
   Affine: around((node) => ({ factor: node.float('alpha', 1), offset: node.float('beta', 0) })),
   Scale: around((node) => ({ factor: node.float('scale', 1) })),
   ScaledTanh: around((node) => ({ inner: node.float('beta', 1), opType: 'Tanh', factor: node.float('alpha', 1) })),
@@ -81,7 +83,7 @@ const REWRITES: Readonly<Record<string, Rewrite>> = {
   Crop: crop,
 }
 
-export const REMOVED: readonly string[] = Object.keys(REWRITES)
+export const REMOVED = Object.keys(REWRITES) as readonly Operator[]
 
 /** Why a removed operator cannot be written with others, or null when it was. Needs operator set 10 or newer, where Slice takes inputs. */
 export function rewriteRemoved(site: Site): string | null {

@@ -1,13 +1,15 @@
 /** The same model with uint8 weights where they are int8: what a processor computes exactly that saturates sums of products of uint8 and int8. */
+
 import { addInitializer } from '../ir/build.ts'
 import { allGraphs, type Graph, type Model, type Node, type Value } from '../ir/graph.ts'
+import type { ByOperator } from '../ir/operators.ts'
 import { bytesOf, elementCount, type Tensor, tensorOf } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
 
 /** positions of a weight, its scale (null: none) and its zero point among a node's inputs */
 type Place = readonly [weight: number, scale: number | null, zeroPoint: number]
 
-const PLACES: Readonly<Record<string, readonly Place[]>> = {
+const PLACES: ByOperator<readonly Place[]> = {
   DequantizeLinear: [[0, 1, 2]],
   QLinearConv: [[3, 4, 5]],
   QLinearMatMul: [[3, 4, 5]],

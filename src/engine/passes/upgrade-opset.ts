@@ -3,11 +3,12 @@
 import { addInitializer, addNode, int, replaceNode, string } from '../ir/build.ts'
 import { allGraphs, freshName, type Model, type Node, sortedNodes, Value } from '../ir/graph.ts'
 import { at } from '../ir/list.ts'
+import type { Operator } from '../ir/operators.ts'
 import { float32, int64, type Tensor } from '../ir/tensor.ts'
 import { REMOVED, rewriteRemoved, type Site } from './removed-operators.ts'
 
 interface Step {
-  ops: readonly string[]
+  ops: readonly Operator[]
   /** applies to models below this opset */
   below: number
   /** rewrites the node, or says why it cannot */
@@ -82,7 +83,7 @@ export function upgradeOpset(model: Model, opset: number, target: number): strin
 const stepsFor = (node: Node, opset: number): Step[] =>
   node.domain === '' ? STEPS.filter((step) => opset < step.below && step.ops.includes(node.opType)) : []
 
-function renamed({ model, graph, node }: Site, opType: string): null {
+function renamed({ model, graph, node }: Site, opType: Operator): null {
   replaceNode(model, graph, node, opType, [...node.inputs], { attributes: Object.fromEntries(node.attributes) })
   return null
 }

@@ -1,11 +1,13 @@
 /** The element types of the values inside If, Loop and Scan, which ONNX Runtime infers when a body stands alone. */
+
 import { FewbitError } from '../../shared/errors.ts'
 import { capturedValues, Graph, type Model, type Node, type Value } from '../ir/graph.ts'
+import type { ByOperator } from '../ir/operators.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 
 /** how many inputs of a node come before those that its body gets, and how many inputs its body has before them */
-const ARGUMENTS: Readonly<Record<string, { node: number; body: number }>> = {
+const ARGUMENTS: ByOperator<{ node: number; body: number }> = {
   Loop: { node: 2, body: 2 },
   Scan: { node: 0, body: 0 },
 }

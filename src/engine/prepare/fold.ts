@@ -1,5 +1,7 @@
 /** What ONNX Runtime does of the preparation: it folds constants, and infers the types of what is left. */
+
 import type { Model } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { decodeModel } from '../onnx/index.ts'
 import { foldWeights } from '../out-of-core/fold-weights.ts'
 import { attachWeights, detachWeights } from '../out-of-core/weights.ts'
@@ -32,7 +34,14 @@ export interface FoldInput {
 }
 
 /** what ONNX Runtime does not fold, also where it is constant */
-const LEFT = new Set(['DequantizeLinear', 'QuantizeLinear', 'Expand', 'RandomNormal', 'RandomUniform', 'Bernoulli'])
+const LEFT = new Set<Operator>([
+  'DequantizeLinear',
+  'QuantizeLinear',
+  'Expand',
+  'RandomNormal',
+  'RandomUniform',
+  'Bernoulli',
+])
 
 /** the operators that others are written with are those of this operator set */
 const STANDARD_OPSET = 13

@@ -1,7 +1,7 @@
 /** A hardware target, as data: what it can do, never how we do it. */
 import type { MethodName } from '../../contract/recipe.ts'
 import type { IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
-import type { StandardOperator } from '../ir/standard-operators.ts'
+import type { StandardOperator } from '../ir/operators.ts'
 import type { Words } from '../ir/words.ts'
 import type { IntegerOpName } from '../ops/index.ts'
 

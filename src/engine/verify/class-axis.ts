@@ -1,5 +1,7 @@
 /** Which axis of a value holds classes: that of the Softmax, the filters or the columns that it comes from, followed through what moves it. */
+
 import type { Dim, Node, Value } from '../ir/graph.ts'
+import type { Operator } from '../ir/operators.ts'
 import { opOf } from '../ops/index.ts'
 
 /** Null where the graph does not tell. */
@@ -20,7 +22,7 @@ function axisOf(value: Value, seen: Set<Value>): number | null {
   return null
 }
 
-const SOFTMAX: ReadonlySet<string> = new Set(['Softmax', 'LogSoftmax', 'Hardmax'])
+const SOFTMAX = new Set<Operator>(['Softmax', 'LogSoftmax', 'Hardmax'])
 
 function axisMadeBy(node: Node, rank: number): number | null {
   const axis = SOFTMAX.has(node.opType) ? node.int('axis', -1) : opOf(node)?.inputChannels?.axis

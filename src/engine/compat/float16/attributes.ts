@@ -1,8 +1,10 @@
 /** Attributes that hold float32 numbers, or name their type, in half precision. */
+
 import { int } from '../../ir/build.ts'
 import { codeOf } from '../../ir/dtype.ts'
 import { toFloat16 } from '../../ir/float16.ts'
 import type { Attribute, Node } from '../../ir/graph.ts'
+import type { ByOperator, Operator } from '../../ir/operators.ts'
 import { float32, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import type { Float16Options } from './options.ts'
 
@@ -27,7 +29,7 @@ function clampTo(bounds: Bounds): (x: number) => number {
 }
 
 /** attributes that name a type, by operator */
-const TYPE_NAMES: Readonly<Record<string, string>> = {
+const TYPE_NAMES: ByOperator<string> = {
   Cast: 'to',
   EyeLike: 'dtype',
   Multinomial: 'dtype',
@@ -39,7 +41,7 @@ const TYPE_NAMES: Readonly<Record<string, string>> = {
   Bernoulli: 'dtype',
 }
 /** those whose output is float32 where the attribute is absent */
-const FLOAT_BY_DEFAULT = ['RandomNormal', 'RandomUniform', 'SequenceEmpty']
+const FLOAT_BY_DEFAULT: readonly Operator[] = ['RandomNormal', 'RandomUniform', 'SequenceEmpty']
 
 /** Changes a node that computes in float16 from here on. */
 export function halveAttributes(node: Node, bounds: Bounds): void {

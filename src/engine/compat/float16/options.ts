@@ -1,5 +1,8 @@
 /** What onnxruntime.transformers.float16 can be told, what it does by default, and which operators it leaves alone. */
 
+import type { ByOperator, Operator } from '../../ir/operators.ts'
+import { wordsOf } from '../../ir/words.ts'
+
 export interface Float16Options {
   /** inputs and outputs that stay float32: all, none, or those of these names */
   keepIoTypes: boolean | readonly string[]
@@ -16,12 +19,12 @@ export interface Float16Options {
 }
 
 /** Source: DEFAULT_OP_BLOCK_LIST of onnxruntime.transformers.float16 1.30. */
-const BLOCKED_OPERATORS = [
-  ...['ArrayFeatureExtractor', 'Binarizer', 'CastMap', 'CategoryMapper', 'DictVectorizer', 'FeatureVectorizer'],
-  ...['Imputer', 'LabelEncoder', 'LinearClassifier', 'LinearRegressor', 'Normalizer', 'OneHotEncoder'],
-  ...['RandomUniformLike', 'SVMClassifier', 'SVMRegressor', 'Scaler', 'TreeEnsembleClassifier'],
-  ...['TreeEnsembleRegressor', 'TreeEnsemble', 'ZipMap', 'NonMaxSuppression', 'TopK', 'RoiAlign', 'Range', 'CumSum'],
-  ...['Min', 'Max', 'Upsample'],
+const BLOCKED_OPERATORS: readonly Operator[] = [
+  ...wordsOf('ArrayFeatureExtractor Binarizer CastMap CategoryMapper DictVectorizer FeatureVectorizer'),
+  ...wordsOf('Imputer LabelEncoder LinearClassifier LinearRegressor Normalizer OneHotEncoder'),
+  ...wordsOf('RandomUniformLike SVMClassifier SVMRegressor Scaler TreeEnsembleClassifier'),
+  ...wordsOf('TreeEnsembleRegressor TreeEnsemble ZipMap NonMaxSuppression TopK RoiAlign Range CumSum'),
+  ...wordsOf('Min Max Upsample'),
 ]
 
 const DEFAULTS: Float16Options = {
@@ -39,7 +42,7 @@ export const withFloat16Defaults = (options: Partial<Float16Options>): Float16Op
 const EARLY_RESIZE = 10
 
 /** Inputs that are float32 whatever the rest of the operator computes in. Source: ALWAYS_FLOAT_INPUTS. */
-export const alwaysFloatInputs = (opset: number): Readonly<Record<string, readonly number[]>> => ({
+export const alwaysFloatInputs = (opset: number): ByOperator<readonly number[]> => ({
   Resize: opset <= EARLY_RESIZE ? [1] : [2],
   GroupNorm: [1, 2],
   SkipGroupNorm: [1, 2],

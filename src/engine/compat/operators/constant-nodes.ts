@@ -1,7 +1,9 @@
 /** Weights in Constant nodes become weights like others, which make ONNX Runtime's quantizer fail. */
-import { type Graph, sortedNodes, type Value } from '../../ir/graph.ts'
 
-const LAYERS = new Set(['Conv', 'Gemm', 'MatMul', 'LSTM', 'Gather'])
+import { type Graph, sortedNodes, type Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
+
+const LAYERS = new Set<Operator>(['Conv', 'Gemm', 'MatMul', 'LSTM', 'Gather'])
 
 export function weightsToInitializers(graph: Graph): void {
   for (const node of sortedNodes(graph)) {

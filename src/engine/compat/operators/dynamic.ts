@@ -1,5 +1,7 @@
 /** quantize_dynamic of onnxruntime.quantization 1.30: int8 weights, activations quantized at run time. */
+
 import { allGraphs, type Model } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { DYNAMIC, requireOpset } from '../opset.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { DYNAMIC_OPERATORS, selection } from '../selection.ts'
@@ -23,7 +25,7 @@ export function quantizeDynamicLikeOrt(model: Model, given: Partial<CompatOption
 }
 
 /** Source: IntegerOpsRegistry. */
-const RULES: ReadonlyMap<string, Rule> = new Map([
+const RULES: ReadonlyMap<Operator, Rule> = new Map<Operator, Rule>([
   ['MatMul', matmulInteger],
   ['Conv', convInteger],
   ['LSTM', lstm],

@@ -1,6 +1,8 @@
 /** Layers of dynamic quantization: integer product → Cast → scale → bias. */
+
 import { addInitializer, addNode, int } from '../../ir/build.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { int64 } from '../../ir/tensor.ts'
 import { isFloatConstant } from '../constants.ts'
 import { matrixForm } from './layers.ts'
@@ -38,7 +40,7 @@ export const convInteger: Rule = (rewriter, node) => {
 function scaledProduct(
   rewriter: Rewriter,
   node: Node,
-  opType: string,
+  opType: Operator,
   input: Quantized,
   weight: Quantized,
   output: Value,

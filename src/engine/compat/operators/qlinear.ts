@@ -3,6 +3,7 @@
 import { int } from '../../ir/build.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import type { Node, Value } from '../../ir/graph.ts'
+import { operatorCalled } from '../../ir/operators.ts'
 import type { ScaleZeroPoint } from '../../quant/math.ts'
 import { narrowedInput, quantizerClamps } from '../clamps.ts'
 import type { ParameterValues } from '../constants.ts'
@@ -21,7 +22,13 @@ const elementwise =
     const output = rewriter.outputParameters(node.outputs[0], fixedParameters(rewriter, node))
     const inputs = output && rewriter.activations(node.inputs.slice(0, count))
     if (!inputs) return false
-    rewriter.replace(node, `QLinear${node.opType}`, [...inputs.flatMap(triple), ...pair(output)], output, { domain })
+    rewriter.replace(
+      node,
+      operatorCalled(`QLinear${node.opType}`),
+      [...inputs.flatMap(triple), ...pair(output)],
+      output,
+      { domain },
+    )
     return true
   }
 

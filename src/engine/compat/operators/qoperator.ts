@@ -1,5 +1,7 @@
 /** quantize_static of onnxruntime.quantization 1.30 in its QOperator format. */
+
 import type { Model } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { LINEAR, requireOpset } from '../opset.ts'
 import { type CompatOptions, withDefaults } from '../options.ts'
 import { activationParameters, type Ranges } from '../ranges.ts'
@@ -21,7 +23,7 @@ export function quantizeQOperatorLikeOrt(model: Model, ranges: Ranges, given: Pa
   const parameters = activationParameters(model.graph, ranges, options, selects)
   const rewriter = new Rewriter(model, options, selects, parameters)
   const clamps = clamp(loneClamps(rewriter))
-  rewriteOperators(rewriter, new Map([...RULES, ['Relu', clamps], ['Clip', clamps]]))
+  rewriteOperators(rewriter, new Map<Operator, Rule>([...RULES, ['Relu', clamps], ['Clip', clamps]]))
 }
 
 const onFloat =
@@ -30,7 +32,7 @@ const onFloat =
     rewriter.isFloat(node.inputs[0]) && rule(rewriter, node)
 
 /** Source: QLinearOpsRegistry. */
-const RULES: ReadonlyMap<string, Rule> = new Map([
+const RULES: ReadonlyMap<Operator, Rule> = new Map<Operator, Rule>([
   ['ArgMax', argMax],
   ['Conv', onFloat(conv)],
   ['Gemm', gemm],
@@ -51,5 +53,5 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['Resize', resize],
   ['Attention', attention],
   ['EmbedLayerNormalization', embedLayerNormalization],
-  ...['Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'].map((name) => [name, movement] as const),
+  ...(['Transpose', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten'] as const).map((name) => [name, movement] as const),
 ])

@@ -1,6 +1,8 @@
 /** Replaces operators by their integer forms one after the other. */
+
 import { addNode, int } from '../../ir/build.ts'
 import { type Attribute, capturedValues, freshName, type Graph, Node, type Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import type { ParameterValues } from '../constants.ts'
 import { dequantizeNode, quantizedName } from '../names.ts'
 import { type Quantized, QuantizedValues } from './quantized-values.ts'
@@ -15,7 +17,7 @@ export class Rewriter extends QuantizedValues {
   /** Puts an integer operator in the place of a node; its first output stands for the node's, in integers. */
   replace(
     node: Node,
-    opType: string,
+    opType: Operator,
     inputs: readonly (Value | null)[],
     output: ParameterValues,
     more: Replacement = {},
@@ -30,7 +32,7 @@ export class Rewriter extends QuantizedValues {
   /** Puts another operator, which takes over the attributes, in the place of a node. */
   put(
     node: Node,
-    opType: string,
+    opType: Operator,
     inputs: readonly (Value | null)[],
     outputs: readonly (Value | null)[],
     { domain = '', attributes = node.attributes }: Replacement = {},

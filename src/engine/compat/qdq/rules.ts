@@ -1,5 +1,7 @@
 /** Per operator: which of its tensors QDQQuantizer quantizes, and how. */
+
 import type { Node, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { view } from '../../ir/tensor.ts'
 import { QTYPES } from '../../quant/math.ts'
 import { narrowedInput, quantizerClamps } from '../clamps.ts'
@@ -132,7 +134,7 @@ const where: Rule = (marks, node) => {
 }
 
 /** Every operator that is not here quantizes all its inputs and outputs. Source: QDQRegistry. */
-const RULES: ReadonlyMap<string, Rule> = new Map([
+const RULES: ReadonlyMap<Operator, Rule> = new Map<Operator, Rule>([
   ['Conv', weighted(() => 0)],
   ['ConvTranspose', weighted(() => 1)],
   ['Gemm', gemm],
@@ -144,10 +146,10 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ['Split', split],
   ['Pad', pad],
   ['Where', where],
-  ...['InstanceNormalization', 'LayerNormalization', 'BatchNormalization'].map(
+  ...(['InstanceNormalization', 'LayerNormalization', 'BatchNormalization'] as const).map(
     (name) => [name, normalization] as const,
   ),
-  ...['Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'AveragePool', 'Slice'].map(
+  ...(['Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'AveragePool', 'Slice'] as const).map(
     (name) => [name, movement] as const,
   ),
   ['TopK', movement],

@@ -1,6 +1,8 @@
 /** One step of a GRU as the body of a Scan. */
+
 import { addInitializer, addNode, int, ints } from '../../ir/build.ts'
 import { freshName, Graph, type Model, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { float32, int64, type Tensor, view } from '../../ir/tensor.ts'
 import type { DynamicContext } from './context.ts'
 import { integerProduct } from './product.ts'
@@ -30,7 +32,7 @@ export function stepOf(context: DynamicContext, direction: Direction): Graph {
     new Value(freshName(model, `${name}_${base}`), 'float32', [null, width])
   const [state, projected] = [fresh('state', hidden), fresh('gates', GATES * hidden)]
   body.inputs.push(state, projected)
-  const node = (opType: string, ...inputs: Value[]) => addNode(model, body, opType, inputs)
+  const node = (opType: Operator, ...inputs: Value[]) => addNode(model, body, opType, inputs)
   const [zr, candidate] = split(model, body, projected, [2 * hidden, hidden])
   const { z, late } = gatesOf(context, body, direction, state, zr)
   const next = node('Tanh', node('Add', candidate, late))
@@ -43,7 +45,7 @@ export function stepOf(context: DynamicContext, direction: Direction): Graph {
 function gatesOf(context: DynamicContext, body: Graph, direction: Direction, state: Value, zr: Value) {
   const { model } = context
   const { name, hidden, r, stateBias, resetsLate } = direction
-  const node = (opType: string, ...inputs: Value[]) => addNode(model, body, opType, inputs)
+  const node = (opType: Operator, ...inputs: Value[]) => addNode(model, body, opType, inputs)
   const product = (base: string, of: Value, weight: Value) => {
     const output = new Value(freshName(model, `${name}_${base}`), 'float32')
     integerProduct(context, body, `${name}_${base}`, of, weight, true, output)

@@ -1,7 +1,7 @@
 /** What becomes integers at run time, by operator. */
 
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
-import { entryOf } from '../../ir/list.ts'
+import type { ByOperator } from '../../ir/operators.ts'
 import { elementCount } from '../../ir/tensor.ts'
 import { weightProblem } from '../weight-problem.ts'
 import { type DynamicContext, floatConstant, type Rewrite } from './context.ts'
@@ -11,7 +11,7 @@ import { lstm } from './lstm.ts'
 import { gemm, matMul } from './product.ts'
 import { gather } from './table.ts'
 
-const REWRITES: Readonly<Record<string, Rewrite>> = {
+const REWRITES: ByOperator<Rewrite> = {
   MatMul: matMul,
   Gemm: gemm,
   Conv: convolution,
@@ -50,9 +50,9 @@ export const rewriteNode = (context: DynamicContext, graph: Graph, node: Node): 
 
 /** Why a node stays float, or null. */
 export function refusal(node: Node): string | null {
-  if (node.domain !== '' || !Object.hasOwn(REWRITES, node.opType))
-    return 'dynamic quantization has no integer form of this operator'
-  const { weightIndex, smallestRank, refuses } = entryOf(REWRITES, node.opType)
+  const rewrite = node.domain === '' && Object.hasOwn(REWRITES, node.opType) ? REWRITES[node.opType] : undefined
+  if (!rewrite) return 'dynamic quantization has no integer form of this operator'
+  const { weightIndex, smallestRank, refuses } = rewrite
   const weight = floatConstant(node.inputs[weightIndex])
   if (!weight) return 'its weight is not a float32 constant'
   if (weight.shape.length < smallestRank || elementCount(weight.shape) === 0) return 'its weight is not a matrix'

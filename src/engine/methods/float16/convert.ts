@@ -1,4 +1,5 @@
 /** Writes a model in half precision: float32 tensors become float16, what stays float32 is fenced by Casts. */
+
 import { addInitializer, addNode, int } from '../../ir/build.ts'
 import { codeOf } from '../../ir/dtype.ts'
 import { toFloat16 } from '../../ir/float16.ts'
@@ -13,6 +14,7 @@ import {
   sortedNodes,
   Value,
 } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { elementCount, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import type { FloatTarget } from '../../targets/target.ts'
 
@@ -137,7 +139,7 @@ function halve({ converted }: Conversion, value: Value): void {
 }
 
 /** operators whose output is float32 unless an attribute says otherwise */
-const DEFAULT_FLOAT = ['RandomNormal', 'RandomUniform']
+const DEFAULT_FLOAT: readonly Operator[] = ['RandomNormal', 'RandomUniform']
 
 const halfTensor = (tensor: Tensor): Tensor => tensorOf('float16', tensor.shape, toFloat16(view(tensor, 'float32')))
 

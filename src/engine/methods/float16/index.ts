@@ -6,6 +6,7 @@ import type { CalibrationBatches } from '../../data/batches.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { describeNode } from '../../plan/describe.ts'
 import { inferBodyTypes } from '../../prepare/body-types.ts'
 import type { FloatTarget } from '../../targets/target.ts'
@@ -66,7 +67,7 @@ export async function inHalfPrecision(
 }
 
 /** operators of packed weights, which take scales and activations in half precision */
-const PACKED = ['MatMulNBits', 'GatherBlockQuantized']
+const PACKED: readonly Operator[] = ['MatMulNBits', 'GatherBlockQuantized']
 
 const isPacked = ({ domain, opType }: Node): boolean => domain === MICROSOFT && PACKED.includes(opType)
 

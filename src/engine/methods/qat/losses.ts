@@ -1,6 +1,8 @@
 /** What is minimized: the distance to the float model's outputs, to the labels, or both. */
+
 import { addNode, int } from '../../ir/build.ts'
 import { freshName, type Model, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { constantOf, emit, reduce, type Site } from './pseudo.ts'
 
 /** One part of the loss, about one output. */
@@ -48,7 +50,7 @@ const PARTS: { [K in LossTerm['kind']]: Part<K> } = {
     const { logits, axis } = logitsOf(output)
     const teacher = teacherFor(site, output, loss)
     const known = logits === output ? teacher : emit(site, 'Log', [emit(site, 'Max', [teacher, number(site, TINY)])])
-    const soften = (value: Value, opType: string) => {
+    const soften = (value: Value, opType: Operator) => {
       const softened = typed(emit(site, 'Mul', [value, number(site, 1 / temperature)]), output)
       return typed(emit(site, opType, [softened], { attributes: { axis: int(axis) } }), output)
     }
@@ -92,7 +94,7 @@ function logitsOf(output: Value): { logits: Value; axis: number } {
   return { logits: producer.inputs[0], axis: producer.int('axis', -1) }
 }
 
-const TRANSPARENT = new Set(['Identity', 'FakeQuantize'])
+const TRANSPARENT = new Set<Operator>(['Identity', 'FakeQuantize'])
 
 /** Whether an output holds probabilities. */
 export const isProbability = (output: Value): boolean => logitsOf(output).logits !== output

@@ -4,6 +4,7 @@ import { addInitializer, addNode, float, int, ints, type NodeOptions } from '../
 import { MICROSOFT } from '../../ir/domain.ts'
 import { codeOf } from '../../ir/dtype.ts'
 import { type Attribute, freshName, type Graph, type Model, type Node, replaceUses, Value } from '../../ir/graph.ts'
+import type { ByOperator, Operator } from '../../ir/operators.ts'
 import { int64, scalar } from '../../ir/tensor.ts'
 import { type GradientRule, gradient } from '../../ops/gradients/define.ts'
 import type { Emitter } from '../../ops/gradients/emitter.ts'
@@ -22,7 +23,7 @@ export interface Site {
 const AXES_AS_INPUT = 18
 
 /** A reduction over some axes, which it drops; over all of them by default. */
-export function reduce(site: Site, opType: string, x: Value, axes?: readonly number[]): Value {
+export function reduce(site: Site, opType: Operator, x: Value, axes?: readonly number[]): Value {
   const asInput = opType === 'ReduceSum' || (site.model.opsets.get('') ?? 0) >= AXES_AS_INPUT
   const attributes: Record<string, Attribute> = { keepdims: int(0) }
   if (!axes) return emit(site, opType, [x], { attributes })
@@ -45,7 +46,7 @@ export interface FakeQuantization {
   gradientFactor: number
 }
 
-export const emit = ({ model, graph }: Site, opType: string, inputs: (Value | null)[], options: NodeOptions = {}) =>
+export const emit = ({ model, graph }: Site, opType: Operator, inputs: (Value | null)[], options: NodeOptions = {}) =>
   addNode(model, graph, opType, inputs, options)
 export const constantOf = ({ model, graph }: Site, base: string, value: number): Value =>
   addInitializer(model, graph, base, scalar(value))
@@ -186,7 +187,7 @@ export function lowerPseudoOperators(model: Model): void {
 
 type Lowering = (site: Site, node: Node, inputs: Value[], output: Value) => void
 
-const LOWERINGS: Record<string, Lowering> = {
+const LOWERINGS: ByOperator<Lowering> = {
   FakeQuantize: lowerFakeQuantize,
   PowerOfTwo: (site, _, [x], output) => {
     emit(site, 'Pow', [constantOf(site, 'two', 2), emit(site, 'Round', [x!])], { outputs: [output] })

@@ -1,6 +1,8 @@
 /** The student: the quantized model with float constants again and every rounding as a pseudo-operator that can be differentiated. */
+
 import { addInitializer, addNode } from '../../ir/build.ts'
 import { freshName, type Model, type Node, replaceUses, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { elementCount, float32, view } from '../../ir/tensor.ts'
 import { opOf } from '../../ops/index.ts'
 import { removeUnused } from '../../passes/remove-unused.ts'
@@ -261,7 +263,7 @@ function observe(context: Context, group: Group): void {
   const sources = [...context.graph.nodes].flatMap((node) =>
     node.opType === 'FakeQuantize' && node.inputs[1] === context.groups.get(group)!.scale ? [node.inputs[0]!] : [],
   )
-  const extremesOf = (opType: string) => sources.map((source) => reduce(context, opType, source))
+  const extremesOf = (opType: Operator) => sources.map((source) => reduce(context, opType, source))
   if (sources.length === 0) return
   const low = emit(context, 'Min', extremesOf('ReduceMin'))
   const high = emit(context, 'Max', extremesOf('ReduceMax'))

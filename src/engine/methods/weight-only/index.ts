@@ -8,6 +8,7 @@ import { drawBatches } from '../../data/split.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Model, type Node, sortedNodes, type Value } from '../../ir/graph.ts'
+import type { ByOperator } from '../../ir/operators.ts'
 import { describeNode } from '../../plan/describe.ts'
 import { inferBodyTypes } from '../../prepare/body-types.ts'
 import { applyTypes, inferTypes } from '../../prepare/types.ts'
@@ -24,7 +25,7 @@ import { isStack } from './stack.ts'
 import { table } from './table.ts'
 import { type Decided, type Rewrite, SMALLEST } from './weight.ts'
 
-const REWRITES: Readonly<Record<string, Rewrite>> = {
+const REWRITES: ByOperator<Rewrite> = {
   MatMul: product,
   Gemm: product,
   Conv: convolution,

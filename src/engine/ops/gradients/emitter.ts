@@ -5,6 +5,7 @@ import type { DType } from '../../ir/dtype.ts'
 import { toFloat16 } from '../../ir/float16.ts'
 import { type Attribute, allGraphs, type Dim, type Graph, Node, Value } from '../../ir/graph.ts'
 import { at } from '../../ir/list.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { bytesOf, int64, type Tensor, tensorOf, view } from '../../ir/tensor.ts'
 import {
   broadcast,
@@ -76,12 +77,17 @@ export class Emitter {
   }
 
   /** A node with one output; dtype by default that of its first input. */
-  node(opType: string, inputs: Inputs, emitted: Emitted = {}): Value {
+  node(opType: Operator, inputs: Inputs, emitted: Emitted = {}): Value {
     return at(this.nodes(opType, inputs, [emitted], emitted), 0)
   }
 
   /** A node with several outputs. */
-  nodes(opType: string, inputs: Inputs, types: readonly Emitted[], { domain = '', attributes = {} }: Emitted): Value[] {
+  nodes(
+    opType: Operator,
+    inputs: Inputs,
+    types: readonly Emitted[],
+    { domain = '', attributes = {} }: Emitted,
+  ): Value[] {
     const name = this.name(opType)
     const dtype = inputs[0]?.dtype
     const outputs = types.map((type) => new Value(this.name(`${opType}_output`), type.dtype ?? dtype, type.shape))
@@ -129,7 +135,7 @@ export class Emitter {
   }
 
   // elements
-  #broadcast(opType: string, inputs: readonly Value[], dtype = at(inputs, 0).dtype): Value {
+  #broadcast(opType: Operator, inputs: readonly Value[], dtype = at(inputs, 0).dtype): Value {
     return this.node(opType, inputs, { dtype, shape: broadcast(inputs.map(({ shape }) => shape)) })
   }
   add(a: Value, b: Value): Value {
@@ -163,11 +169,11 @@ export class Emitter {
     return this.mul(x, x)
   }
   /** An elementwise operator of one input: Neg, Exp, Sqrt, Sigmoid, … */
-  unary(opType: string, x: Value): Value {
+  unary(opType: Operator, x: Value): Value {
     return this.node(opType, [x], { shape: x.shape })
   }
   /** Greater, GreaterOrEqual, Less, LessOrEqual, Equal, And, Or */
-  compare(opType: string, a: Value, b: Value): Value {
+  compare(opType: Operator, a: Value, b: Value): Value {
     return this.#broadcast(opType, [a, b], 'bool')
   }
   where(condition: Value, a: Value, b: Value): Value {

@@ -1,6 +1,8 @@
 /** Operators that are linear in what they read, by a constant weight: convolutions and products. */
+
 import { addInitializer } from '../../ir/build.ts'
 import type { Node } from '../../ir/graph.ts'
+import type { ByOperator, Operator } from '../../ir/operators.ts'
 import { elementCount, float32, type Tensor, view } from '../../ir/tensor.ts'
 import type { Site } from './site.ts'
 
@@ -23,7 +25,7 @@ export interface Linear {
 
 type Layout = Omit<Linear, 'node' | 'weight'>
 
-const LAYOUTS: Readonly<Record<string, (node: Node, shape: readonly number[]) => Layout | null>> = {
+const LAYOUTS: ByOperator<(node: Node, shape: readonly number[]) => Layout | null> = {
   Conv: convolution,
   ConvTranspose: transposed,
   Gemm: product,
@@ -31,7 +33,7 @@ const LAYOUTS: Readonly<Record<string, (node: Node, shape: readonly number[]) =>
 }
 
 /** Their weights may be large, and tied to others: nothing is made twice. */
-const IS_PRODUCT = new Set(['Gemm', 'MatMul'])
+const IS_PRODUCT = new Set<Operator>(['Gemm', 'MatMul'])
 
 /** How the node is linear; null where its weight or its bias is computed, or it is another operator. */
 export function linearOf(node: Node): Linear | null {

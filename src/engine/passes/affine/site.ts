@@ -1,6 +1,8 @@
 /** Nodes that multiply by a constant, add one, or do both. */
+
 import { addInitializer, replaceNode } from '../../ir/build.ts'
 import type { Graph, Model, Node, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { elementCount, float32, view } from '../../ir/tensor.ts'
 
 export interface Site {
@@ -19,7 +21,7 @@ export interface Operands {
 }
 
 /** The computed and the constant operand of a node of that type. */
-export function operands(node: Node, opType: string): Operands | null {
+export function operands(node: Node, opType: Operator): Operands | null {
   const [a, b] = node.inputs
   if (node.opType !== opType || node.domain !== '' || !a || !b || a.isConstant === b.isConstant) return null
   const [value, constant] = a.isConstant ? [b, a] : [a, b]

@@ -1,6 +1,8 @@
 /** Norms of a sum, which ONNX Runtime's optimizer writes as one operator. Source: ONNX Runtime, docs/ContribOperators.md. */
+
 import { float } from '../../ir/build.ts'
 import type { Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import type { Rewrite, Writer } from './writer.ts'
 
 /** of the operators' definitions */
@@ -24,7 +26,7 @@ export const skipSimplifiedLayerNorm: Rewrite = (w) => {
 
 type Terms = readonly [Value, Value, (Value | null)?]
 
-function withSum(w: Writer, [a, b, bias]: Terms, opType: string, affine: readonly Value[]) {
+function withSum(w: Writer, [a, b, bias]: Terms, opType: Operator, affine: readonly Value[]) {
   const partial = w.step('Add', [a, b])
   const sum = bias ? w.step('Add', [partial, bias]) : partial
   const normal = w.step(opType, [sum, ...affine], { epsilon: float(w.node.float('epsilon', EPSILON)) })

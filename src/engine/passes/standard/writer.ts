@@ -1,13 +1,15 @@
 /** Writes the nodes that take the place of one node. */
+
 import { addInitializer, addNode } from '../../ir/build.ts'
 import type { Attribute, Graph, Model, Node, Value } from '../../ir/graph.ts'
+import type { Operator } from '../../ir/operators.ts'
 import { float32, int64 } from '../../ir/tensor.ts'
 
 export interface Writer {
   node: Node
   opset: number
   /** adds a node, and returns what it writes */
-  step(opType: string, inputs: readonly (Value | null)[], attributes?: Record<string, Attribute>): Value
+  step(opType: Operator, inputs: readonly (Value | null)[], attributes?: Record<string, Attribute>): Value
   number(name: string, value: number): Value
   floats(name: string, values: Float32Array): Value
   ints(name: string, values: readonly number[]): Value
