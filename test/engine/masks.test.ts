@@ -88,6 +88,7 @@ const turned = (m: Builder, value: Value) => m.node('Transpose', [value], { attr
 const NORMAL: Form = ({ m, scores, mask }) => add(m, scores, mask)
 const SCALED: Form = ({ m, scores, mask }) => add(m, m.node('Mul', [scores, half(m)]), mask)
 const BIASED: Form = ({ m, scores, mask, bias }) => add(m, add(m, scores, bias), mask)
+const NORMALS = [NORMAL, SCALED, BIASED]
 const FORMS: Record<string, { form: Form; normal: Form }> = {
   'mask first in the sum': { form: ({ m, scores, mask }) => add(m, mask, scores), normal: NORMAL },
   'mask, then a scalar': {
@@ -126,6 +127,16 @@ const TARGETS = [
   'npu-openvino',
 ]
 
+const known = new Map<string, Promise<number>>()
+
+/** The same of a form that others are held against: it is measured once. */
+function usually(form: Form, as: 'constant' | 'input' | 'computed', target: string): Promise<number> {
+  const key = [NORMALS.indexOf(form), as, target].join()
+  const found = known.get(key) ?? decibels(form, -1e4, as, target)
+  known.set(key, found)
+  return found
+}
+
 async function decibels(form: Form, number: number, as: 'constant' | 'input' | 'computed', target: string) {
   const model = attention(form, number, as)
   const data = dataFor(model, as, number)
@@ -144,20 +155,15 @@ async function decibels(form: Form, number: number, as: 'constant' | 'input' | '
 
 /** dB that another order of the same additions may cost */
 const TOLERANCE = 1
-/** Bias and mask as one tensor: half of a symmetric type lies above 0, where nothing of a mask does. */
-const JOINED = 'scores + (bias + mask)'
-const JOINED_TOLERANCE = 2
-const SYMMETRIC = ['gpu-tensorrt-int8', 'npu-vitis-ai']
 
 describe('attention masks', () => {
   for (const [name, { form, normal }] of Object.entries(FORMS)) {
     for (const target of TARGETS) {
       test(`${name}, ${target}`, async () => {
         for (const as of ['constant', 'input', 'computed'] as const) {
-          const usual = await decibels(normal, -1e4, as, target)
+          const usual = await usually(normal, as, target)
           const found = await decibels(form, -1e4, as, target)
-          const tolerance = name === JOINED && SYMMETRIC.includes(target) ? JOINED_TOLERANCE : TOLERANCE
-          assert.ok(found > usual - tolerance, `${as}: ${found} dB, ${usual} with the mask added last`)
+          assert.ok(found > usual - TOLERANCE, `${as}: ${found} dB, ${usual} with the mask added last`)
         }
       })
     }
@@ -167,7 +173,7 @@ describe('attention masks', () => {
     for (const target of TARGETS) {
       test(`${number}, ${target}`, async () => {
         for (const as of ['constant', 'input'] as const) {
-          const usual = await decibels(NORMAL, -1e4, as, target)
+          const usual = await usually(NORMAL, as, target)
           const found = await decibels(NORMAL, number, as, target)
           assert.ok(found > usual - TOLERANCE, `${as}: ${found} dB, ${usual} with −10,000`)
         }

@@ -8,6 +8,7 @@ import { foldAffine } from '../passes/affine/index.ts'
 import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
 import { convolveChannels } from '../passes/convolve-channels.ts'
 import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
+import { masksLast } from '../passes/masks-last.ts'
 import type { Pass } from '../passes/pass.ts'
 import { isFloatValue, STEERS, steeringNodes } from '../plan/steering.ts'
 import type { Target } from '../targets/target.ts'
@@ -46,7 +47,9 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   const arithmetic = constantArithmetic((node) => target.placement !== 'all' && startsGelu(node))
   const { inIntegers } = factsOf(recipe.method)
   const norms = inIntegers && target.placement === 'all' ? [convolveChannels(has, stays)] : []
-  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine, ...norms]
-  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has)) return [arithmetic, foldAffine, ...norms]
+  const masks = inIntegers && target.activation.symmetric ? [masksLast] : []
+  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine, ...norms, ...masks]
+  if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has))
+    return [arithmetic, foldAffine, ...norms, ...masks]
   return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
 }
