@@ -2,6 +2,7 @@
 
 import { QuantizeDynamic, QuantizeStatic } from '../../../contract/compat.ts'
 import type { DynamicMethod, Float16Method, StaticMethod } from '../../../contract/recipe.ts'
+import type { Warning } from '../../../contract/report.ts'
 import type { OrtCalibratorName } from '../../calibrate/observers/onnxruntime/index.ts'
 import { convertToFloat16LikeOrt } from '../../compat/float16/index.ts'
 import { quantizeDynamicLikeOrt } from '../../compat/operators/dynamic.ts'
@@ -135,8 +136,15 @@ function describe({ target }: MethodInput, model: Model, method: string) {
     },
     quantizedNodes: quantized.size,
     macsInteger: null,
+    warnings: quantized.size === 0 ? [nothingQuantized(method)] : [],
   }
 }
+
+/** The file that onnxruntime.quantization would write, too, and say nothing. */
+const nothingQuantized = (method: string): Warning => ({
+  code: 'nothing_quantized',
+  detail: `no node of the model was quantized, as with onnxruntime.quantization's quantize_${method}: the artifact computes what the float model does. The operators of the model, the options and what the request excludes leave nothing to quantize; the method without compat gives the reason of each node in plan.json`,
+})
 
 const isQuantized = (node: Node): boolean =>
   /Integer$|^DynamicQuantize|^QLinear|^Q(Gemm|Attention|EmbedLayerNormalization)$/.test(node.opType) ||
