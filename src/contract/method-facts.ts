@@ -13,8 +13,8 @@ export interface MethodFacts {
   /** whether activations are quantized with parameters that the artifact holds */
   inIntegers: boolean
   activationBits: 8 | 16
-  /** whether a result depends on the other samples of its run: one range is read from all of them */
-  dependsOnBatch: boolean
+  /** whether ranges of activations are read at run time, one from all samples of a run: a result depends on the others */
+  rangesAtRunTime: boolean
   /** share of the allowed time after which a search ends; null: it starts the same way whenever it runs, and is asked to stop in time itself */
   searchShare: number | null
   /** seconds that a job may run where it names no limit */
@@ -33,7 +33,7 @@ const USUAL: MethodFacts = {
   syntheticRuns: 0,
   inIntegers: false,
   activationBits: 8,
-  dependsOnBatch: false,
+  rangesAtRunTime: false,
   searchShare: 1 / 2,
   runtimeSeconds: HOUR,
   hasCheckpoint: false,
@@ -48,7 +48,7 @@ const FACTS: { [Name in MethodName]: (method: MethodOf<Name>) => MethodFacts } =
     inIntegers: true,
     activationBits: activation_bits,
   }),
-  dynamic: () => ({ ...USUAL, samples: 'nothing', dependsOnBatch: true }),
+  dynamic: () => ({ ...USUAL, samples: 'nothing', rangesAtRunTime: true }),
   weight_only: () => USUAL,
   float16: ({ compat }) => ({ ...USUAL, samples: compat ? 'nothing' : 'calibrates', syntheticRuns: 2 }),
   qat: () => ({

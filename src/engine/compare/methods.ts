@@ -52,14 +52,17 @@ export function candidatesFor(options: CompareOptions): Candidate[] {
 
 const supports = (target: Target, { type }: Method): boolean => targetOf(target).methods.some((name) => name === type)
 
+function needsNoData(method: Method): boolean {
+  const { samples, needsRanges } = factsOf(method)
+  return !needsRanges && samples !== 'trains'
+}
+
 function usualFor(target: Target, { calibration, training }: CompareOptions): Omit<Candidate, 'target'>[] {
   const profile = targetOf(target)
   const perChannel = profile.kind === 'integer' && profile.weight.granularity === 'channel'
   const usual = USUAL.filter(({ granularity }) => granularity === undefined || perChannel)
   const own = usual.map(({ name, method }) => ({ name, method: Method.parse(method) }))
-  const hasOthers = own.some(
-    ({ method }) => supports(target, method) && !factsOf(method).needsRanges && method.type !== 'qat',
-  )
+  const hasOthers = own.some(({ method }) => supports(target, method) && needsNoData(method))
   return own.filter(({ method }) => {
     const { samples, needsRanges } = factsOf(method)
     if (samples === 'trains') return training !== undefined || calibration !== undefined

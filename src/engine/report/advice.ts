@@ -1,5 +1,5 @@
 /** What could make the outputs of an artifact follow the float model more closely, from what its plan, its layers and its target say. */
-import type { Recipe } from '../../contract/recipe.ts'
+import type { Method, MethodName, Recipe } from '../../contract/recipe.ts'
 import type { LayerSensitivity, Metrics } from '../../contract/report.ts'
 import type { MethodOutput } from '../methods/method.ts'
 import type { Target } from '../targets/target.ts'
@@ -11,9 +11,9 @@ export interface AdviceInput {
   output: Pick<MethodOutput, 'sensitivity' | 'options'>
 }
 
-type MethodAdvice = (input: AdviceInput) => string[]
+type MethodOf<Name extends MethodName> = Extract<Method, { type: Name }>
 
-const ADVICE: Record<Recipe['method']['type'], MethodAdvice> = {
+const ADVICE: { [Name in MethodName]: (input: AdviceInput, method: MethodOf<Name>) => string[] } = {
   static: adviceForStatic,
   dynamic: ({ target }) => [
     ...(target.methods.includes('static') ? ['the method static, whose ranges come from calibration data'] : []),
@@ -31,15 +31,17 @@ const ADVICE: Record<Recipe['method']['type'], MethodAdvice> = {
 /** Sentences without a full stop, the most promising first. */
 export const adviceFor = (input: AdviceInput): string[] => {
   const madeUp = input.metrics.fidelity?.measured_on === 'synthetic'
-  return [...(madeUp ? [REAL_DATA] : []), ...ADVICE[input.recipe.method.type](input)]
+  const { method } = input.recipe
+  const advise = ADVICE[method.type] as (input: AdviceInput, method: Method) => string[]
+  return [...(madeUp ? [REAL_DATA] : []), ...advise(input, method)]
 }
 
 const REAL_DATA = 'naming a data set: ranges and figures came from made-up inputs, which the model may never meet'
 
-function adviceForStatic(input: AdviceInput): string[] {
-  const { target, recipe, output } = input
-  if (recipe.method.type !== 'static' || target.kind !== 'integer' || recipe.method.compat) return COMPAT
-  const { activation_bits, min_sqnr_db, adaround, refine, observer, per_channel } = recipe.method
+function adviceForStatic(input: AdviceInput, method: MethodOf<'static'>): string[] {
+  const { target, output } = input
+  if (target.kind !== 'integer' || method.compat) return COMPAT
+  const { activation_bits, min_sqnr_db, adaround, refine, observer, per_channel } = method
   const canMix = target.wide_activation !== undefined || target.float_operators === 'allowed'
   return [
     ...(target.wide_activation && activation_bits === 8 ? ['activation_bits: 16, which this target has'] : []),

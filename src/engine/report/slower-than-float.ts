@@ -1,4 +1,5 @@
 /** The warning about an artifact that is slower than its float model here: where its time goes, and what is faster. */
+import { factsOf } from '../../contract/method-facts.ts'
 import type { Warning } from '../../contract/report.ts'
 import type { Model } from '../ir/graph.ts'
 import type { Prepared } from '../prepare/index.ts'
@@ -62,7 +63,7 @@ async function whatElse(
   { prepared, artifact, dynamic }: Measured,
   feeds: NonNullable<Verification['feeds']>,
 ): Promise<string> {
-  if (run.spec.recipe.method.type === 'dynamic')
+  if (factsOf(run.spec.recipe.method).rangesAtRunTime)
     return 'The method static, which takes calibration data, has integer kernels for more operators and reads no ranges at run time; it was not tried'
   const other = await dynamic()
   if (!other) return 'The method dynamic has nothing to quantize here, so that the float model is the fastest'

@@ -24,9 +24,9 @@ export function verifyArtifact(
 ): Promise<Verification> {
   const heldOut = verifying?.samples ?? null
   const total = heldOut?.count ?? 1
-  const { dependsOnBatch } = factsOf(spec.recipe.method)
+  const { rangesAtRunTime } = factsOf(spec.recipe.method)
   const shares = prepared.sharing === 'rows'
-  const most = dependsOnBatch || !shares ? 1 : BATCH
+  const most = rangesAtRunTime || !shares ? 1 : BATCH
   const batch = heldOut ? comfortableBatch(heldOut.dataset, prepared.inputs, most) : 1
   progress.report('verifying', 0, total)
   return verify({
@@ -37,7 +37,7 @@ export function verifyArtifact(
     workspace,
     batch: heldOut ? batchSizeFor(prepared.inputs, heldOut.dataset, batch) : 1,
     batches: heldOut && batchesOf(heldOut, prepared.inputs, batch),
-    together: heldOut && dependsOnBatch && shares ? together(heldOut, prepared.inputs) : null,
+    together: heldOut && rangesAtRunTime && shares ? together(heldOut, prepared.inputs) : null,
     probe: (session) => probeFor(session, prepared.inputs, heldOut, spec.recipe.seed),
     measuredOn: verifying?.measuredOn ?? 'synthetic',
     metric: spec.recipe.evaluation?.metric ?? null,
