@@ -15,14 +15,25 @@ const door = (library, ...rooms) => ({
 })
 
 /** Folders of resources, what is shared below what shares it: each may import those before it. */
-const RESOURCES = ['storage', 'queue', 'owners', 'api-keys', 'webhooks', 'models', 'datasets', 'jobs', 'artifacts']
+const RESOURCES = [
+  'storage',
+  'queue',
+  'owners',
+  'idempotency',
+  'api-keys',
+  'webhooks',
+  'models',
+  'datasets',
+  'jobs',
+  'artifacts',
+]
 const above = (resource, i) =>
   wall(`${resource}-knows-those-below`, `resources do not import each other in a circle`, `^src/${resource}/`, {
     path: `^src/(${RESOURCES.slice(i + 1).join('|') || 'nothing-above'})/`,
   })
 
 const SERVICE = {
-  path: '^src/(http|api-keys|owners|jobs|queue|storage|artifacts|webhooks|models|datasets)/',
+  path: '^src/(http|api-keys|owners|idempotency|jobs|queue|storage|artifacts|webhooks|models|datasets)/',
   pathNot: '^src/(models|datasets)/(summarize|inspect-thread)\\.ts',
 }
 
@@ -105,7 +116,7 @@ export default {
     wall(
       'resources-know-no-http',
       'verbs serve any caller',
-      '^src/(api-keys|owners|models|datasets|jobs|artifacts|webhooks|queue|storage)/',
+      '^src/(api-keys|owners|idempotency|models|datasets|jobs|artifacts|webhooks|queue|storage)/',
       { path: '^src/http/' },
     ),
     door('onnxruntime-node', 'src/engine/runtime/ort.ts'),

@@ -4,6 +4,7 @@ import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { type Endpoint, mount } from './endpoint.ts'
 import { expect } from './expect.ts'
+import { keepAnswers } from './once.ts'
 import { documentation } from './plugins/documentation.ts'
 import { guard } from './plugins/guard.ts'
 import { json } from './plugins/json.ts'
@@ -107,6 +108,7 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   requests(app, deps.config)
   guard(app, deps.config)
   json(app)
+  keepAnswers(app, deps)
   problems(app)
   documentation(app)
   app.register(async (scope) => mount(scope, deps, ROUTES))

@@ -4,7 +4,9 @@ import type { z } from 'zod'
 import type { Caller } from '../api-keys/api-key.ts'
 import type { Deps } from '../deps.ts'
 import type { ErrorCode } from '../shared/errors.ts'
+import { type IdPrefix, idWith, newId } from '../shared/ids.ts'
 import { type Access, authorize } from './authorize.ts'
+import { once } from './once.ts'
 
 export interface EndpointSchema extends FastifySchema {
   operationId: string
@@ -18,6 +20,8 @@ export interface EndpointSchema extends FastifySchema {
   response?: Record<number, unknown>
   /** what the caller's key must allow; by default read for GET and write for the rest */
   'x-scope'?: Access
+  /** creates something: takes an Idempotency-Key. A handler that reads its body itself says when it knows the payload */
+  'x-idempotent'?: true
   /** what this endpoint refuses with, besides what all may */
   'x-errors'?: readonly ErrorCode[]
   /** additions to the operation in the OpenAPI document that zod cannot say */
@@ -36,6 +40,8 @@ export interface Call<S extends EndpointSchema> {
   query: Parsed<S['querystring']>
   headers: Parsed<S['headers']>
   body: Parsed<S['body']>
+  /** for what this request makes: the same id when it is repeated with its Idempotency-Key */
+  newId(prefix: IdPrefix): string
 }
 
 export interface Endpoint {
@@ -58,6 +64,7 @@ export function endpoint<const S extends EndpointSchema>(schema: S, answer: (cal
         query: request.query as Parsed<S['querystring']>,
         headers: request.headers as Parsed<S['headers']>,
         body: request.body as Parsed<S['body']>,
+        newId: (prefix) => (request.keyed ? idWith(prefix, request.keyed.reserved) : newId(prefix)),
       }),
   }
 }
@@ -80,7 +87,10 @@ export function mount(
       onRequest: async (request, reply) => {
         request.caller = await authorize(deps, request, reply, scope)
       },
-      handler: (request, reply) => row.handler(deps, request, reply),
+      handler: (request, reply) => {
+        const handle = () => row.handler(deps, request, reply)
+        return row.schema['x-idempotent'] ? once({ deps, request, reply }, handle) : handle()
+      },
     })
   }
 }

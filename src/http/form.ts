@@ -8,7 +8,9 @@ import { FewbitError } from '../shared/errors.ts'
 import { type Received, receive, settle } from '../storage/receive.ts'
 import { verifyDigest } from './declared-digest.ts'
 import { invite } from './expect.ts'
+import { fingerprintOfForm } from './fingerprint.ts'
 import { asFormError, OVERHEAD_BYTES, partLimits } from './form-limits.ts'
+import { requireSamePayload } from './once.ts'
 
 export interface FormFile extends Received {
   field: string
@@ -39,6 +41,7 @@ export async function withForm<T>({ deps, request, reply }: UploadCall, use: (fo
   try {
     invite(request, reply)
     await (request.isMultipart() ? readParts : readRaw)(deps, request, form)
+    await requireSamePayload(deps, request, fingerprintOfForm(form))
     return await use(form)
   } catch (error) {
     throw overReserved(deps, reserved.bytes, error)

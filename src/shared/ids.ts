@@ -6,7 +6,10 @@ export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art' | 'key'
 /** ULIDs are written in Crockford's base 32 and lower case */
 const ULID = '[0-7][0-9a-hjkmnp-tv-z]{25}'
 
-export const newId = (prefix: IdPrefix): string => `${prefix}_${ulid().toLowerCase()}`
+export const newId = (prefix: IdPrefix): string => idWith(prefix, ulid().toLowerCase())
+
+/** `id`: a ULID in lower case. */
+export const idWith = (prefix: IdPrefix, id: string): string => `${prefix}_${id}`
 
 export const timeOfId = (id: string): Date => new Date(decodeTime(id.slice(id.indexOf('_') + 1).toUpperCase()))
 

@@ -1576,7 +1576,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -2839,7 +2839,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `in_use`: The resource is in use; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_api_keys`: The owner has as many API keys as are kept */
+        /** @description `idempotency_key_in_use`: A request with this Idempotency-Key is running; `in_use`: The resource is in use; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_api_keys`: The owner has as many API keys as are kept */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2884,7 +2884,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `invalid_request`: The request is not valid; `model_not_onnx`: The bytes are not an ONNX model; `dataset_not_npz`: The bytes are not an .npz archive */
+        /** @description `invalid_request`: The request is not valid; `model_not_onnx`: The bytes are not an ONNX model; `idempotency_key_reused`: The Idempotency-Key was used for another request; `dataset_not_npz`: The bytes are not an .npz archive */
         UnprocessableContent: {
             headers: {
                 [name: string]: unknown;
@@ -2938,7 +2938,10 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+        IdempotencyKey: string;
+    };
     requestBodies: never;
     headers: never;
     pathItems: never;
@@ -2981,7 +2984,10 @@ export interface operations {
                 /** @description name of the model, for raw uploads */
                 name?: string;
             };
-            header?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3003,6 +3009,8 @@ export interface operations {
             /** @description These bytes were uploaded before */
             200: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3012,6 +3020,8 @@ export interface operations {
             /** @description The new model */
             201: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3021,6 +3031,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
@@ -3211,7 +3222,10 @@ export interface operations {
                 /** @description the spec as JSON, for raw uploads */
                 spec?: string;
             };
-            header?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3233,6 +3247,8 @@ export interface operations {
             /** @description These bytes were uploaded before */
             200: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3242,6 +3258,8 @@ export interface operations {
             /** @description The new data set */
             201: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3251,6 +3269,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
@@ -3435,7 +3454,10 @@ export interface operations {
                 /** @description only check and resolve */
                 dry_run?: string;
             };
-            header?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3448,6 +3470,8 @@ export interface operations {
             /** @description The result of a dry run */
             200: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3461,6 +3485,8 @@ export interface operations {
                     Location?: string;
                     /** @description seconds until the first poll */
                     "Retry-After"?: number;
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3470,6 +3496,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
@@ -3910,7 +3937,10 @@ export interface operations {
     createApiKey: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -3928,6 +3958,8 @@ export interface operations {
             /** @description The key */
             201: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4004,7 +4036,10 @@ export interface operations {
             query?: {
                 grace_seconds?: number;
             };
-            header?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
             path: {
                 /** @description key_…: id of the API key */
                 id: string;
@@ -4016,6 +4051,8 @@ export interface operations {
             /** @description The new key */
             200: {
                 headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -4025,6 +4062,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];

@@ -6,6 +6,7 @@ import { mapOperations } from './operations.ts'
 const ALWAYS: readonly ErrorCode[] = ['internal', 'unavailable']
 const WITH_KEY: readonly ErrorCode[] = ['unauthenticated', 'insufficient_scope']
 const WITH_INPUT: readonly ErrorCode[] = ['invalid_request']
+const WITH_IDEMPOTENCY: readonly ErrorCode[] = ['idempotency_key_in_use', 'idempotency_key_reused']
 
 const NAMES: Record<number, string> = {
   400: 'BadRequest',
@@ -34,11 +35,15 @@ const nameOf = (status: number): string => NAMES[status] ?? `Status${status}`
 
 export function describeErrors(document: Json): Json {
   const used = new Set<ErrorCode>()
-  const paths = mapOperations(document.paths as Json, ({ 'x-errors': own = [], ...operation }) => {
-    const codes = codesOf(operation, own as ErrorCode[])
-    for (const code of codes) used.add(code)
-    return { ...operation, responses: { ...referTo(codes), ...(operation.responses as Json) } }
-  })
+  const paths = mapOperations(
+    document.paths as Json,
+    ({ 'x-errors': own = [], 'x-idempotent': isKeyed, ...operation }) => {
+      const said = [...(own as ErrorCode[]), ...(isKeyed ? WITH_IDEMPOTENCY : [])]
+      const codes = codesOf(operation, said)
+      for (const code of codes) used.add(code)
+      return { ...operation, responses: { ...referTo(codes), ...(operation.responses as Json) } }
+    },
+  )
   const components = { ...(document.components as Json), responses: responsesOf([...used]) }
   return { ...document, paths, components }
 }

@@ -1,6 +1,7 @@
 /** Makes the generated OpenAPI document fit for client generators: the steps, in order. */
 import { discriminateUnions } from './discriminate.ts'
 import { describeErrors } from './errors.ts'
+import { addIdempotency } from './idempotency.ts'
 import type { Json } from './json.ts'
 import { addOperationDetails, addSecurity } from './operations.ts'
 import { mergeInputOutput, pruneComponents } from './prune.ts'
@@ -15,6 +16,7 @@ const STEPS: readonly Step[] = [
   discriminateUnions,
   addOperationDetails,
   addSecurity,
+  addIdempotency,
   describeErrors,
   (document) => ({ ...document, webhooks: WEBHOOKS }),
   pruneComponents,

@@ -18,8 +18,10 @@ interface Hosts {
   isLocal: boolean
 }
 
-const EXPOSED = 'Location, Retry-After, ETag, RateLimit, RateLimit-Policy, Repr-Digest, Content-Range, X-Request-Id'
-const ASKED = 'Authorization, Content-Type, If-Match, If-None-Match, Last-Event-ID, Prefer, Range, Content-Digest'
+const EXPOSED =
+  'Location, Retry-After, ETag, RateLimit, RateLimit-Policy, Repr-Digest, Content-Range, Idempotent-Replayed, Preference-Applied, X-Request-Id'
+const ASKED =
+  'Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Prefer, Range, Content-Digest, Repr-Digest'
 const PREFLIGHT_SECONDS = 600
 
 export function guard(app: FastifyInstance, config: GuardConfig): void {

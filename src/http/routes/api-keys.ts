@@ -23,6 +23,7 @@ export const ApiKeyList = listOf(ApiKey)
 export const create = endpoint(
   {
     operationId: 'createApiKey',
+    'x-idempotent': true,
     'x-scope': 'admin',
     tags: ['api-keys'],
     summary: 'Make an API key',
@@ -75,6 +76,7 @@ export const get = endpoint(
 export const rotate = endpoint(
   {
     operationId: 'rotateApiKey',
+    'x-idempotent': true,
     'x-scope': 'admin',
     tags: ['api-keys'],
     summary: 'Rotate an API key',

@@ -27,6 +27,7 @@ export const DatasetList = listOf(Dataset)
 export const create = endpoint(
   {
     operationId: 'createDataset',
+    'x-idempotent': true,
     tags: ['datasets'],
     summary: 'Upload a data set',
     description:

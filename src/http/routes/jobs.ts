@@ -58,6 +58,7 @@ const etagOf = ({ version }: { version: number }): string => `W/"${version}"`
 export const create = endpoint(
   {
     operationId: 'createJob',
+    'x-idempotent': true,
     tags: ['jobs'],
     summary: 'Quantize a model',
     description:
@@ -75,10 +76,10 @@ export const create = endpoint(
     ],
     'x-document': ACCEPTED,
   },
-  async ({ deps, owner, query, body, reply }) => {
+  async ({ deps, owner, query, body, reply, newId }) => {
     if (query.dry_run) return createJob(deps, owner, body, { dryRun: true })
     const job = await withLimits({ deps, owner, reply }, ['unfinished-jobs', 'stored-bytes'], () =>
-      createJob(deps, owner, body, { dryRun: false }),
+      createJob(deps, owner, body, { dryRun: false, id: newId('job') }),
     )
     const view = viewJob(job)
     return reply

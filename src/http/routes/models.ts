@@ -27,6 +27,7 @@ export const ModelList = listOf(Model)
 export const create = endpoint(
   {
     operationId: 'createModel',
+    'x-idempotent': true,
     tags: ['models'],
     summary: 'Upload an ONNX model',
     description:

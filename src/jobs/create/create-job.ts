@@ -14,6 +14,7 @@ import { type ErrorCode, errorRow, FewbitError } from '../../shared/errors.ts'
 import { newId, timeOfId } from '../../shared/ids.ts'
 import { cut } from '../../shared/some.ts'
 import type { JobRecord, JobRequest } from '../record/job.ts'
+import { loadJob } from '../record/load-job.ts'
 import { insertJob } from './insert-job.ts'
 import type { Subject, Violation } from './violation.ts'
 import { violationsOf } from './violations.ts'
@@ -35,14 +36,22 @@ const DEFAULT_SAMPLES = 128
 const QUEUE_SECONDS = 86_400
 
 export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: true }): Promise<DryRunResult>
-export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: false }): Promise<JobRecord>
+export function createJob(
+  deps: Deps,
+  owner: string,
+  request: JobRequest,
+  how: { dryRun: false; id: string },
+): Promise<JobRecord>
 /** Throws one error that carries all violations with their pointers. */
 export async function createJob(
   deps: Deps,
   owner: string,
   request: JobRequest,
-  { dryRun }: { dryRun: boolean },
+  { dryRun, id }: { dryRun: boolean; id?: string },
 ): Promise<DryRunResult | JobRecord> {
+  const made = id === undefined ? null : await loadJob(deps, id)
+  // of a request that came before and whose answer was lost
+  if (made?.record.owner === owner) return made.record
   const subject = await resolveSubject(deps, owner, request)
   const violations = violationsOf(subject)
   if (dryRun) {
@@ -56,7 +65,7 @@ export async function createJob(
     }
   }
   if (violations.length > 0 || !subject.model) throw refusal(violations)
-  return insertJob(deps, recordOf(owner, subject, subject.model))
+  return insertJob(deps, recordOf(id ?? newId('job'), owner, subject, subject.model))
 }
 
 async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {
@@ -131,9 +140,8 @@ function limitsOf({ method, limits }: JobRequest): JobRecord['limits'] {
   }
 }
 
-function recordOf(owner: string, subject: Subject, model: ModelRecord): JobRecord {
+function recordOf(id: string, owner: string, subject: Subject, model: ModelRecord): JobRecord {
   const { request, calibration, training, evaluation } = subject
-  const id = newId('job')
   // the same instant as in the id, by which lists are sorted and searched
   const now = timeOfId(id).toISOString()
   return {
