@@ -24,6 +24,9 @@ export interface Asked {
   scale?: Data['arrays']
   maxAccuracyDrop?: number
   minSpeedup?: number
+  /** the library that shall load the result */
+  for?: 'transformers.js'
+  dtypes?: string
   output?: string
   force?: boolean
   threads?: number
@@ -41,6 +44,7 @@ const NEEDS: readonly [keyof Asked, string, keyof Asked, string][] = [
   ['calibrationSamples', '--calibration-samples', 'calibration', '--calibration'],
   ['epochs', '--epochs', 'training', '--training'],
   ['steps', '--steps', 'training', '--training'],
+  ['dtypes', '--dtypes', 'for', '--for'],
 ]
 
 /** Throws invalid_request. */

@@ -25,6 +25,7 @@ import { type Asked, optionsOf } from '../quantize-options.ts'
 import { styled } from '../style.ts'
 import { summary } from '../summary.ts'
 import { JSON_OPTION, type State } from './command.ts'
+import { quantizeFolder } from './quantize-folder.ts'
 
 const EXAMPLES = `
 Data is an .npz archive with one array per input of the model, the first axis of each counting samples (numpy.savez);
@@ -35,6 +36,7 @@ Examples:
   $ fewbit quantize model.onnx --calibration data.npz --evaluation test.npz --max-accuracy-drop 0.01
   $ fewbit quantize model.onnx --target npu-qnn-htp --calibration data.npz --input-shape x=1,3,224,224 -o npu
   $ fewbit quantize model.onnx --target cpu-int4 --set bits=4 --set block_size=32
+  $ fewbit quantize my-model --for transformers.js --dtypes q8,q4     a folder of Hugging Face, with onnx/*_quantized.onnx and onnx/*_q4.onnx
   $ fewbit quantize model.onnx --calibration data.npz --set observer=percentile --set min_sqnr_db=30
 
 Ctrl-C ends the search and keeps the best so far, verified; pressed again it ends at once and leaves nothing behind.`
@@ -44,7 +46,7 @@ export function addQuantize(program: Command, state: State): void {
     .command('quantize')
     .summary('make a model smaller and faster, and prove what it costs')
     .description('Quantizes a model for a target, runs the result beside the float model, and writes it with a report.')
-    .argument('<model>', 'the ONNX file; external data lies beside it')
+    .argument('<model>', 'the ONNX file, external data beside it; with --for also a folder')
   for (const addGroup of [addWhat, addData, addGoals, addRun]) addGroup(command)
   command.addHelpText('after', EXAMPLES).action((model: string, asked: Asked) => quantize(model, asked, state))
 }
@@ -53,6 +55,8 @@ function addWhat(command: Command): void {
   command
     .optionsGroup('What to make:')
     .option('-t, --target <name|file.json>', 'the hardware; `fewbit targets` lists it', target, 'cpu-int8')
+    .addOption(new Option('--for <library>', 'a folder with every dtype that it loads').choices(['transformers.js']))
+    .option('--dtypes <names>', 'with --for: all, or as in q8,q4,fp16')
     .addOption(new Option('-m, --method <name>', "the target's usual one by default").choices(METHOD_NAMES))
     .option('--set <name=value>', 'an option of the method, repeatable: --set bits=4', pairs('bits=4', json))
     .option('--exclude-op <operator>', 'stays float, repeatable: --exclude-op Softmax', list)
@@ -108,6 +112,7 @@ function addRun(command: Command): void {
 }
 
 async function quantize(model: string, asked: Asked, state: State): Promise<void> {
+  if (asked.for) return quantizeFolder(model, asked, run)
   const output = asked.output ?? `${basename(model, extname(model))}-${nameOf(asked.target)}`
   const view = asked.quiet ? silent : progressOn(process.stderr)
   const options = { ...optionsOf(asked), output, overwrite: asked.force ?? false }

@@ -15,6 +15,8 @@ export interface SaveOptions {
   refer?: boolean
   /** bytes of one file from which on weights lie beside it; default: protobuf's limit */
   mostBytes?: number
+  /** path of the file for those weights, in the same directory; default: `dataFileOf(path)` */
+  dataFile?: string
 }
 
 /** tensors from so many bytes on are worth a place of their own */
@@ -34,20 +36,20 @@ export function encodeModel(model: Model): Uint8Array {
 /** The name of the file beside a model that holds its weights. */
 export const dataFileOf = (path: string): string => `${path}.data`
 
-/** Writes a model and, past `mostBytes`, its weights into `dataFileOf(path)`. Needs memory for the graph only. */
+/** Writes a model and, past `mostBytes`, its weights into `dataFile`. Needs memory for the graph only. */
 export function saveModel(
   model: Model,
   path: string,
-  { refer = false, mostBytes = LIMITS.encodedBytes }: SaveOptions = {},
+  { refer = false, mostBytes = LIMITS.encodedBytes, dataFile = dataFileOf(path) }: SaveOptions = {},
 ): void {
-  rmSync(dataFileOf(path), { force: true })
+  rmSync(dataFile, { force: true })
   const place = refer ? beside(dirname(resolve(path))) : INLINE
   const inOne = measureMessage('ModelProto', modelMessage(model, place))
   if (inOne.size <= mostBytes) {
     writeFile(path, inOne.write)
     return
   }
-  const { size, write } = measureMessage('ModelProto', modelMessage(model, saveWeights(model, path, place)))
+  const { size, write } = measureMessage('ModelProto', modelMessage(model, saveWeights(model, dataFile, place)))
   requireRoom(size)
   writeFile(path, write)
 }
@@ -63,10 +65,10 @@ function beside(directory: string): Place {
 }
 
 /** Writes the large tensors that lie nowhere yet, and says where they and the others are. */
-function saveWeights(model: Model, path: string, known: Place): Place {
+function saveWeights(model: Model, dataFile: string, known: Place): Place {
   const places = new Map<Tensor, Reference>()
-  const location = basename(dataFileOf(path))
-  writeFile(dataFileOf(path), (sink) => {
+  const location = basename(dataFile)
+  writeFile(dataFile, (sink) => {
     let written = 0
     for (const tensor of largeTensors(model)) {
       if (places.has(tensor) || known(tensor)) continue
