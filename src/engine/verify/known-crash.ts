@@ -1,21 +1,16 @@
 /** Models on which ONNX Runtime crashes while it optimizes them for the processor, and a runtime that does not go that far. */
 import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { decodeModel } from '../onnx/index.ts'
+import { unevenProduct } from '../passes/level-products.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 
-/**
- * ONNX Runtime 1.30 dies at the level `all` of float16 models in which a Transpose that leaves the last axis alone feeds a product with a
- * constant matrix: it fuses the two, and its layout optimizer has no answer to the result.
- */
+/** Half precision beside an uneven product, wherever it comes from: a Cast to it is enough. */
 export const crashesOptimizer = ({ graph }: Model): boolean =>
   [...allGraphs(graph)].some(({ nodes }) => [...nodes].some(isDeadly))
 
-function isDeadly({ opType, domain, inputs }: Node): boolean {
-  const [input, weight] = inputs
-  if (opType !== 'MatMul' || domain !== '' || weight?.tensor?.dtype !== 'float16') return false
-  const transpose = input?.producer
-  const order = transpose?.opType === 'Transpose' ? transpose.ints('perm') : undefined
-  return order !== undefined && order.at(-1) === order.length - 1
+function isDeadly(node: Node): boolean {
+  const found = unevenProduct(node)
+  return found !== null && (found.isCast || found.tensor.dtype === 'float16')
 }
 
 /** The same runtime; such models are optimized up to `extended` only. */

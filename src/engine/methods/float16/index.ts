@@ -7,6 +7,8 @@ import { cloneModel } from '../../ir/clone.ts'
 import { MICROSOFT } from '../../ir/domain.ts'
 import { allGraphs, type Model, type Node, sortedNodes } from '../../ir/graph.ts'
 import type { Operator } from '../../ir/operators.ts'
+import { levelProducts } from '../../passes/level-products.ts'
+import { runPasses } from '../../passes/pass.ts'
 import { describeNode } from '../../plan/describe.ts'
 import { inferBodyTypes } from '../../prepare/body-types.ts'
 import type { FloatTarget } from '../../targets/target.ts'
@@ -60,6 +62,7 @@ export async function inHalfPrecision(
     const copy = cloneModel(model)
     const kept = [...copy.graph.nodes].filter(({ name }) => reasons.has(name))
     convertToFloat16(copy, target, new Set([...kept, ...keptInBodies(copy, target, input.excludes)]), keepIoTypes)
+    runPasses(copy, [levelProducts])
     return copy
   }
   if (input.batches) await findIslands(input, model, input.batches, reasons, () => write(true))
