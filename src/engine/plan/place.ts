@@ -6,6 +6,7 @@ import { inputRole, outputRole } from '../ops/define.ts'
 import { integerOpOf, opOf } from '../ops/index.ts'
 import { scaleProblem } from '../quant/math.ts'
 import type { IntegerTarget } from '../targets/target.ts'
+import { MAGNIFIED, magnifiedNodes } from './magnified.ts'
 import type { PlanOptions } from './plan.ts'
 import { lackOf } from './support.ts'
 
@@ -39,8 +40,14 @@ const inRegions: Placement = (order, target, options) => {
   return placed
 }
 
-/** `inputs` decides value by value, see assign.ts. */
-export const PLACEMENTS = { regions: inRegions, all: everywhere, inputs: everywhere } as const satisfies Record<
+/** Decides value by value, see assign.ts. */
+const inFrontOfKernels: Placement = (order, target, options) => {
+  const placed = everywhere(order, target, options)
+  for (const node of magnifiedNodes(order)) if (placed.nodes.delete(node)) placed.reasons.set(node, MAGNIFIED)
+  return placed
+}
+
+export const PLACEMENTS = { regions: inRegions, all: everywhere, inputs: inFrontOfKernels } as const satisfies Record<
   IntegerTarget['placement'],
   Placement
 >
