@@ -1,7 +1,7 @@
 /** From the words of a command line to values; what cannot be read is said with an example. */
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import { TARGET_NAMES } from '../contract/recipe.ts'
+import { METHOD_NAMES, type MethodName, TARGET_NAMES } from '../contract/recipe.ts'
 import type { QuantizeOptions } from '../engine/options.ts'
 import { messageOf } from '../shared/errors.ts'
 
@@ -45,6 +45,8 @@ export function target(text: string): Target {
   )
 }
 
+export const targets = (text: string, before: readonly Target[] = []): Target[] => [...before, target(text)]
+
 function profile(path: string): Target {
   const found = parsedFile(path)
   if (typeof found === 'object' && found !== null && 'id' in found && typeof found.id === 'string')
@@ -61,6 +63,21 @@ function parsedFile(path: string): unknown {
 }
 
 export const list = (text: string, before: readonly string[] = []): string[] => [...before, text]
+
+/** `static` and `static:per_channel=false,observer=mse`; repeatable. */
+export function methods(text: string, before: readonly NamedMethod[] = []): NamedMethod[] {
+  const [name, ...rest] = text.split(':')
+  const type = METHOD_NAMES.find((known) => known === name)
+  if (!type) throw new InvalidArgumentError(`There is ${METHOD_NAMES.join(', ')}.`)
+  const set = pairs('static:per_channel=false', json)
+  const options = rest.join(':').split(',').filter(Boolean)
+  const found = options.reduce<Record<string, unknown>>((all, option) => set(option, all), {})
+  return [...before, { ...found, type }]
+}
+
+interface NamedMethod extends Record<string, unknown> {
+  type: MethodName
+}
 
 /** Repeatable `name=value`; `read` makes the value of its text. */
 export const pairs =

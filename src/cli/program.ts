@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { VERSION } from '../shared/version.ts'
 import { addCheck } from './commands/check.ts'
 import type { State } from './commands/command.ts'
+import { addCompare } from './commands/compare.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addQuantize } from './commands/quantize.ts'
 import { addTargets } from './commands/targets.ts'
@@ -11,6 +12,7 @@ const EXAMPLES = `
 Examples:
   $ fewbit quantize model.onnx --calibration data.npz     int8 for processors, proved on data that did not calibrate
   $ fewbit quantize model.onnx --method dynamic           without data: transformers, LSTM, GRU
+  $ fewbit compare model.onnx --calibration data.npz      which method, and does training pay?
   $ fewbit inspect model.onnx                             operators, parameters, what is large
   $ fewbit check model.onnx --target npu-qnn-htp          does this file obey the hardware?
 
@@ -24,6 +26,6 @@ export function createProgram(state: State): Command {
     .showHelpAfterError('`fewbit --help` and `fewbit <command> --help` explain everything, with examples.')
     .exitOverride()
     .addHelpText('after', EXAMPLES)
-  for (const add of [addQuantize, addInspect, addTargets, addCheck]) add(program, state)
+  for (const add of [addQuantize, addCompare, addInspect, addTargets, addCheck]) add(program, state)
   return program
 }

@@ -2,8 +2,11 @@
 import type { RunnerMessage } from '../contract/runner-protocol.ts'
 import { styled } from './style.ts'
 
+/** What a runner says, or how far something of several runs is. */
+type Shown = RunnerMessage | { type: 'progress'; phase: string; fraction: number; message: string }
+
 export interface ProgressView {
-  take(message: RunnerMessage): void
+  take(message: Shown): void
   /** Takes the bar away. */
   clear(): void
 }
@@ -46,7 +49,7 @@ function linesOn(stream: NodeJS.WriteStream): ProgressView {
   }
 }
 
-function textOf(message: RunnerMessage): string | null {
+function textOf(message: Shown): string | null {
   if (message.type === 'progress') return message.message
   if (message.type !== 'training') return null
   const { step, total_steps, loss, seconds_left } = message

@@ -49,10 +49,15 @@ const NEEDS: readonly [keyof Asked, string, keyof Asked, string][] = [
 
 /** Throws invalid_request. */
 export function optionsOf(asked: Asked): QuantizeOptions {
+  requireTogether(asked)
+  return { target: asked.target, ...methodOf(asked), ...dataOf(asked), ...runOf(asked) }
+}
+
+/** Throws invalid_request for an option that another one must go with. */
+export function requireTogether(asked: Partial<Asked>): void {
   for (const [name, flag, other, needed] of NEEDS)
     if (asked[name] !== undefined && asked[other] === undefined)
       throw new FewbitError('invalid_request', `${flag} says nothing without ${needed}`)
-  return { target: asked.target, ...methodOf(asked), ...dataOf(asked), ...runOf(asked) }
 }
 
 function methodOf({ target, method, set, excludeOp, excludeNode, inputShape, inputValue }: Asked) {
@@ -65,7 +70,10 @@ function methodOf({ target, method, set, excludeOp, excludeNode, inputShape, inp
   }
 }
 
-function dataOf({ scale, ...asked }: Asked): Partial<QuantizeOptions> {
+export function dataOf({
+  scale,
+  ...asked
+}: Omit<Asked, 'target'>): Pick<QuantizeOptions, 'calibration' | 'evaluation' | 'training'> {
   const { calibration, calibrationSamples, evaluation, metric, training, epochs, steps } = asked
   const arrays = scale && { arrays: scale }
   return {
@@ -77,8 +85,10 @@ function dataOf({ scale, ...asked }: Asked): Partial<QuantizeOptions> {
   }
 }
 
-const runOf = ({ checkpoint, threads, memory, maxSeconds, seed }: Asked): Partial<QuantizeOptions> =>
-  defined({ checkpoint, threads, memoryBytes: memory, maxSeconds, seed })
+const runOf = ({ checkpoint, ...asked }: Asked): Partial<QuantizeOptions> => defined({ checkpoint, ...limitsOf(asked) })
+
+export const limitsOf = ({ threads, memory, maxSeconds, seed }: Omit<Asked, 'target'>) =>
+  defined({ threads, memoryBytes: memory, maxSeconds, seed })
 
 /** without what was not said */
 const defined = <T extends object>(object: T): Partial<T> =>

@@ -128,7 +128,7 @@ describe('fewbit inspect, targets and check', () => {
 })
 
 describe('help', () => {
-  for (const command of ['', 'quantize', 'inspect', 'targets', 'check'])
+  for (const command of ['', 'quantize', 'compare', 'inspect', 'targets', 'check'])
     test(`of fewbit ${command} teaches with examples`, async () => {
       const { code, stdout, stderr } = await fewbit(`${command} --help`)
       assert.equal(code, 0)

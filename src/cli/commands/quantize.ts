@@ -1,7 +1,7 @@
 /** `fewbit quantize`: from a model and data to a verified artifact in a directory. */
 import { basename, extname } from 'node:path'
 import { type Command, Option } from 'commander'
-import { METHOD_NAMES, METRIC_NAMES } from '../../contract/recipe.ts'
+import { METHOD_NAMES } from '../../contract/recipe.ts'
 import type { QuantizeOptions } from '../../engine/options.ts'
 import { checkGoals } from '../../jobs/attempt/check-goals.ts'
 import { type Made, quantizeApart } from '../apart.ts'
@@ -15,7 +15,6 @@ import {
   number,
   pairs,
   positive,
-  scaling,
   sizes,
   target,
 } from '../arguments.ts'
@@ -25,6 +24,7 @@ import { type Asked, optionsOf } from '../quantize-options.ts'
 import { styled } from '../style.ts'
 import { summary } from '../summary.ts'
 import { JSON_OPTION, type State } from './command.ts'
+import { addData } from './data-options.ts'
 import { quantizeFolder } from './quantize-folder.ts'
 
 const EXAMPLES = `
@@ -73,24 +73,6 @@ function addWhat(command: Command): void {
     )
 }
 
-function addData(command: Command): void {
-  command
-    .optionsGroup('Data:')
-    .option('-c, --calibration <file.npz>', 'samples from which ranges are read')
-    .option('--calibration-samples <count>', 'so many of them, drawn over all', integer)
-    .option('-e, --evaluation <file.npz>', 'samples to measure accuracy and fidelity on')
-    .addOption(new Option('--metric <name>', 'of the accuracy').choices(METRIC_NAMES))
-    .option('--training <file.npz>', 'samples to train on (method qat)')
-    .option('--epochs <number>', 'how long to train', positive)
-    .option('--steps <count>', 'instead of epochs', integer)
-    .option('--checkpoint <file>', 'where training keeps its state, and goes on from')
-    .option(
-      '--scale <array=scale[,offset]>',
-      'how stored integers become floats, repeatable: --scale x=0.00392',
-      pairs('x=0.00392', scaling),
-    )
-}
-
 function addGoals(command: Command): void {
   command
     .optionsGroup('Goals (missed: exit code 3, files are written all the same):')
@@ -105,6 +87,7 @@ function addRun(command: Command): void {
     .option('-f, --force', 'replace the files of an earlier run there')
     .option('--threads <count>', 'of one run', integer)
     .option('--memory <bytes>', 'models too large for it run in parts: 4G', byteCount)
+    .option('--checkpoint <file>', 'where training keeps its state, and goes on from')
     .option('--max-seconds <seconds>', 'ends early enough to keep the best so far', positive)
     .option('--seed <number>', 'of everything that is drawn', count)
     .option('-q, --quiet', 'no progress')

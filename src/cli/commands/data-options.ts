@@ -1,0 +1,21 @@
+/** The options that name data sets, which several subcommands have. */
+import { type Command, Option } from 'commander'
+import { METRIC_NAMES } from '../../contract/recipe.ts'
+import { integer, pairs, positive, scaling } from '../arguments.ts'
+
+export function addData(command: Command): void {
+  command
+    .optionsGroup('Data:')
+    .option('-c, --calibration <file.npz>', 'samples from which ranges are read')
+    .option('--calibration-samples <count>', 'so many of them, drawn over all', integer)
+    .option('-e, --evaluation <file.npz>', 'samples to measure accuracy and fidelity on')
+    .addOption(new Option('--metric <name>', 'of the accuracy').choices(METRIC_NAMES))
+    .option('--training <file.npz>', 'samples to train on (method qat)')
+    .option('--epochs <number>', 'how long to train', positive)
+    .option('--steps <count>', 'instead of epochs', integer)
+    .option(
+      '--scale <array=scale[,offset]>',
+      'how stored integers become floats, repeatable: --scale x=0.00392',
+      pairs('x=0.00392', scaling),
+    )
+}
