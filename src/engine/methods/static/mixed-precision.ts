@@ -33,20 +33,25 @@ export interface Mixed {
   count: number
 }
 
-/** Lets one layer at a time leave the integers, measures what the outputs win, and finds the fewest that reach `goal` dB. A rescue, which nobody asked for, leaves half in integers. */
-export async function mixPrecision(
-  goal: number,
-  start: Variant,
-  common: VariantInput,
-  search: Search,
-  layers: readonly LayerSensitivity[],
-  isRescue = false,
-): Promise<Mixed> {
-  const { target } = common
-  const before = await search.scoreOf(start)
-  const unchanged = { variant: start, layers: [...layers], before, reached: before, count: 0 }
+export interface Mixing {
+  common: VariantInput
+  search: Search
+  /** the variant with ranges of what its layers write for neighbours that may leave the integers */
+  expose: (variant: Variant) => Promise<Variant>
+  /** of the variant that precision is mixed in */
+  layers: readonly LayerSensitivity[]
+  /** nobody asked for it: half stays in integers */
+  isRescue: boolean
+}
+
+/** Lets one layer at a time leave the integers, measures what the outputs win, and finds the fewest that reach `goal` dB. */
+export async function mixPrecision(goal: number, climbed: Variant, mixing: Mixing): Promise<Mixed> {
+  const { common, search, layers, isRescue } = mixing
+  const before = await search.scoreOf(climbed)
+  const unchanged = { variant: climbed, layers: [...layers], before, reached: before, count: 0 }
   if (!search.canJudge || before >= goal) return unchanged
-  const refuge = target.wide_activation ? WIDE : FLOAT
+  const refuge = common.target.wide_activation ? WIDE : FLOAT
+  const start = refuge === FLOAT ? await mixing.expose(climbed) : climbed
   const gains: Gain[] = []
   for (const { layer, nodes } of candidates(start.base.model.graph, layers)) {
     const alone = { layer, nodes, db: Number.NaN }
@@ -63,7 +68,7 @@ export async function mixPrecision(
   const kept = count > 0 && won >= LEAST_GAIN_DB
   if (count > 0) search.steps.push({ step: `${count} ${refuge.name}`, sqnr_db: before + won, kept })
   return {
-    variant: kept ? best : start,
+    variant: kept ? best : climbed,
     before,
     reached: kept ? before + won : before,
     count: kept ? count : 0,

@@ -78,7 +78,9 @@ export async function searchStatic(
   const measured = judging.length > 0 ? await measureSensitivity(input, common, climbed, judging) : []
   const goal = options.min_sqnr_db ?? (await rescueGoal(target, climbed, search))
   const isRescue = options.min_sqnr_db === undefined
-  const mixed = goal === undefined ? null : await mixPrecision(goal, climbed, common, search, measured, isRescue)
+  const expose = (variant: Variant) => bases.exposed(common, variant)
+  const mixing = { common, search, expose, layers: measured, isRescue }
+  const mixed = goal === undefined ? null : await mixPrecision(goal, climbed, mixing)
   const { variant, layers } = mixed ?? { variant: climbed, layers: measured }
   return {
     common,
