@@ -40,12 +40,21 @@ export function planNode(node: Node, plan: Plan, target: IntegerTarget, options:
   node.inputs.forEach((value, index) => {
     if (value && !skipped.has(value) && !isInternal(value, plan)) planInput(site, value, index)
   })
-  if (!outputIsQuantized(site)) return
-  node.outputs.forEach((value, index) => {
-    if (value) planOutput(site, value, outputRole(def, index))
-  })
-  if (support.same_scale) tie(site)
+  // A clamp behind the node may write in its place.
+  const written = outputIsQuantized(site) ? numbersWritten(node, def) : []
+  for (const { value, role } of written) planOutput(site, value, role)
+  if (support.same_scale)
+    tie(
+      site,
+      written.map(({ value }) => value),
+    )
 }
+
+const numbersWritten = (node: Node, def: OpDef): { value: Value; role: Role }[] =>
+  node.outputs.flatMap((value, index) => {
+    const role = outputRole(def, index)
+    return value && role.kind !== 'float' ? [{ value, role }] : []
+  })
 
 /**
  * Where only inputs are quantized: an operator that is no multiplication adds a kernel of its own for each conversion, unless a
@@ -111,9 +120,11 @@ function planComputed({ node, def, spec, plan }: Site, value: Value, index: numb
     plan.converts.push({ node, index, value, to: { spec } })
 }
 
+/** Rows of a table are in the format of the table, which is a constant. */
 function formatOf(value: Value, plan: Plan): string | undefined {
   const planned = plan.values.get(value)
-  return planned?.kind === 'shared' ? formatOf(planned.with, plan) : planned?.qtype
+  if (planned?.kind === 'shared') return formatOf(planned.with, plan)
+  return planned?.qtype ?? plan.constants.find((constant) => constant.value === value)?.qtype
 }
 
 function weightAxis(
@@ -156,15 +167,13 @@ function planValue(value: Value, planned: ValuePlan, plan: Plan): void {
 }
 
 /** One scale for everything that the node reads and writes as numbers; what has prescribed parameters is converted. */
-function tie({ node, def, plan }: Site): void {
-  const outputs = node.outputs.filter((value, index) => value && outputRole(def, index).kind !== 'float') as Value[]
-  const [as] = outputs
-  if (!as) return
-  const tied = [...outputs]
+function tie({ node, def, plan }: Site, written: readonly Value[]): void {
+  const [as] = written
+  const tied = [...written]
   node.inputs.forEach((value, index) => {
     if (!value || inputRole(def, index).kind !== 'activation') return
-    if (givenOf(value, plan)) plan.converts.push({ node, index, value, to: { as } })
-    else tied.push(value)
+    if (!givenOf(value, plan)) tied.push(value)
+    else if (as) plan.converts.push({ node, index, value, to: { as } })
   })
-  plan.ties.push(tied)
+  if (tied.length > 1) plan.ties.push(tied)
 }

@@ -31,10 +31,11 @@ function usesOf(conversion: Node): Use[] {
 
 const isConstant = (node: Node): boolean => isDequantize(node) && node.inputs[0]?.isConstant === true
 
-/** The one meaning of a dequantized constant: `bias` and `weight` win over `activation`. */
-function meaningOf(node: Node): 'activation' | 'weight' | 'bias' {
+/** The one meaning of a dequantized constant: `bias` and `weight` win over `activation`. One that only computing in float reads is `stored`, in any form. */
+function meaningOf(node: Node): 'activation' | 'weight' | 'bias' | 'stored' {
   if (!isConstant(node)) return 'activation'
   const kinds = usesOf(node).map(({ role }) => role.kind)
+  if (kinds.length > 0 && kinds.every((kind) => kind === 'float')) return 'stored'
   return kinds.includes('bias') ? 'bias' : kinds.includes('weight') ? 'weight' : 'activation'
 }
 
@@ -68,8 +69,9 @@ const scale: Rule = {
 const powerOfTwo: Rule = {
   name: 'scale.power_of_two',
   check: onParameters(({ scales }, node, { activation, weight }) => {
-    const format = meaningOf(node) === 'activation' ? activation : weight
-    if (format.scale !== 'power_of_two' || scales.every(isPowerOfTwo)) return null
+    const meaning = meaningOf(node)
+    const format = meaning === 'activation' ? activation : weight
+    if (meaning === 'stored' || format.scale !== 'power_of_two' || scales.every(isPowerOfTwo)) return null
     return `scale ${scales.find((x) => !isPowerOfTwo(x))} is not a power of two`
   }),
 }
