@@ -3,7 +3,7 @@ import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
 import { sweepOutbox } from '../src/jobs/events/sweep-outbox.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
-import { type Delivery, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
+import { type Delivery, lockOf, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { repeat } from '../src/shared/repeat.ts'
 import { openGuardedAgent } from '../src/webhooks/guarded-agent.ts'
@@ -21,8 +21,6 @@ export interface RunningNotify {
 const CONCURRENCY = 64
 const LANES = { perReceiver: 4, perOwner: 16, longestMs: TIMEOUT_MS }
 const SWEEP_MS = 2000
-const LOCK_MS = 20_000
-const STALLED_MS = 5000
 
 class DeliveryFailed extends Error {
   readonly retryAfterMs: number
@@ -43,8 +41,7 @@ export async function startNotify(deps: Deps): Promise<RunningNotify> {
     connection: { ...patientOptions(deps.config.REDIS_URL!) },
     prefix: queuePrefix(deps.config),
     concurrency: CONCURRENCY,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_MS,
+    ...lockOf(deps.config),
     // A delivery may be repeated under the same id; it must not be given up because this process died.
     maxStalledCount: 1_000_000,
     settings: {

@@ -4,16 +4,13 @@ import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
 import { reconcileJobs } from '../src/jobs/reconcile-jobs.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
-import { type JobTicket, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
+import { type JobTicket, lockOf, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { every, repeat } from '../src/shared/repeat.ts'
 import { type RunnerHost, runJob } from './attempt/run-job.ts'
 import type { StopReason } from './attempt/stop-signal.ts'
 
 export interface WorkerTiming {
-  /** after so long without renewal a worker counts as dead */
-  lockMs: number
-  stalledMs: number
   reconcileMs: number
   /** how long running jobs may go on when the worker is told to stop */
   graceMs: number
@@ -23,7 +20,7 @@ export interface RunningWorker {
   close(): Promise<void>
 }
 
-const TIMING: WorkerTiming = { lockMs: 15_000, stalledMs: 5_000, reconcileMs: 5_000, graceMs: 3_000 }
+const TIMING: WorkerTiming = { reconcileMs: 5_000, graceMs: 3_000 }
 
 const reason = (why: StopReason): StopReason => why
 
@@ -35,8 +32,7 @@ export function startWorker(deps: Deps, host: RunnerHost, timing: WorkerTiming =
       connection: { ...patientOptions(deps.config.REDIS_URL!) },
       prefix: queuePrefix(deps.config),
       concurrency: deps.config.WORKER_CONCURRENCY,
-      lockDuration: timing.lockMs,
-      stalledInterval: timing.stalledMs,
+      ...lockOf(deps.config),
       // How often a worker may die under a job is counted in the record.
       maxStalledCount: 1_000_000,
     },

@@ -30,6 +30,12 @@ export const QUEUE_NAMES = { jobs: 'jobs', notify: 'notify' } as const
 export const queuePrefix = (config: Config): string => `${config.REDIS_PREFIX}:queue`
 export const changesChannel = (config: Config): string => `${config.REDIS_PREFIX}:changed`
 
+/** When whoever took an entry counts as dead, and how often that is looked at. */
+export const lockOf = ({ LOCK_SECONDS }: Config) => ({
+  lockDuration: 1000 * LOCK_SECONDS,
+  stalledInterval: (1000 * LOCK_SECONDS) / 3,
+})
+
 const DAY = 86_400
 const RETENTION: JobsOptions = {
   removeOnComplete: { age: DAY, count: 10_000 },

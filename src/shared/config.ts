@@ -75,6 +75,11 @@ export const Environment = z.object({
     .default(60)
     .describe('time that a training has to package the best so far when it is canceled or too late'),
   WORKER_CONCURRENCY: positive.default(1).describe('jobs that one worker process runs at a time'),
+  LOCK_SECONDS: z.coerce
+    .number()
+    .min(1)
+    .default(15)
+    .describe('a worker, or a sender of webhooks, that is silent for so long counts as dead: another takes its work'),
   MAX_UPLOAD_BYTES: positive.default(16 * 1024 ** 3).describe('largest model or data set'),
   INSPECTION_MEMORY_BYTES: positive
     .default(Math.floor(Math.min(totalmem() / 4, 2 ** 30)))

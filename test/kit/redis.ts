@@ -11,7 +11,9 @@ export interface TestRedis {
   url: string
   /** a directory for the test's other files; removed at the end */
   directory: string
+  /** and waits for its end */
   kill(signal: NodeJS.Signals): Promise<void>
+  signal(signal: NodeJS.Signals): void
   start(): Promise<void>
   close(): Promise<void>
 }
@@ -32,6 +34,7 @@ export async function startRedis(): Promise<TestRedis> {
     directory,
     start,
     kill,
+    signal: (signal) => void server?.kill(signal),
     async close() {
       await kill('SIGKILL')
       await rm(directory, { recursive: true, force: true })

@@ -15,7 +15,8 @@ export interface Service {
   start(name: ProcessName, env?: Record<string, string>): Promise<void>
   /** what the processes logged */
   log(): string
-  close(): Promise<void>
+  /** `last`: what must happen between the end of the processes and the removal of their files */
+  close(last?: () => void): Promise<void>
 }
 
 const DIST = join(import.meta.dirname, '..', '..')
@@ -36,8 +37,9 @@ const START_MS = 60_000
 export async function startService(
   env: Record<string, string> = {},
   names: ProcessName[] = ['api', 'worker', 'notify'],
+  given?: TestRedis,
 ): Promise<Service> {
-  const redis = await startRedis()
+  const redis = given ?? (await startRedis())
   const running = new Map<ProcessName, ChildProcess>()
   let written = ''
   let port = '0'
@@ -67,8 +69,9 @@ export async function startService(
     if (child.exitCode !== null) throw new Error(`${name} ended: ${said}`)
     if (name === 'api') port = new URL(READY.api.exec(said)![1]!).port
   }
-  const close = async () => {
+  const close = async (last: () => void = () => {}) => {
     await Promise.all([...running.values()].map((child) => endProcess(child, 'SIGTERM')))
+    last()
     await redis.close()
   }
   try {
