@@ -4,9 +4,15 @@ import { VERSION } from '../shared/version.ts'
 import { addCheck } from './commands/check.ts'
 import type { State } from './commands/command.ts'
 import { addCompare } from './commands/compare.ts'
+import { addCompletion } from './commands/completion.ts'
+import { addDev } from './commands/dev.ts'
+import { addDownload } from './commands/download.ts'
 import { addInspect } from './commands/inspect.ts'
+import { addLogin } from './commands/login.ts'
 import { addQuantize } from './commands/quantize.ts'
+import { addSubmit } from './commands/submit.ts'
 import { addTargets } from './commands/targets.ts'
+import { addWatch } from './commands/watch.ts'
 
 const EXAMPLES = `
 Examples:
@@ -26,6 +32,16 @@ export function createProgram(state: State): Command {
     .showHelpAfterError('`fewbit --help` and `fewbit <command> --help` explain everything, with examples.')
     .exitOverride()
     .addHelpText('after', EXAMPLES)
-  for (const add of [addQuantize, addCompare, addInspect, addTargets, addCheck]) add(program, state)
-  return program
+  for (const [heading, adds] of Object.entries(GROUPS)) {
+    program.commandsGroup(heading)
+    for (const add of adds) add(program, state)
+  }
+  program.commandsGroup('More:')
+  addCompletion(program, state)
+  return program.helpCommand('help [command]', 'explain a command')
+}
+
+const GROUPS = {
+  'On this machine:': [addQuantize, addCompare, addInspect, addTargets, addCheck],
+  'With a service:': [addSubmit, addWatch, addDownload, addLogin, addDev],
 }

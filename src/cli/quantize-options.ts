@@ -60,7 +60,7 @@ export function requireTogether(asked: Partial<Asked>): void {
       throw new FewbitError('invalid_request', `${flag} says nothing without ${needed}`)
 }
 
-function methodOf({ target, method, set, excludeOp, excludeNode, inputShape, inputValue }: Asked) {
+export function methodOf({ target, method, set, excludeOp, excludeNode, inputShape, inputValue }: Asked) {
   const type = method ?? defaultMethod(target)
   return {
     method: { type, ...set } as QuantizeOptions['method'],

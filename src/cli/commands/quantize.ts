@@ -1,23 +1,10 @@
 /** `fewbit quantize`: from a model and data to a verified artifact in a directory. */
 import { basename, extname } from 'node:path'
 import { type Command, Option } from 'commander'
-import { METHOD_NAMES } from '../../contract/recipe.ts'
 import type { QuantizeOptions } from '../../engine/options.ts'
 import { checkGoals } from '../../jobs/attempt/check-goals.ts'
 import { type Made, quantizeApart } from '../apart.ts'
-import {
-  byteCount,
-  count,
-  inputValue,
-  integer,
-  json,
-  list,
-  number,
-  pairs,
-  positive,
-  sizes,
-  target,
-} from '../arguments.ts'
+import { byteCount, count, integer, positive } from '../arguments.ts'
 import { EXIT } from '../failure.ts'
 import { type ProgressView, progressOn, silent } from '../progress.ts'
 import { type Asked, optionsOf } from '../quantize-options.ts'
@@ -26,6 +13,7 @@ import { summary } from '../summary.ts'
 import { JSON_OPTION, type State } from './command.ts'
 import { addData } from './data-options.ts'
 import { quantizeFolder } from './quantize-folder.ts'
+import { addGoals, addMethod, addTarget, goalsOf } from './recipe-options.ts'
 
 const EXAMPLES = `
 Data is an .npz archive with one array per input of the model, the first axis of each counting samples (numpy.savez);
@@ -52,32 +40,10 @@ export function addQuantize(program: Command, state: State): void {
 }
 
 function addWhat(command: Command): void {
-  command
-    .optionsGroup('What to make:')
-    .option('-t, --target <name|file.json>', 'the hardware; `fewbit targets` lists it', target, 'cpu-int8')
+  addTarget(command.optionsGroup('What to make:'))
     .addOption(new Option('--for <library>', 'a folder with every dtype that it loads').choices(['transformers.js']))
     .option('--dtypes <names>', 'with --for: all, or as in q8,q4,fp16')
-    .addOption(new Option('-m, --method <name>', "the target's usual one by default").choices(METHOD_NAMES))
-    .option('--set <name=value>', 'an option of the method, repeatable: --set bits=4', pairs('bits=4', json))
-    .option('--exclude-op <operator>', 'stays float, repeatable: --exclude-op Softmax', list)
-    .option('--exclude-node <pattern>', 'nodes whose whole name matches stay float, repeatable', list)
-    .option(
-      '--input-shape <name=sizes>',
-      'fixes a shape, repeatable: --input-shape x=1,3,224,224',
-      pairs('x=1,3,224,224', sizes),
-    )
-    .option(
-      '--input-value <name=value>',
-      'an input that always is so, repeatable: --input-value sr=16000',
-      pairs('sr=16000', inputValue),
-    )
-}
-
-function addGoals(command: Command): void {
-  command
-    .optionsGroup('Goals (missed: exit code 3, files are written all the same):')
-    .option('--max-accuracy-drop <number>', 'as a fraction: 0.01', number)
-    .option('--min-speedup <number>', 'times the float model: 1.2', positive)
+  addMethod(command)
 }
 
 function addRun(command: Command): void {
@@ -119,10 +85,5 @@ const run = (model: string, options: QuantizeOptions & { output: string }, view:
       console.error(styled(process.stderr, 'yellow', 'stopping with the best so far; Ctrl-C again ends at once'))
     },
   })
-
-const goalsOf = ({ maxAccuracyDrop, minSpeedup }: Asked) => ({
-  ...(maxAccuracyDrop !== undefined && { max_accuracy_drop: maxAccuracyDrop }),
-  ...(minSpeedup !== undefined && { min_speedup: minSpeedup }),
-})
 
 const nameOf = (target: Asked['target']): string => (typeof target === 'string' ? target : target.id)

@@ -15,7 +15,7 @@ export function addTargets(program: Command, _: State): void {
     .command('targets')
     .summary('list the hardware to quantize for')
     .description('Lists the targets with their methods, or prints the whole profile of one as JSON.')
-    .argument('[name]', 'the target whose profile is printed', target)
+    .argument('[target]', 'whose profile is printed', target)
     .option(...JSON_OPTION)
     .addHelpText('after', EXAMPLES)
     .action((name: keyof typeof TARGETS | undefined, { json }: JsonOption) => {

@@ -1,0 +1,38 @@
+/** The options that say what to make and what it must reach, which several subcommands have. */
+import { type Command, Option } from 'commander'
+import { METHOD_NAMES } from '../../contract/recipe.ts'
+import { inputValue, json, list, number, pairs, positive, sizes, target } from '../arguments.ts'
+import type { Asked } from '../quantize-options.ts'
+
+export const addTarget = (command: Command): Command =>
+  command.option('-t, --target <name|file.json>', 'the hardware; `fewbit targets` lists it', target, 'cpu-int8')
+
+export function addMethod(command: Command): void {
+  command
+    .addOption(new Option('-m, --method <name>', "the target's usual one by default").choices(METHOD_NAMES))
+    .option('--set <name=value>', 'an option of the method, repeatable: --set bits=4', pairs('bits=4', json))
+    .option('--exclude-op <operator>', 'stays float, repeatable: --exclude-op Softmax', list)
+    .option('--exclude-node <pattern>', 'nodes whose whole name matches stay float, repeatable', list)
+    .option(
+      '--input-shape <name=sizes>',
+      'fixes a shape, repeatable: --input-shape x=1,3,224,224',
+      pairs('x=1,3,224,224', sizes),
+    )
+    .option(
+      '--input-value <name=value>',
+      'an input that always is so, repeatable: --input-value sr=16000',
+      pairs('sr=16000', inputValue),
+    )
+}
+
+export function addGoals(command: Command): void {
+  command
+    .optionsGroup('Goals (missed: exit code 3, files are written all the same):')
+    .option('--max-accuracy-drop <number>', 'as a fraction: 0.01', number)
+    .option('--min-speedup <number>', 'times the float model: 1.2', positive)
+}
+
+export const goalsOf = ({ maxAccuracyDrop, minSpeedup }: Asked) => ({
+  ...(maxAccuracyDrop !== undefined && { max_accuracy_drop: maxAccuracyDrop }),
+  ...(minSpeedup !== undefined && { min_speedup: minSpeedup }),
+})
