@@ -1,15 +1,8 @@
 /** `fewbit login`: which service the command talks to, and its key, remembered in a file of the user's own. */
-import { readFileSync } from 'node:fs'
-import { createInterface } from 'node:readline/promises'
-import { Writable } from 'node:stream'
 import type { Command } from 'commander'
-import { z } from 'zod'
-import { FewbitError } from '../../shared/errors.ts'
-import { askJson } from '../remote/request.ts'
-import { accessOf, saveAccess } from '../remote/settings.ts'
-import { styled } from '../style.ts'
+import type { Asked } from '../remote/login.ts'
 import type { State } from './command.ts'
-import { addServer, type ServerOption } from './server-options.ts'
+import { addServer } from './server-options.ts'
 
 const EXAMPLES = `
 The key is asked for on a terminal, and otherwise read from standard input or FEWBIT_API_KEY: never an argument, which other users see.
@@ -19,54 +12,16 @@ Examples:
   $ fewbit login --server https://fewbit.example < key.txt
   $ fewbit login --no-key                           a service on this machine, which needs none`
 
-interface Asked extends ServerOption {
-  key: boolean
-}
-
 export function addLogin(program: Command, _: State): void {
   const command = program
     .command('login')
     .summary('remember a service and its key')
     .description('Checks the key with the service, and uses both from now on.')
-  addServer(command).option('--no-key', 'the service needs none').addHelpText('after', EXAMPLES).action(login)
-}
-
-async function login({ server, key: isNeeded }: Asked): Promise<void> {
-  const { server: origin } = accessOf(server)
-  const key = isNeeded ? await readKey(origin) : null
-  requireSafe(origin, key)
-  await askJson({ server: origin, key }, '/v1/jobs?limit=1', z.looseObject({ object: z.literal('list') }))
-  const file = saveAccess({ server: origin, key })
-  console.log(`${styled(process.stdout, 'green', 'ok:')} ${origin}, remembered in ${file}`)
-}
-
-async function readKey(origin: string): Promise<string> {
-  const given = process.env.FEWBIT_API_KEY || (process.stdin.isTTY ? await prompt(origin) : readFileSync(0, 'utf8'))
-  const key = given.trim()
-  if (/^[\x21-\x7e]{1,500}$/.test(key)) return key
-  throw new FewbitError('invalid_request', 'no key was given', {
-    hint: 'type it, pipe it in, or set FEWBIT_API_KEY; --no-key where the service needs none',
-  })
-}
-
-/** What is typed is not shown. */
-async function prompt(origin: string): Promise<string> {
-  process.stderr.write(`API key for ${origin}: `)
-  const mute = new Writable({ write: (_chunk, _encoding, done) => done() })
-  const terminal = createInterface({ input: process.stdin, output: mute, terminal: true })
-  try {
-    return await terminal.question('')
-  } finally {
-    terminal.close()
-    process.stderr.write('\n')
-  }
-}
-
-function requireSafe(origin: string, key: string | null): void {
-  const { protocol, hostname } = new URL(origin)
-  const isHere = hostname === 'localhost' || hostname === '[::1]' || /^127\./.test(hostname)
-  if (key === null || protocol === 'https:' || isHere) return
-  throw new FewbitError('invalid_request', `${origin} would get the key unencrypted`, {
-    hint: 'name the service by https://; who trusts the network sets FEWBIT_API_KEY for each call instead',
-  })
+  addServer(command)
+    .option('--no-key', 'the service needs none')
+    .addHelpText('after', EXAMPLES)
+    .action(async (asked: Asked) => {
+      const { login } = await import('../remote/login.ts')
+      return login(asked)
+    })
 }
