@@ -9,6 +9,7 @@ import { addDev } from './commands/dev.ts'
 import { addDownload } from './commands/download.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLogin } from './commands/login.ts'
+import { addMcp } from './commands/mcp.ts'
 import { addQuantize } from './commands/quantize.ts'
 import { addSubmit } from './commands/submit.ts'
 import { addTargets } from './commands/targets.ts'
@@ -37,7 +38,7 @@ export function createProgram(state: State): Command {
     for (const add of adds) add(program, state)
   }
   program.commandsGroup('More:')
-  addCompletion(program, state)
+  for (const add of [addMcp, addCompletion]) add(program, state)
   return program.helpCommand('help [command]', 'explain a command')
 }
 
