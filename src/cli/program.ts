@@ -7,6 +7,7 @@ import { addCompare } from './commands/compare.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addDev } from './commands/dev.ts'
 import { addDownload } from './commands/download.ts'
+import { addGithubAction } from './commands/github-action.ts'
 import { addInspect } from './commands/inspect.ts'
 import { addLogin } from './commands/login.ts'
 import { addMcp } from './commands/mcp.ts'
@@ -38,7 +39,7 @@ export function createProgram(state: State): Command {
     for (const add of adds) add(program, state)
   }
   program.commandsGroup('More:')
-  for (const add of [addMcp, addCompletion]) add(program, state)
+  for (const add of [addMcp, addCompletion, addGithubAction]) add(program, state)
   return program.helpCommand('help [command]', 'explain a command')
 }
 

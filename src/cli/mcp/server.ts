@@ -3,10 +3,10 @@ import { McpServer, type ServerContext } from '@modelcontextprotocol/server'
 import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import { asFewbitError } from '../../engine/errors.ts'
 import { VERSION } from '../../shared/version.ts'
+import { runVerb, type Said } from '../verb.ts'
 import { pathIn } from './paths.ts'
 import { ReadReport, readReport } from './read-report.ts'
 import { TOOLS, type Tool } from './tools.ts'
-import { runVerb, type Said } from './verbs.ts'
 
 const INSTRUCTIONS = `Fewbit makes ONNX models smaller and faster and proves what it costs.
 Begin with inspect_model. quantize_model makes one artifact, compare_methods tries several and says whether training pays, read_report tells more of a result.

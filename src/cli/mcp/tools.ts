@@ -1,8 +1,8 @@
 /** The tools of `fewbit mcp`: the verbs of the command, with words for those who have not read its documentation. */
 import { z } from 'zod'
 import { METHOD_NAMES, METRIC_NAMES, TARGET_NAMES } from '../../contract/recipe.ts'
+import type { Said } from '../verb.ts'
 import { condensedComparison, condensedReport, firstOf } from './condense.ts'
-import type { Said } from './verbs.ts'
 
 export type PathOf = (path: string) => string
 

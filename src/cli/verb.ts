@@ -1,8 +1,9 @@
-/** A tool call is a command line of `fewbit`, run in a process of its own: it can be stopped, and what breaks it breaks nothing else. */
+/** A command line of `fewbit` in a process of its own, for those who want its answer as an object: it can be stopped, and what breaks it breaks nothing else. */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 export interface Verb {
+  /** the verb first */
   args: readonly string[]
   /** where relative paths begin */
   directory: string
@@ -16,13 +17,13 @@ export interface Said {
   found: Record<string, unknown>
 }
 
-const MAIN = fileURLToPath(new URL('../main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
 /** of standard output: a report of a large model has some megabytes */
 const MOST_BYTES = 64 << 20
 
 /** Throws where the command could not be run, was stopped, or printed no object. */
 export async function runVerb({ args, directory, signal, onProgress }: Verb): Promise<Said> {
-  const child = spawn(process.execPath, [MAIN, ...args, '--json'], {
+  const child = spawn(process.execPath, [MAIN, ...args.slice(0, 1), '--json', ...args.slice(1)], {
     cwd: directory,
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,
