@@ -1,17 +1,19 @@
 /** The webhook process's work: sweeps the outbox onto the queue and delivers what is on it. */
-import { DelayedError, type Job, UnrecoverableError, Worker } from 'bullmq'
+import { DelayedError, type Job, Worker } from 'bullmq'
 import type { Deps } from '../src/deps.ts'
 import { sweepOutbox } from '../src/jobs/events/sweep-outbox.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
-import { type Delivery, lockOf, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
+import { type Delivery, lockOf, type Notice, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { repeat } from '../src/shared/repeat.ts'
 import { openGuardedAgent } from '../src/webhooks/guarded-agent.ts'
 import { type Lanes, openLanes } from '../src/webhooks/lanes.ts'
 import { delayBefore, retryDelays } from '../src/webhooks/retry-delays.ts'
-import { type Sender, sendWebhook, TIMEOUT_MS } from '../src/webhooks/send-webhook.ts'
-import { getWebhookSecret } from '../src/webhooks/webhook-secret.ts'
+import { TIMEOUT_MS } from '../src/webhooks/send-webhook.ts'
 import { persist } from './attempt/persist.ts'
+import { DeliveryFailed, deliver, type Errand, errandOf } from './deliver.ts'
+
+type Entry = Delivery | Notice
 
 export interface RunningNotify {
   close(): Promise<void>
@@ -22,22 +24,16 @@ const CONCURRENCY = 64
 const LANES = { perReceiver: 4, perOwner: 16, longestMs: TIMEOUT_MS }
 const SWEEP_MS = 2000
 
-class DeliveryFailed extends Error {
-  readonly retryAfterMs: number
-  constructor(reason: string, retryAfterMs: number) {
-    super(reason)
-    this.retryAfterMs = retryAfterMs
-  }
-}
-
 export async function startNotify(deps: Deps): Promise<RunningNotify> {
   const delays = retryDelays(deps.config)
   const dispatcher = openGuardedAgent(deps.config)
-  const sender = { config: deps.config, dispatcher }
+  const sending = { sender: { config: deps.config, dispatcher }, delays }
   const lanes = openLanes(LANES)
-  const process = (entry: Job<Delivery>, token?: string) =>
-    inLane(lanes, entry, token, () => deliver(deps, sender, entry.data))
-  const worker = new Worker<Delivery>(QUEUE_NAMES.notify, process, {
+  const process = async (entry: Job<Entry>, token?: string) => {
+    const errand = await persist(() => errandOf(deps, entry.data))
+    if (errand) await inLane(lanes, errand, { entry, token }, () => deliver(deps, sending, errand, entry))
+  }
+  const worker = new Worker<Entry>(QUEUE_NAMES.notify, process, {
     connection: { ...patientOptions(deps.config.REDIS_URL!) },
     prefix: queuePrefix(deps.config),
     concurrency: CONCURRENCY,
@@ -45,7 +41,8 @@ export async function startNotify(deps: Deps): Promise<RunningNotify> {
     // A delivery may be repeated under the same id; it must not be given up because this process died.
     maxStalledCount: 1_000_000,
     settings: {
-      backoffStrategy: (failures, _type, error) => delayBefore(delays, failures, retryAfterOf(error), Math.random()),
+      backoffStrategy: (failures, _type, error) =>
+        error instanceof DeliveryFailed ? error.delayMs : delayBefore(delays, failures, 0, Math.random()),
     },
   })
   worker.on('error', (error) => deps.log.warn({ reason: error.message }, 'queue'))
@@ -72,28 +69,13 @@ async function sweep(deps: Deps, attempts: number): Promise<void> {
 /** A delivery that has to wait does so in the queue, where it holds up nobody; this is no attempt. */
 async function inLane(
   lanes: Lanes,
-  entry: Job<Delivery>,
-  token: string | undefined,
+  errand: Errand,
+  { entry, token }: { entry: Job<Entry>; token: string | undefined },
   work: () => Promise<void>,
 ): Promise<void> {
-  const place = lanes.enter(entry.data)
+  const place = lanes.enter(errand)
   if (typeof place !== 'number') return work().finally(place)
   // with some chance in it, so that not all come back at once
   await entry.moveToDelayed(Date.now() + place * (1 + Math.random()), token)
   throw new DelayedError()
-}
-
-async function deliver(deps: Deps, sender: Omit<Sender, 'secret'>, delivery: Delivery): Promise<void> {
-  const secret = await persist(() => getWebhookSecret(deps, delivery.owner))
-  const attempt = await sendWebhook({ ...sender, secret }, delivery)
-  const { eventId: event, jobId: job } = delivery
-  if (attempt.ok) return deps.log.info({ job, event, status: attempt.status }, 'webhook delivered')
-  deps.log.warn({ job, event, reason: attempt.reason }, 'webhook not delivered')
-  throw attempt.final
-    ? new UnrecoverableError(attempt.reason)
-    : new DeliveryFailed(attempt.reason, attempt.retryAfterMs)
-}
-
-function retryAfterOf(error: Error | undefined): number {
-  return error instanceof DeliveryFailed ? error.retryAfterMs : 0
 }

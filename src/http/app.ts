@@ -2,7 +2,7 @@
 import multipart from '@fastify/multipart'
 import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
 import type { Deps } from '../deps.ts'
-import { type Endpoint, mount } from './endpoint.ts'
+import { mount, type Row } from './endpoint.ts'
 import { expect } from './expect.ts'
 import { keepAnswers } from './once.ts'
 import { documentation } from './plugins/documentation.ts'
@@ -21,10 +21,10 @@ import * as jobs from './routes/jobs.ts'
 import * as models from './routes/models.ts'
 import * as problemPages from './routes/problems.ts'
 import * as targets from './routes/targets.ts'
+import * as webhookDeliveries from './routes/webhook-deliveries.ts'
+import * as webhookEndpoints from './routes/webhook-endpoints.ts'
 import * as webhookSecret from './routes/webhook-secret.ts'
 import { validatorCompiler } from './validation.ts'
-
-type Row = readonly ['GET' | 'POST' | 'DELETE', string, Endpoint]
 
 /** Multipart or application/octet-stream, streamed. */
 const UPLOADS: readonly Row[] = [
@@ -59,6 +59,17 @@ const ROUTES: readonly Row[] = [
   ['GET', '/v1/artifacts/:id/content', artifacts.content],
 
   ['GET', '/v1/webhook-secret', webhookSecret.get],
+
+  ['POST', '/v1/webhook-endpoints', webhookEndpoints.create],
+  ['GET', '/v1/webhook-endpoints', webhookEndpoints.list],
+  ['GET', '/v1/webhook-endpoints/:id', webhookEndpoints.get],
+  ['PATCH', '/v1/webhook-endpoints/:id', webhookEndpoints.patch],
+  ['DELETE', '/v1/webhook-endpoints/:id', webhookEndpoints.remove],
+  ['POST', '/v1/webhook-endpoints/:id/rotate-secret', webhookEndpoints.rotate],
+  ['POST', '/v1/webhook-endpoints/:id/test', webhookDeliveries.test],
+  ['GET', '/v1/webhook-endpoints/:id/deliveries', webhookDeliveries.list],
+  ['GET', '/v1/webhook-endpoints/deliveries/:id', webhookDeliveries.get],
+  ['POST', '/v1/webhook-endpoints/deliveries/:id/resend', webhookDeliveries.resend],
 
   ['POST', '/v1/api-keys', apiKeys.create],
   ['GET', '/v1/api-keys', apiKeys.list],

@@ -69,13 +69,10 @@ export function endpoint<const S extends EndpointSchema>(schema: S, answer: (cal
   }
 }
 
+export type Row = readonly [method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, row: Endpoint]
+
 /** Binds a row to its method and path. */
-export function mount(
-  app: FastifyInstance,
-  deps: Deps,
-  rows: readonly (readonly [method: 'GET' | 'POST' | 'DELETE', url: string, row: Endpoint])[],
-  config: FastifyContextConfig = {},
-): void {
+export function mount(app: FastifyInstance, deps: Deps, rows: readonly Row[], config: FastifyContextConfig = {}): void {
   for (const [method, url, row] of rows) {
     const scope = row.schema['x-scope'] ?? (method === 'GET' ? 'read' : 'write')
     app.route({

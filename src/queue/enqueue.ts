@@ -2,7 +2,7 @@
 import type { Queue } from 'bullmq'
 import type { Deps } from '../deps.ts'
 import { bounded } from './connection.ts'
-import type { Delivery } from './queues.ts'
+import type { Delivery, Notice } from './queues.ts'
 
 type QueueDeps = Pick<Deps, 'queues'>
 
@@ -16,9 +16,23 @@ export async function enqueueJob({ queues }: QueueDeps, jobId: string): Promise<
 }
 
 /** Throws unavailable. `attempts` counts the first try. */
-export async function enqueueDelivery({ queues }: QueueDeps, delivery: Delivery, attempts: number): Promise<void> {
-  const options = { jobId: delivery.eventId, priority: PRIORITY, attempts, backoff: { type: 'custom' } }
-  await bounded(queues.notify.add('deliver', delivery, options), 'the queue')
+export async function enqueueDelivery(deps: QueueDeps, delivery: Delivery, attempts: number): Promise<void> {
+  await enqueueWebhook(deps, delivery.eventId, delivery, attempts)
+}
+
+/** The same for a registered endpoint. */
+export async function enqueueNotice(deps: QueueDeps, notice: Notice, attempts: number): Promise<void> {
+  await enqueueWebhook(deps, `${notice.deliveryId}-${notice.run}`, notice, attempts)
+}
+
+async function enqueueWebhook(
+  { queues }: QueueDeps,
+  jobId: string,
+  entry: Delivery | Notice,
+  attempts: number,
+): Promise<void> {
+  const options = { jobId, priority: PRIORITY, attempts, backoff: { type: 'custom' } }
+  await bounded(queues.notify.add('deliver', entry, options), 'the queue')
 }
 
 /** Whether some worker has, or will be given, this job. */

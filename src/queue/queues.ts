@@ -8,18 +8,27 @@ export interface JobTicket {
   jobId: string
 }
 
-/** One webhook to send; `body` is signed as it stands. */
+/** A webhook to the address that a job names; `body` is signed as it stands. */
 export interface Delivery {
   eventId: string
   jobId: string
   owner: string
   url: string
   body: string
+  /** the job has a secret of its own, which its record holds */
+  ownSecret?: boolean
+}
+
+/** A webhook to a registered endpoint: the rest is looked up when it is sent. */
+export interface Notice {
+  deliveryId: string
+  /** of several at the owner's wish, which one; the latest counts */
+  run: number
 }
 
 export interface Queues {
   jobs: Queue<JobTicket>
-  notify: Queue<Delivery>
+  notify: Queue<Delivery | Notice>
   /** wakes those who wait for a job */
   changes: Changes
 }

@@ -31,6 +31,8 @@ const TABLE = {
   stored_bytes_exceeded: { status: 429, title: 'The owner stores as many bytes as it may', retryable: true },
   too_many_jobs: { status: 429, title: 'Too many unfinished jobs', retryable: true },
   too_many_api_keys: { status: 409, title: 'The owner has as many API keys as are kept' },
+  too_many_webhook_endpoints: { status: 409, title: 'The owner has as many webhook endpoints as are kept' },
+  endpoint_disabled: { status: 409, title: 'The webhook endpoint is disabled' },
   idempotency_key_in_use: { status: 409, title: 'A request with this Idempotency-Key is running', retryable: true },
   idempotency_key_reused: { status: 422, title: 'The Idempotency-Key was used for another request' },
   in_use: { status: 409, title: 'The resource is in use' },

@@ -1,7 +1,7 @@
 /** Ids of everything the service keeps: a prefix that names the kind, then a ULID, so that ids sort by time. */
 import { decodeTime, encodeTime, ulid } from 'ulid'
 
-export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art' | 'key'
+export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art' | 'key' | 'whe' | 'dlv' | 'evt'
 
 /** ULIDs are written in Crockford's base 32 and lower case */
 const ULID = '[0-7][0-9a-hjkmnp-tv-z]{25}'
@@ -17,6 +17,12 @@ export const timeOfId = (id: string): Date => new Date(decodeTime(id.slice(id.in
 export const lastIdUntil = (prefix: IdPrefix, ms: number): string =>
   `${prefix}_${encodeTime(ms).toLowerCase()}${'z'.repeat(16)}`
 
+/** An id of the time `ms` whose rest follows from at least 16 random-looking bytes: the same bytes give the same id. */
+export const idAt = (prefix: IdPrefix, ms: number, bytes: Uint8Array): string =>
+  `${prefix}_${encodeTime(ms).toLowerCase()}${Array.from(bytes.subarray(0, 16), (byte) => DIGITS[byte % 32]).join('')}`
+
+const DIGITS = '0123456789abcdefghjkmnpqrstvwxyz'
+
 /** The only form in which an id may become part of a key in Redis. */
 export const isId = (prefix: IdPrefix, text: string): boolean => PATTERNS[prefix].test(text)
 
@@ -28,4 +34,7 @@ const PATTERNS: Record<IdPrefix, RegExp> = {
   job: new RegExp(`^job_${ULID}$`),
   art: new RegExp(`^art_${ULID}$`),
   key: new RegExp(`^key_${ULID}$`),
+  whe: new RegExp(`^whe_${ULID}$`),
+  dlv: new RegExp(`^dlv_${ULID}$`),
+  evt: new RegExp(`^evt_${ULID}$`),
 }

@@ -1,5 +1,4 @@
 /** Shares the sender among receivers: so many deliveries at once to one receiver, and so many for one owner; the others go on meanwhile. */
-import type { Delivery } from '../queue/queues.ts'
 
 export interface LaneLimits {
   perReceiver: number
@@ -10,7 +9,7 @@ export interface LaneLimits {
 
 export interface Lanes {
   /** Takes a place: call the result when done. A number: there is none, come back in so many milliseconds. */
-  enter(delivery: Pick<Delivery, 'eventId' | 'owner' | 'url'>): (() => void) | number
+  enter(delivery: { id: string; owner: string; url: string }): (() => void) | number
 }
 
 interface Lane {
@@ -42,12 +41,12 @@ export function openLanes({ perReceiver, perOwner, longestMs }: LaneLimits): Lan
     }
   }
   return {
-    enter({ eventId, owner, url }) {
+    enter({ id, owner, url }) {
       const names = [`receiver ${receiverOf(url)}`, `owner ${owner}`]
       const own = [laneOf(names[0]!, perReceiver), laneOf(names[1]!, perOwner)]
       const full = own.filter(({ taken, limit }) => taken >= limit)
-      if (full.length > 0) return Math.max(...full.map((lane) => waitIn(lane, eventId)))
-      for (const lane of own) occupy(lane, eventId)
+      if (full.length > 0) return Math.max(...full.map((lane) => waitIn(lane, id)))
+      for (const lane of own) occupy(lane, id)
       const since = Date.now()
       return () => {
         for (const lane of own) vacate(lane, Date.now() - since)
@@ -60,9 +59,9 @@ export function openLanes({ perReceiver, perOwner, longestMs }: LaneLimits): Lan
 /** Paths and ports of one host are one receiver. */
 const receiverOf = (url: string): string => (URL.canParse(url) ? new URL(url).hostname : url)
 
-function occupy(lane: Lane, eventId: string): void {
+function occupy(lane: Lane, id: string): void {
   lane.taken++
-  lane.waiting.delete(eventId)
+  lane.waiting.delete(id)
 }
 
 function vacate(lane: Lane, tookMs: number): void {
@@ -71,7 +70,7 @@ function vacate(lane: Lane, tookMs: number): void {
 }
 
 /** As long as those before it will take. */
-function waitIn({ waiting, meanMs, limit }: Lane, eventId: string): number {
-  waiting.add(eventId)
+function waitIn({ waiting, meanMs, limit }: Lane, id: string): number {
+  waiting.add(id)
   return Math.min(Math.max((waiting.size * meanMs) / limit, LEAST_WAIT_MS), MOST_WAIT_MS)
 }

@@ -72,6 +72,10 @@ describe('owners', () => {
     const model = await upload(all.key, 'models', convNet())
     const dataset = await upload(all.key, 'datasets', randomData(8, IMAGE))
     assert.deepEqual([model.status, dataset.status], [201, 201], `${owner} uploads what others have too`)
+    const hook = await send<{ id: string }>(all.key, 'POST', '/v1/webhook-endpoints', {
+      url: 'https://example.org/hook',
+    })
+    const delivery = await send<{ id: string }>(all.key, 'POST', `/v1/webhook-endpoints/${hook.body.id}/test`)
     const request = { model_id: model.body.id, target: 'cpu-int8', method: { type: 'dynamic' } }
     const job = await send<{ id: string }>(all.key, 'POST', '/v1/jobs', request)
     assert.equal(job.status, 202)
@@ -83,6 +87,8 @@ describe('owners', () => {
         jobs: job.body.id,
         artifacts: await finish(job.body.id),
         'api-keys': all.id,
+        'webhook-endpoints': hook.body.id,
+        deliveries: delivery.body.id,
       },
     }
   }
@@ -117,7 +123,10 @@ describe('owners', () => {
   /** What is public for everybody who may read at all. */
   const SHARED = new Set(['targets'])
   const NO_LISTS = new Set([...SHARED, 'webhook-secret'])
-  const kindOf = (path: string): string => path.split('/')[2] ?? ''
+  const kindOf = (path: string): string =>
+    path.startsWith('/v1/webhook-endpoints/deliveries') ? 'deliveries' : (path.split('/')[2] ?? '')
+  /** what an operation refuses to go without */
+  const bodyFor = (method: string) => (method === 'PATCH' ? {} : undefined)
   const needsKey = () => operations.filter(({ scope }) => scope !== undefined)
   const withId = () => needsKey().filter(({ path }) => path.includes('{') && !SHARED.has(kindOf(path)))
 
@@ -158,8 +167,11 @@ describe('owners', () => {
     for (const { method, path } of withId()) {
       const url = idIn(acme, path)
       const missing = idIn({ ...acme, ids: { ...acme.ids, [kindOf(path)]: idLike(acme.ids[kindOf(path)]!) } }, path)
-      const strip = ({ body }: Answer) => JSON.stringify(body).replaceAll(/(mdl|ds|job|art|key|req)_\w+/g, '_')
-      const [foreign, none] = [await send(other.keys.all, method, url), await send(other.keys.all, method, missing)]
+      const strip = ({ body }: Answer) => JSON.stringify(body).replaceAll(/(mdl|ds|job|art|key|req|whe|dlv)_\w+/g, '_')
+      const [foreign, none] = [
+        await send(other.keys.all, method, url, bodyFor(method)),
+        await send(other.keys.all, method, missing, bodyFor(method)),
+      ]
       assert.equal(foreign.status, 404, `${method} ${url}: ${JSON.stringify(foreign.body)}`)
       assert.equal(strip(foreign), strip(none), url)
     }

@@ -1,10 +1,8 @@
 /** Webhooks: signed, repeated until they arrive, not lost when the sender is killed, never sent to private addresses unasked. */
 import assert from 'node:assert/strict'
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { after, before, describe, type TestContext, test } from 'node:test'
+import { createServer, type IncomingMessage } from 'node:http'
+import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Webhook } from 'standardwebhooks'
 import { request } from 'undici'
 import { checkWebhookUrl } from '../../src/webhooks/check-url.ts'
 import { openGuardedAgent } from '../../src/webhooks/guarded-agent.ts'
@@ -13,42 +11,10 @@ import { delayBefore, parseRetryAfter, retryDelays } from '../../src/webhooks/re
 import { sendWebhook } from '../../src/webhooks/send-webhook.ts'
 import { call, finished, post, startJob } from '../kit/client.ts'
 import { mlp } from '../kit/model.ts'
+import { listen, type Received, receiver, verified } from '../kit/receiver.ts'
 import { type Service, startService, until } from '../kit/service.ts'
 
 const SECRET = `whsec_${Buffer.from('a secret of thirty-two characters').toString('base64')}`
-
-interface Delivery {
-  headers: IncomingHttpHeaders
-  body: string
-}
-
-/** Answers `statuses` one after the other, the last one for ever. */
-function receiver(...statuses: number[]) {
-  const received: Delivery[] = []
-  const server = createServer(async (request, response) => {
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() })
-    response.statusCode = statuses[Math.min(received.length, statuses.length) - 1]!
-    response.end()
-  })
-  return { server, received }
-}
-
-async function listen(t: TestContext, server: Server): Promise<string> {
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`
-}
-
-const headersOf = ({ headers }: Delivery) => ({
-  'webhook-id': String(headers['webhook-id']),
-  'webhook-timestamp': String(headers['webhook-timestamp']),
-  'webhook-signature': String(headers['webhook-signature']),
-})
 
 describe('webhooks', () => {
   let service: Service
@@ -67,7 +33,7 @@ describe('webhooks', () => {
     const job = await startJob(service.url, { webhook: { url, events: ['job.started', 'job.succeeded'] } })
     await finished(service.url, job.id)
     await until(() => received.length === 2, 'two deliveries')
-    for (const delivery of received) new Webhook(SECRET).verify(delivery.body, headersOf(delivery))
+    for (const delivery of received) verified(SECRET, delivery)
     const bodies = received.map(
       ({ body }) => JSON.parse(body) as { type: string; data: { id: string; status: string } },
     )
@@ -182,10 +148,10 @@ describe('receivers that hang', () => {
     const job = await post<{ id: string }>(`${service.url}/v1/jobs`, request, acme)
     await post(`${service.url}/v1/jobs/${job.body.id}/cancel`, {}, acme)
     await until(() => received.length === 1, 'the delivery')
-    const [delivery] = received as [Delivery]
-    new Webhook(await secretOf(acme)).verify(delivery.body, headersOf(delivery))
+    const [delivery] = received as [Received]
+    verified(await secretOf(acme), delivery)
     for (const stranger of [await secretOf(other), await secretOf({})])
-      assert.throws(() => new Webhook(stranger).verify(delivery.body, headersOf(delivery)))
+      assert.throws(() => verified(stranger, delivery))
     assert.equal(await secretOf(acme), await secretOf(acme))
   })
 })
@@ -193,7 +159,7 @@ describe('receivers that hang', () => {
 test('lanes: few places for each, the wait grows with those who wait, and nothing is kept when all is over', () => {
   const lanes = openLanes({ perReceiver: 2, perOwner: 3, longestMs: 10_000 })
   const enter = (id: number, host: string, owner = 'a') =>
-    lanes.enter({ eventId: `evt_${id}`, owner, url: `https://${host}/x` })
+    lanes.enter({ id: `evt_${id}`, owner, url: `https://${host}/x` })
   const places = [enter(1, 'h'), enter(2, 'h')]
   assert.ok(places.every((place) => typeof place === 'function'))
   assert.deepEqual([enter(3, 'h', 'b'), enter(4, 'h', 'b'), enter(3, 'h', 'b')], [5000, 10_000, 10_000])
@@ -220,8 +186,8 @@ test('a private address that came past the first check is not dialled either', a
   const config = { WEBHOOK_ALLOW_PRIVATE: false }
   const dispatcher = openGuardedAgent(config)
   t.after(() => dispatcher.close())
-  const delivery = { eventId: 'evt_1-1', jobId: 'job_x', owner: 'local', url, body: '{}' }
-  const attempt = await sendWebhook({ config, dispatcher, secret: SECRET }, delivery)
+  const letter = { eventId: 'evt_1-1', url, body: '{}', secrets: [SECRET] }
+  const attempt = await sendWebhook({ config, dispatcher }, letter)
   assert.equal(attempt.ok, false)
   assert.equal(received.length, 0)
 })

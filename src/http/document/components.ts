@@ -15,6 +15,8 @@ import {
 import { Metrics, Report, Warning } from '../../contract/report.ts'
 import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/record/job.ts'
 import { Model, Port } from '../../models/model.ts'
+import { WebhookAttempt, WebhookDelivery, WebhookDeliveryWithPayload } from '../../webhooks/deliveries/delivery.ts'
+import { NewWebhookEndpoint, WebhookEndpoint } from '../../webhooks/endpoints/endpoint.ts'
 import { Problem } from '../problem.ts'
 import { ApiKeyList } from '../routes/api-keys.ts'
 import { Dataset, DatasetList } from '../routes/datasets.ts'
@@ -24,6 +26,8 @@ import { ArtifactList, CheckpointList, DryRun, Job, JobList } from '../routes/jo
 import { ModelList } from '../routes/models.ts'
 import { ProblemKind, ProblemKindList } from '../routes/problems.ts'
 import { Target, TargetList } from '../routes/targets.ts'
+import { WebhookDeliveryList } from '../routes/webhook-deliveries.ts'
+import { WebhookEndpointList, WebhookEndpointPatch, WebhookEndpointRequest } from '../routes/webhook-endpoints.ts'
 import { WebhookSecret } from '../routes/webhook-secret.ts'
 
 const COMPONENTS: Record<string, z.ZodType> = {
@@ -51,6 +55,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Model,
   ModelList,
   NewApiKey,
+  NewWebhookEndpoint,
   Port,
   Problem,
   ProblemKind,
@@ -63,6 +68,14 @@ const COMPONENTS: Record<string, z.ZodType> = {
   TargetList,
   Training,
   Warning,
+  WebhookAttempt,
+  WebhookDelivery,
+  WebhookDeliveryList,
+  WebhookDeliveryWithPayload,
+  WebhookEndpoint,
+  WebhookEndpointList,
+  WebhookEndpointPatch,
+  WebhookEndpointRequest,
   WebhookSecret,
   WeightOnlyMethod,
 }

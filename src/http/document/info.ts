@@ -30,7 +30,10 @@ export const INFO = {
     { name: 'jobs', description: 'Quantizations, their progress and reports' },
     { name: 'artifacts', description: 'What jobs made' },
     { name: 'api-keys', description: 'Who may call the API' },
-    { name: 'webhooks', description: 'What the service calls' },
+    {
+      name: 'webhooks',
+      description: 'Addresses that are told how jobs go, and what they are sent (Standard Webhooks 1.0)',
+    },
     { name: 'problems', description: 'What the codes of error answers mean' },
     { name: 'health', description: 'For those who run the service' },
   ],

@@ -1,5 +1,5 @@
-/** What the service sends to a job's webhook (Standard Webhooks 1.0). */
-import { WEBHOOK_EVENTS } from '../../jobs/record/job.ts'
+/** What the service sends to webhooks (Standard Webhooks 1.0). */
+import { TEST_EVENT, WEBHOOK_EVENTS } from '../../webhooks/events.ts'
 import type { Json } from './json.ts'
 
 const header = (name: string, description: string): Json => ({
@@ -11,10 +11,20 @@ const header = (name: string, description: string): Json => ({
 })
 
 const HEADERS = [
-  header('webhook-id', 'the same in every attempt of a delivery'),
+  header('webhook-id', 'of the event: the same in every attempt, to every receiver, and when it is sent again'),
   header('webhook-timestamp', 'seconds since 1970 of this attempt'),
-  header('webhook-signature', '`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`'),
+  header(
+    'webhook-signature',
+    '`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced',
+  ),
 ]
+
+const JOB: Json = { $ref: '#/components/schemas/Job' }
+const TESTED: Json = {
+  type: 'object',
+  required: ['endpoint_id'],
+  properties: { endpoint_id: { type: 'string', description: 'whe_…' } },
+}
 
 /** `job.succeeded` → `onJobSucceeded` */
 const operationIdOf = (event: string): string =>
@@ -23,28 +33,32 @@ const operationIdOf = (event: string): string =>
     .map((word) => word[0]!.toUpperCase() + word.slice(1))
     .join('')}`
 
-export const WEBHOOKS: Json = Object.fromEntries(WEBHOOK_EVENTS.map((event) => [event, { post: operationOf(event) }]))
+export const WEBHOOKS: Json = Object.fromEntries([
+  ...WEBHOOK_EVENTS.map((event) => [event, operationOf(event, `A job sent ${event}`, JOB)]),
+  [TEST_EVENT, operationOf(TEST_EVENT, 'The owner of an endpoint asked for a test', TESTED)],
+])
 
-function operationOf(event: string): Json {
-  return {
+function operationOf(event: string, summary: string, data: Json): Json {
+  const operation = {
     operationId: operationIdOf(event),
     tags: ['webhooks'],
-    summary: `A job sent ${event}`,
-    description: 'Any 2xx is success; anything else is tried again.',
+    summary,
+    description: 'Any 2xx is success, 410 disables an endpoint; anything else is tried again.',
     parameters: HEADERS,
-    requestBody: { required: true, content: { 'application/json': { schema: bodyOf(event) } } },
+    requestBody: { required: true, content: { 'application/json': { schema: bodyOf(event, data) } } },
     responses: { '2XX': { description: 'received' } },
   }
+  return { post: operation }
 }
 
-function bodyOf(event: string): Json {
+function bodyOf(event: string, data: Json): Json {
   return {
     type: 'object',
     required: ['type', 'timestamp', 'data'],
     properties: {
       type: { type: 'string', const: event },
       timestamp: { type: 'string', format: 'date-time' },
-      data: { $ref: '#/components/schemas/Job' },
+      data,
     },
   }
 }

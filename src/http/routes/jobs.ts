@@ -23,7 +23,7 @@ import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 const Id = idOf('job', 'job')
 const RETRY_AFTER_SECONDS = 1
 
-export const Job = JobRecord.omit({ owner: true, inputs: true, version: true }).extend({
+export const Job = JobRecord.omit({ owner: true, inputs: true, version: true, webhook_secret: true }).extend({
   links: z.object({
     self: z.string(),
     events: z.string(),

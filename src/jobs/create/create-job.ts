@@ -157,7 +157,7 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
     finished_at: null,
     attempt: 0,
     version: 1,
-    request,
+    request: withoutSecret(request),
     options: optionsOf(subject),
     limits: limitsOf(request),
     metrics: null,
@@ -168,6 +168,7 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
     sandbox: null,
     cost: null,
     metadata: request.metadata ?? {},
+    webhook_secret: request.webhook?.secret ?? null,
     inputs: {
       model: model.files,
       calibration: inputOf(calibration, request.calibration?.part),
@@ -175,6 +176,12 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
       evaluation: inputOf(evaluation, request.evaluation?.part),
     },
   }
+}
+
+function withoutSecret({ webhook, ...request }: JobRequest): JobRequest {
+  if (!webhook) return request
+  const { secret: _, ...shown } = webhook
+  return { ...request, webhook: shown }
 }
 
 function inputOf(dataset: DatasetRecord | null, part?: DataPart): JobRecord['inputs']['calibration'] {

@@ -13,13 +13,13 @@ import {
 import { Metrics, Warning } from '../../contract/report.ts'
 import { DataPart } from '../../contract/runner-protocol.ts'
 import { ERROR_CODES } from '../../shared/errors.ts'
+import { WEBHOOK_EVENTS } from '../../webhooks/events.ts'
+import { GivenSecret } from '../../webhooks/webhook-secret.ts'
 
 export const JOB_STATUSES = ['queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled', 'expired'] as const
 export type JobStatus = (typeof JOB_STATUSES)[number]
 export const TERMINAL_STATUSES: readonly JobStatus[] = ['succeeded', 'failed', 'canceled', 'expired']
 export const isTerminal = (status: JobStatus): boolean => TERMINAL_STATUSES.includes(status)
-
-export const WEBHOOK_EVENTS = ['job.started', 'job.succeeded', 'job.failed', 'job.canceled', 'job.expired'] as const
 
 const Metadata = z
   .record(z.string().max(64), z.string().max(512))
@@ -80,7 +80,13 @@ export const JobRequest = z.strictObject({
     .optional(),
   seed: z.number().int().nonnegative().optional(),
   webhook: z
-    .strictObject({ url: z.url().max(2048), events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional() })
+    .strictObject({
+      url: z.url().max(2048),
+      events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
+      secret: GivenSecret.optional().describe(
+        'whsec_… of your own, with which this job’s webhooks are signed; it is not shown again. By default that of GET /v1/webhook-secret',
+      ),
+    })
     .optional(),
   metadata: Metadata.optional(),
 })
@@ -181,6 +187,8 @@ export const JobRecord = z.object({
   sandbox: z.string().nullable(),
   cost: Cost.nullable().default(null).describe('what the last attempt took'),
   metadata: Metadata,
+  /** the one that the request gave, which shows it no more */
+  webhook_secret: z.string().nullable().default(null),
   /** content of the inputs, so that a worker needs no other record */
   inputs: z.object({
     model: z.array(z.object({ path: z.string(), sha256: z.string(), size: z.number() })),

@@ -18,7 +18,7 @@ const PARTS = {
     'sandbox',
   ],
   result: ['options', 'metrics', 'artifacts', 'warnings', 'cost'],
-  inputs: ['inputs'],
+  inputs: ['inputs', 'webhook_secret'],
 } as const satisfies Record<string, readonly (keyof JobRecord)[]>
 
 type Part = keyof typeof PARTS

@@ -3,11 +3,14 @@ import type { JobRecord } from './job.ts'
 
 type Links = Record<'self' | 'events' | 'cancel' | 'artifacts' | 'report', string>
 
-export interface JobView extends Omit<JobRecord, 'owner' | 'inputs' | 'version'> {
+type Ours = 'owner' | 'inputs' | 'version' | 'webhook_secret'
+
+export interface JobView extends Omit<JobRecord, Ours> {
   links: Links
 }
 
-export function viewJob({ owner: _owner, inputs: _inputs, version: _version, ...visible }: JobRecord): JobView {
+export function viewJob(job: JobRecord): JobView {
+  const { owner: _owner, inputs: _inputs, version: _version, webhook_secret: _secret, ...visible } = job
   return { ...visible, links: linksOf(visible.id) }
 }
 

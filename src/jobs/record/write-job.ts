@@ -5,9 +5,9 @@ import { changesChannel } from '../../queue/queues.ts'
 import { refsKey } from '../../storage/refs.ts'
 import { indexCommands, needsOf } from './indexes.ts'
 import { type ArtifactSummary, isTerminal, type JobEvent, type JobRecord } from './job.ts'
-import { artifactKey, eventCounterKey, eventsKey, jobKey, openKey, outboxKey, ownedKey } from './keys.ts'
+import { artifactKey, eventCounterKey, eventsKey, jobKey, openKey, ownedKey } from './keys.ts'
 import { fieldsOf } from './parts.ts'
-import { viewJob } from './view-job.ts'
+import { IF_EXISTS, intentCommands } from './webhook-intent.ts'
 
 export interface JobWrite {
   record: JobRecord
@@ -41,7 +41,8 @@ if last then ms = math.max(ms, tonumber(string.match(last[1], '^%d+'))) end
 local event = string.format('%.0f-%d', ms, redis.call('INCR', KEYS[3]))
 for _, command in ipairs(cjson.decode(ARGV[2])) do
   for i, word in ipairs(command) do if word == '${EVENT_ID}' then command[i] = event end end
-  redis.call(unpack(command))
+  if command[1] ~= '${IF_EXISTS}' then redis.call(unpack(command))
+  elseif redis.call('EXISTS', command[2]) == 1 then redis.call(unpack(command, 3)) end
 end
 return 1`
 
@@ -132,21 +133,5 @@ function eventCommands(deps: WriteDeps, { record, event }: JobWrite): Command[] 
   const created_at = new Date().toISOString()
   const json = JSON.stringify({ ...event, created_at })
   const add = ['XADD', eventsKey(deps, record.id), 'MAXLEN', '~', MAX_EVENTS, EVENT_ID, 'json', json]
-  return [add, ...intentCommands(deps, record, event.type, created_at)]
-}
-
-/** Without a list of events, the terminal ones are sent. */
-function intentCommands(deps: WriteDeps, record: JobRecord, type: string, timestamp: string): Command[] {
-  const { webhook } = record.request
-  const wanted: readonly string[] = webhook?.events ?? ['job.succeeded', 'job.failed', 'job.canceled', 'job.expired']
-  if (!webhook || !wanted.includes(type)) return []
-  const body = JSON.stringify({ type, timestamp, data: viewJob(record) })
-  return [
-    [
-      'HSET',
-      outboxKey(deps),
-      EVENT_ID,
-      JSON.stringify({ jobId: record.id, owner: record.owner, url: webhook.url, body }),
-    ],
-  ]
+  return [add, ...intentCommands(deps, { record, type: event.type, timestamp: created_at }, EVENT_ID)]
 }

@@ -1,0 +1,50 @@
+/** That somebody shall be told of an event: written together with it, and sent by another process. */
+import type { Deps } from '../../deps.ts'
+import { isWebhookEvent, USUAL_EVENTS } from '../../webhooks/events.ts'
+import { endpointsKey } from '../../webhooks/keys.ts'
+import type { JobRecord } from './job.ts'
+import { outboxKey } from './keys.ts'
+import { viewJob } from './view-job.ts'
+
+/** What lies in the outbox. */
+export interface WebhookIntent {
+  jobId: string
+  owner: string
+  type: string
+  /** of the job's own webhook, when it wants this event */
+  url?: string
+  ownSecret?: boolean
+  body: string
+}
+
+type Command = (string | number)[]
+
+/** First word of a command that is run only if the key behind it exists. */
+export const IF_EXISTS = '$if'
+
+interface Happened {
+  record: JobRecord
+  type: string
+  timestamp: string
+}
+
+/** For the job's own webhook, or else only where its owner has an endpoint. `field` stands for the id of the event. */
+export function intentCommands(
+  deps: Pick<Deps, 'config'>,
+  { record, type, timestamp }: Happened,
+  field: string,
+): Command[] {
+  if (!isWebhookEvent(type)) return []
+  const { id, owner, request, webhook_secret } = record
+  const { webhook } = request
+  const isWanted = webhook && (webhook.events ?? USUAL_EVENTS).includes(type)
+  const intent: WebhookIntent = {
+    jobId: id,
+    owner,
+    type,
+    ...(isWanted && { url: webhook.url, ownSecret: webhook_secret !== null }),
+    body: JSON.stringify({ type, timestamp, data: viewJob(record) }),
+  }
+  const command = ['HSET', outboxKey(deps), field, JSON.stringify(intent)]
+  return [isWanted ? command : [IF_EXISTS, endpointsKey(deps, owner), ...command]]
+}
