@@ -368,6 +368,158 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/webhook-endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List webhook endpoints
+         * @description Newest first, without their secrets.
+         */
+        get: operations["listWebhookEndpoints"];
+        put?: never;
+        /**
+         * Register a webhook endpoint
+         * @description It is told of every job of its owner. The answer shows the secret with which its webhooks are signed (Standard Webhooks 1.0); no other answer does.
+         */
+        post: operations["createWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a webhook endpoint
+         * @description Its address, filter and state, without its secret.
+         */
+        get: operations["getWebhookEndpoint"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a webhook endpoint
+         * @description With the log of its deliveries. What waits to be sent to it is not sent.
+         */
+        delete: operations["deleteWebhookEndpoint"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a webhook endpoint
+         * @description What is not named stays. What waits to be sent goes to the new address. `"status": "enabled"` lets an endpoint go on that the service disabled.
+         */
+        patch: operations["updateWebhookEndpoint"];
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}/rotate-secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Replace the secret of a webhook endpoint
+         * @description Answers with a new secret. For `grace_seconds` webhooks carry two signatures, one by each secret, so that a receiver can change over whenever it likes; a second rotation ends the grace of the first.
+         */
+        post: operations["rotateWebhookSecret"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test to a webhook endpoint
+         * @description Sends the event `webhook.test` once, whatever the filter, and to a disabled endpoint too. The delivery says soon what came of it.
+         */
+        post: operations["testWebhookEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/{id}/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was sent to a webhook endpoint
+         * @description Newest first; of the last week, and at most 1000.
+         */
+        get: operations["listWebhookDeliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/deliveries/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a delivery
+         * @description Its attempts, and the body that was sent.
+         */
+        get: operations["getWebhookDelivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/webhook-endpoints/deliveries/{id}/resend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a delivery again
+         * @description At once, whether or not it arrived before: the same body under the same `webhook-id`, and as often as a new one until it arrives.
+         */
+        post: operations["resendWebhookDelivery"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/api-keys": {
         parameters: {
             query?: never;
@@ -529,7 +681,7 @@ export interface webhooks {
         put?: never;
         /**
          * A job sent job.started
-         * @description Any 2xx is success; anything else is tried again.
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
          */
         post: operations["onJobStarted"];
         delete?: never;
@@ -549,7 +701,7 @@ export interface webhooks {
         put?: never;
         /**
          * A job sent job.succeeded
-         * @description Any 2xx is success; anything else is tried again.
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
          */
         post: operations["onJobSucceeded"];
         delete?: never;
@@ -569,7 +721,7 @@ export interface webhooks {
         put?: never;
         /**
          * A job sent job.failed
-         * @description Any 2xx is success; anything else is tried again.
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
          */
         post: operations["onJobFailed"];
         delete?: never;
@@ -589,7 +741,7 @@ export interface webhooks {
         put?: never;
         /**
          * A job sent job.canceled
-         * @description Any 2xx is success; anything else is tried again.
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
          */
         post: operations["onJobCanceled"];
         delete?: never;
@@ -609,9 +761,29 @@ export interface webhooks {
         put?: never;
         /**
          * A job sent job.expired
-         * @description Any 2xx is success; anything else is tried again.
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
          */
         post: operations["onJobExpired"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "webhook.test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The owner of an endpoint asked for a test
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
+         */
+        post: operations["onWebhookTest"];
         delete?: never;
         options?: never;
         head?: never;
@@ -980,6 +1152,8 @@ export interface components {
                 /** Format: uri */
                 url: string;
                 events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+                /** @description whsec_… of your own, with which this job’s webhooks are signed; it is not shown again. By default that of GET /v1/webhook-secret */
+                secret?: string;
             };
             metadata?: {
                 [key: string]: string;
@@ -1226,6 +1400,27 @@ export interface components {
                     "extra.Sigmoid.nnapi"?: boolean;
                 };
             };
+        };
+        WebhookEndpointPatchInput: {
+            /**
+             * Format: uri
+             * @description https, and public unless the operator allows more
+             */
+            url?: string;
+            events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            description?: string;
+            /** @enum {string} */
+            status?: "enabled" | "disabled";
+        };
+        WebhookEndpointRequestInput: {
+            /**
+             * Format: uri
+             * @description https, and public unless the operator allows more
+             */
+            url: string;
+            /** @description what it shall be told of; by default how jobs end */
+            events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            description?: string;
         };
         WeightOnlyMethodInput: {
             /**
@@ -1576,7 +1771,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -1875,6 +2070,8 @@ export interface components {
                 /** Format: uri */
                 url: string;
                 events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+                /** @description whsec_… of your own, with which this job’s webhooks are signed; it is not shown again. By default that of GET /v1/webhook-secret */
+                secret?: string;
             };
             metadata?: {
                 [key: string]: string;
@@ -2066,6 +2263,32 @@ export interface components {
             previous_expires_at: string | null;
             /** @description shown only now */
             key: string;
+        };
+        NewWebhookEndpoint: {
+            /** @description whe_… */
+            id: string;
+            /** @constant */
+            object: "webhook_endpoint";
+            url: string;
+            description: string;
+            /** @description what it is told of */
+            events: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            /**
+             * @description a disabled endpoint is sent nothing but tests
+             * @enum {string}
+             */
+            status: "enabled" | "disabled";
+            /** @description why the service disabled it; null where its owner did */
+            disabled_reason: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            rotated_at: string | null;
+            /** @description until when webhooks are also signed with the secret before the last rotation */
+            previous_secret_expires_at: string | null;
+            /** @description whsec_…, as the libraries of Standard Webhooks take it; shown only now */
+            secret: string;
         };
         Port: {
             name: string;
@@ -2740,6 +2963,99 @@ export interface components {
             code: string;
             detail: string;
         };
+        WebhookAttempt: {
+            /** Format: date-time */
+            at: string;
+            duration_ms: number;
+            /** @description what the receiver answered; null where there was no answer */
+            status_code: number | null;
+            /** @description null where it was delivered */
+            error: string | null;
+        };
+        WebhookDelivery: {
+            /** @description dlv_… */
+            id: string;
+            /** @constant */
+            object: "webhook_delivery";
+            endpoint_id: string;
+            /** @description evt_…; the same in the field `webhook-id` of every attempt, to every endpoint */
+            event_id: string;
+            event_type: string;
+            /** @description null of a test */
+            job_id: string | null;
+            /** @enum {string} */
+            status: "pending" | "succeeded" | "failed";
+            attempt_count: number;
+            /** @description the last 20, oldest first */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            next_attempt_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+        };
+        WebhookDeliveryList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["WebhookDelivery"][];
+            has_more: boolean;
+            /** @description pass as `after`; null on the last page */
+            next_cursor: string | null;
+        };
+        WebhookDeliveryWithPayload: {
+            /** @description dlv_… */
+            id: string;
+            /** @constant */
+            object: "webhook_delivery";
+            endpoint_id: string;
+            /** @description evt_…; the same in the field `webhook-id` of every attempt, to every endpoint */
+            event_id: string;
+            event_type: string;
+            /** @description null of a test */
+            job_id: string | null;
+            /** @enum {string} */
+            status: "pending" | "succeeded" | "failed";
+            attempt_count: number;
+            /** @description the last 20, oldest first */
+            attempts: components["schemas"]["WebhookAttempt"][];
+            next_attempt_at: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** @description the body that was, or will be, sent */
+            payload: {
+                [key: string]: unknown;
+            };
+        };
+        WebhookEndpoint: {
+            /** @description whe_… */
+            id: string;
+            /** @constant */
+            object: "webhook_endpoint";
+            url: string;
+            description: string;
+            /** @description what it is told of */
+            events: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            /**
+             * @description a disabled endpoint is sent nothing but tests
+             * @enum {string}
+             */
+            status: "enabled" | "disabled";
+            /** @description why the service disabled it; null where its owner did */
+            disabled_reason: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+            rotated_at: string | null;
+            /** @description until when webhooks are also signed with the secret before the last rotation */
+            previous_secret_expires_at: string | null;
+        };
+        WebhookEndpointList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["WebhookEndpoint"][];
+            has_more: boolean;
+            /** @description pass as `after`; null on the last page */
+            next_cursor: string | null;
+        };
         WebhookSecret: {
             /** @constant */
             object: "webhook_secret";
@@ -2839,7 +3155,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `idempotency_key_in_use`: A request with this Idempotency-Key is running; `in_use`: The resource is in use; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_api_keys`: The owner has as many API keys as are kept */
+        /** @description `idempotency_key_in_use`: A request with this Idempotency-Key is running; `in_use`: The resource is in use; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_webhook_endpoints`: The owner has as many webhook endpoints as are kept; `endpoint_disabled`: The webhook endpoint is disabled; `too_many_api_keys`: The owner has as many API keys as are kept */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -3902,6 +4218,350 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    listWebhookEndpoints: {
+        parameters: {
+            query?: {
+                /** @description how many, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of webhook endpoints */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpointList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointRequestInput"];
+            };
+        };
+        responses: {
+            /** @description The endpoint */
+            201: {
+                headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description whe_…: id of the webhook endpoint */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The webhook endpoint */
+            200: {
+                headers: {
+                    /** @description the state of the resource */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            /** @description The ETag is still the same */
+            304: {
+                headers: {
+                    /** @description as before */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description whe_…: id of the webhook endpoint */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    updateWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description whe_…: id of the webhook endpoint */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookEndpointPatchInput"];
+            };
+        };
+        responses: {
+            /** @description The webhook endpoint as it is now */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookEndpoint"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    rotateWebhookSecret: {
+        parameters: {
+            query?: {
+                grace_seconds?: number;
+            };
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description whe_…: id of the webhook endpoint */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The endpoint with its new secret */
+            200: {
+                headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookEndpoint"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    testWebhookEndpoint: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description whe_…: id of the webhook endpoint */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery, which is on its way */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listWebhookDeliveries: {
+        parameters: {
+            query?: {
+                /** @description how many, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                after?: string;
+            };
+            header?: never;
+            path: {
+                /** @description whe_…: id of the webhook endpoint */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of deliveries */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description dlv_…: id of the delivery */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryWithPayload"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    resendWebhookDelivery: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description dlv_…: id of the delivery */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The delivery, which is on its way */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDelivery"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     listApiKeys: {
         parameters: {
             query?: {
@@ -4177,11 +4837,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description the same in every attempt of a delivery */
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
                 "webhook-id": string;
                 /** @description seconds since 1970 of this attempt */
                 "webhook-timestamp": string;
-                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` */
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
                 "webhook-signature": string;
             };
             path?: never;
@@ -4212,11 +4872,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description the same in every attempt of a delivery */
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
                 "webhook-id": string;
                 /** @description seconds since 1970 of this attempt */
                 "webhook-timestamp": string;
-                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` */
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
                 "webhook-signature": string;
             };
             path?: never;
@@ -4247,11 +4907,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description the same in every attempt of a delivery */
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
                 "webhook-id": string;
                 /** @description seconds since 1970 of this attempt */
                 "webhook-timestamp": string;
-                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` */
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
                 "webhook-signature": string;
             };
             path?: never;
@@ -4282,11 +4942,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description the same in every attempt of a delivery */
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
                 "webhook-id": string;
                 /** @description seconds since 1970 of this attempt */
                 "webhook-timestamp": string;
-                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` */
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
                 "webhook-signature": string;
             };
             path?: never;
@@ -4317,11 +4977,11 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description the same in every attempt of a delivery */
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
                 "webhook-id": string;
                 /** @description seconds since 1970 of this attempt */
                 "webhook-timestamp": string;
-                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` */
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
                 "webhook-signature": string;
             };
             path?: never;
@@ -4335,6 +4995,44 @@ export interface operations {
                     /** Format: date-time */
                     timestamp: string;
                     data: components["schemas"]["Job"];
+                };
+            };
+        };
+        responses: {
+            /** @description received */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onWebhookTest: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
+                "webhook-id": string;
+                /** @description seconds since 1970 of this attempt */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    type: "webhook.test";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: {
+                        /** @description whe_… */
+                        endpoint_id: string;
+                    };
                 };
             };
         };
