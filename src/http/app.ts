@@ -50,6 +50,7 @@ const ROUTES: readonly Row[] = [
   ['GET', '/v1/jobs/:id', jobs.get],
   ['DELETE', '/v1/jobs/:id', jobs.remove],
   ['POST', '/v1/jobs/:id/cancel', jobs.cancel],
+  ['POST', '/v1/jobs/:id/retry', jobs.retry],
   ['GET', '/v1/jobs/:id/events', events.list],
   ['GET', '/v1/jobs/:id/artifacts', jobs.artifacts],
   ['GET', '/v1/jobs/:id/checkpoints', jobs.checkpoints],

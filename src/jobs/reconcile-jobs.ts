@@ -27,7 +27,7 @@ async function reconcile(deps: Deps, job: Job): Promise<void> {
   if (isOverdue(job)) return expire(deps, job.id)
   if (await hasLiveEntry(deps, job.id)) return
   if (job.status === 'canceling') await closeCanceling(deps, job.id)
-  else await enqueueAgain(deps, job.id)
+  else await enqueueAgain(deps, job)
 }
 
 async function expire(deps: Deps, id: string): Promise<void> {

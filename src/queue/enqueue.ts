@@ -7,12 +7,20 @@ import type { Delivery, Notice } from './queues.ts'
 type QueueDeps = Pick<Deps, 'queues'>
 
 /** BullMQ serves entries without a priority before all that have one, so every entry has one. */
-const PRIORITY = 10
+const PRIORITIES = { high: 5, normal: 10, low: 15 } as const
+const PRIORITY = PRIORITIES.normal
 const LIVE_STATES = ['active', 'waiting', 'delayed', 'prioritized', 'waiting-children']
 
+/** What of a job decides when it is taken. */
+interface Waiting {
+  id: string
+  priority?: keyof typeof PRIORITIES
+}
+
 /** Throws unavailable. A second call for the same job changes nothing. */
-export async function enqueueJob({ queues }: QueueDeps, jobId: string): Promise<void> {
-  await bounded(queues.jobs.add('quantize', { jobId }, { jobId, priority: PRIORITY }), 'the queue')
+export async function enqueueJob({ queues }: QueueDeps, { id, priority }: Waiting): Promise<void> {
+  const options = { jobId: id, priority: PRIORITIES[priority ?? 'normal'] }
+  await bounded(queues.jobs.add('quantize', { jobId: id }, options), 'the queue')
 }
 
 /** Throws unavailable. `attempts` counts the first try. */
@@ -41,9 +49,9 @@ export async function hasLiveEntry({ queues }: QueueDeps, jobId: string): Promis
 }
 
 /** Replaces an entry that ended although its job did not. */
-export async function enqueueAgain(deps: QueueDeps, jobId: string): Promise<void> {
-  await removeEntry(deps.queues.jobs, jobId)
-  await enqueueJob(deps, jobId)
+export async function enqueueAgain(deps: QueueDeps, job: Waiting): Promise<void> {
+  await removeEntry(deps.queues.jobs, job.id)
+  await enqueueJob(deps, job)
 }
 
 /** Takes a waiting entry out of the queue; one that a worker holds stays. */

@@ -175,7 +175,7 @@ export interface paths {
         put?: never;
         /**
          * Quantize a model
-         * @description Checks the recipe against target, model and data before it accepts: all problems come at once, each with a pointer. With `dry_run=true` nothing is made and the answer tells the resolved options and the violations.
+         * @description Checks the recipe against target, model and data before it accepts: all problems come at once, each with a pointer. With `dry_run=true` nothing is made and the answer tells the resolved options and the violations. With `Prefer: wait=20` the answer waits, at most 50 s, and is 200 when the job has ended by then.
          */
         post: operations["createJob"];
         delete?: never;
@@ -222,6 +222,26 @@ export interface paths {
          * @description 202 while the job is being canceled, 200 when it is.
          */
         post: operations["cancelJob"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/jobs/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat a job
+         * @description Makes a new job of the same request, whose `retry_of` names this one. Refused while this one is not finished.
+         */
+        post: operations["retryJob"];
         delete?: never;
         options?: never;
         head?: never;
@@ -868,7 +888,7 @@ export interface components {
             /** @description with compat: convert constants too that only operators in float32 read */
             force_fp16_initializers?: boolean;
         };
-        JobRequestInput: {
+        JobRequest: {
             model_id: string;
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
             target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
@@ -1155,6 +1175,17 @@ export interface components {
                 /** @description whsec_… of your own, with which this job’s webhooks are signed; it is not shown again. By default that of GET /v1/webhook-secret */
                 secret?: string;
             };
+            /**
+             * @description before which other waiting jobs it is taken; within a priority the oldest is first
+             * @default normal
+             * @enum {string}
+             */
+            priority?: "high" | "normal" | "low";
+            /**
+             * @description answer 200 with the unfinished job that does the same work, where there is one: the same bytes, options, goals, limits and webhook
+             * @default false
+             */
+            deduplicate?: boolean;
             metadata?: {
                 [key: string]: string;
             };
@@ -1401,7 +1432,7 @@ export interface components {
                 };
             };
         };
-        WebhookEndpointPatchInput: {
+        WebhookEndpointPatch: {
             /**
              * Format: uri
              * @description https, and public unless the operator allows more
@@ -1412,7 +1443,7 @@ export interface components {
             /** @enum {string} */
             status?: "enabled" | "disabled";
         };
-        WebhookEndpointRequestInput: {
+        WebhookEndpointRequest: {
             /**
              * Format: uri
              * @description https, and public unless the operator allows more
@@ -1733,6 +1764,16 @@ export interface components {
             finished_at: string | null;
             attempt: number;
             request: components["schemas"]["JobRequest"];
+            /**
+             * @description the job whose request this one repeats
+             * @default null
+             */
+            retry_of: string | null;
+            /**
+             * @default normal
+             * @enum {string}
+             */
+            priority: "high" | "normal" | "low";
             options: components["schemas"]["Recipe"];
             limits: {
                 max_runtime_seconds: number;
@@ -1765,6 +1806,7 @@ export interface components {
                 self: string;
                 events: string;
                 cancel: string;
+                retry: string;
                 artifacts: string;
                 report: string;
             };
@@ -1785,297 +1827,6 @@ export interface components {
             has_more: boolean;
             /** @description pass as `after`; null on the last page */
             next_cursor: string | null;
-        };
-        JobRequest: {
-            model_id: string;
-            /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
-                /** @description a name of your own; the names of the built-in targets are taken */
-                id: string;
-                /**
-                 * @default target
-                 * @constant
-                 */
-                object: "target";
-                /**
-                 * @default integer
-                 * @constant
-                 */
-                kind: "integer";
-                /** @default User profile */
-                title: string;
-                /** @default Sent with a job. */
-                description: string;
-                /** @default any that executes QDQ models */
-                runtime: string;
-                /**
-                 * @default [
-                 *       "static",
-                 *       "qat"
-                 *     ]
-                 */
-                methods: ("static" | "dynamic" | "qat")[];
-                /**
-                 * @default static
-                 * @enum {string}
-                 */
-                default_method: "static" | "dynamic" | "qat";
-                /** @default 13 */
-                min_opset: number;
-                activation: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /** @description what the method option activation_bits 16 uses instead */
-                wide_activation?: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                weight: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /**
-                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
-                 * @default {
-                 *       "dtype": "int32"
-                 *     }
-                 */
-                bias: {
-                    /** @enum {string} */
-                    dtype: "int32" | "int8" | "float32";
-                };
-                /**
-                 * @default QDQ
-                 * @constant
-                 */
-                format: "QDQ";
-                /**
-                 * @description cpu: latency is measured where the job runs
-                 * @default other
-                 * @enum {string}
-                 */
-                hardware: "cpu" | "other";
-                /**
-                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
-                 * @default all
-                 * @enum {string}
-                 */
-                placement: "regions" | "all" | "inputs";
-                /**
-                 * @description whether every dimension must be a number
-                 * @default dynamic
-                 * @enum {string}
-                 */
-                shapes: "static" | "dynamic";
-                /**
-                 * @description whether anything may stay in float
-                 * @default allowed
-                 * @enum {string}
-                 */
-                float_operators: "allowed" | "forbidden";
-                /**
-                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
-                 * @default int32
-                 * @enum {string}
-                 */
-                accumulator: "int32" | "int16-pairs";
-                /** @description for scales 2^−pos: by how many bits results may be shifted */
-                shifts?: {
-                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
-                    readonly cut: number[];
-                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
-                    readonly bias: number[];
-                };
-                /**
-                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
-                 * @default {}
-                 */
-                operators: {
-                    [key: string]: {
-                        /**
-                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
-                         * @default required
-                         * @enum {string}
-                         */
-                        output: "required" | "optional" | "float";
-                        /**
-                         * @description overrides the weights of the profile
-                         * @enum {string}
-                         */
-                        weight_granularity?: "tensor" | "channel";
-                        /** @description the only values of attributes that it computes in integers */
-                        attributes?: {
-                            [key: string]: (string | number)[];
-                        };
-                        /** @description inputs and output have one scale and zero point */
-                        same_scale?: boolean;
-                        /** @description parameters that the operator always writes */
-                        fixed_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                        /** @description the same for wide activations */
-                        fixed_wide_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                    };
-                };
-                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
-                run_time_operators?: ("LSTM" | "GRU")[];
-                /**
-                 * @description where the rules come from
-                 * @default []
-                 */
-                sources: string[];
-            };
-            method: components["schemas"]["Method"];
-            calibration?: {
-                dataset_id: string;
-                /**
-                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
-                 * @enum {string}
-                 */
-                part?: "held_out" | "others";
-                /** @description at most so many, drawn over the whole data set; by default 128, and all of them with compat */
-                samples?: number;
-            };
-            /** @description for the method qat */
-            training?: {
-                /** @description passes over the data; not together with steps */
-                epochs?: number;
-                /** @description updates; not together with epochs */
-                steps?: number;
-                /** @default auto */
-                batch_size: "auto" | number;
-                /**
-                 * @description its peak
-                 * @default auto
-                 */
-                learning_rate: "auto" | number;
-                /** @description so many, drawn over the whole data set; all of them by default */
-                samples?: number;
-                dataset_id: string;
-                /**
-                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
-                 * @enum {string}
-                 */
-                part?: "held_out" | "others";
-            };
-            evaluation?: {
-                dataset_id: string;
-                /**
-                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
-                 * @enum {string}
-                 */
-                part?: "held_out" | "others";
-                /** @enum {string} */
-                metric?: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
-                /** @description so many, drawn over the whole data set; all of them by default */
-                samples?: number;
-            };
-            goals?: {
-                max_accuracy_drop?: number;
-                min_speedup?: number;
-            };
-            exclude?: {
-                /**
-                 * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
-                 * @default []
-                 */
-                nodes: string[];
-                /**
-                 * @description operators that stay float
-                 * @default []
-                 */
-                op_types: string[];
-            };
-            /** @description fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own */
-            input_shapes?: {
-                [key: string]: number[];
-            };
-            /** @description inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read */
-            input_values?: {
-                [key: string]: number | boolean | (number | boolean)[];
-            };
-            limits?: {
-                /** @description 3600 by default, 21600 for the method qat */
-                max_runtime_seconds?: number;
-                /** @default 86400 */
-                max_queue_seconds: number;
-            };
-            seed?: number;
-            webhook?: {
-                /** Format: uri */
-                url: string;
-                events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
-                /** @description whsec_… of your own, with which this job’s webhooks are signed; it is not shown again. By default that of GET /v1/webhook-secret */
-                secret?: string;
-            };
-            metadata?: {
-                [key: string]: string;
-            };
         };
         /** @description how the numbers are reduced */
         Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["WeightOnlyMethod"] | components["schemas"]["Float16Method"] | components["schemas"]["QatMethod"];
@@ -3771,6 +3522,8 @@ export interface operations {
                 dry_run?: string;
             };
             header?: {
+                /** @description `wait=n`: seconds to wait, at most 50 */
+                prefer?: string;
                 /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
             };
@@ -3779,11 +3532,11 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["JobRequestInput"];
+                "application/json": components["schemas"]["JobRequest"];
             };
         };
         responses: {
-            /** @description The result of a dry run */
+            /** @description The result of a dry run, the job at its end, or one that does the same work */
             200: {
                 headers: {
                     /** @description true: what was answered before */
@@ -3791,7 +3544,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["DryRun"];
+                    "application/json": components["schemas"]["Job"] | components["schemas"]["DryRun"];
                 };
             };
             /** @description The job was accepted */
@@ -3944,6 +3697,59 @@ export interface operations {
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retryJob: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=n`: seconds to wait, at most 50 */
+                prefer?: string;
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description job_…: id of the job */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The new job at its end */
+            200: {
+                headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description The new job was accepted */
+            202: {
+                headers: {
+                    /** @description path of the job */
+                    Location?: string;
+                    /** @description seconds until the first poll */
+                    "Retry-After"?: number;
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -4260,7 +4066,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["WebhookEndpointRequestInput"];
+                "application/json": components["schemas"]["WebhookEndpointRequest"];
             };
         };
         responses: {
@@ -4380,7 +4186,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["WebhookEndpointPatchInput"];
+                "application/json": components["schemas"]["WebhookEndpointPatch"];
             };
         };
         responses: {

@@ -4,7 +4,7 @@ import { describeErrors } from './errors.ts'
 import { addIdempotency } from './idempotency.ts'
 import type { Json } from './json.ts'
 import { addOperationDetails, addSecurity } from './operations.ts'
-import { mergeInputOutput, pruneComponents } from './prune.ts'
+import { mergeInputOutput, nameLoneInputs, pruneComponents } from './prune.ts'
 import { stripNoise } from './strip.ts'
 import { WEBHOOKS } from './webhooks.ts'
 
@@ -20,6 +20,7 @@ const STEPS: readonly Step[] = [
   describeErrors,
   (document) => ({ ...document, webhooks: WEBHOOKS }),
   pruneComponents,
+  nameLoneInputs,
 ]
 
 export function finish(document: Json): Json {

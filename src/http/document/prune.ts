@@ -44,6 +44,23 @@ function isSame(output: unknown, input: unknown): boolean {
   )
 }
 
+/** `ModelInput` becomes `Model` where nothing else has this name: what is sent and what is answered do not differ there. */
+export function nameLoneInputs(document: Json): Json {
+  const schemas = schemasOf(document)
+  const isLone = (name: string) => name.endsWith('Input') && !(name.slice(0, -5) in schemas)
+  const nameOf = (name: string) => (isLone(name) ? name.slice(0, -5) : name)
+  const renamed = withSchemas(
+    document,
+    Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [nameOf(name), schema])),
+  )
+  return mapObjects(renamed, renameRefs) as Json
+
+  function renameRefs(object: Json): Json {
+    const name = refName(object)
+    return name === undefined ? object : { ...object, $ref: PREFIX + nameOf(name) }
+  }
+}
+
 /** Drops components until each is referred to from outside of itself. */
 export function pruneComponents(document: Json): Json {
   const schemas = schemasOf(document)

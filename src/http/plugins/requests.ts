@@ -17,6 +17,8 @@ declare module 'fastify' {
     gone: AbortSignal
     /** set before a handler of ours runs */
     caller: Caller
+    /** the body before it was checked, which fills defaults in */
+    sent: unknown
   }
 }
 
@@ -33,6 +35,10 @@ export function requests(app: FastifyInstance, { PUBLIC_URL }: Pick<Config, 'PUB
   app.decorate('routePatterns', [])
   app.decorateRequest('gone')
   app.decorateRequest('caller')
+  app.decorateRequest('sent')
+  app.addHook('preValidation', async (request) => {
+    request.sent = request.body
+  })
   app.addHook('onRoute', ({ method, url }) => {
     app.routePatterns.push({ methods: [method].flat(), url })
   })

@@ -1,13 +1,24 @@
 /** /v1/jobs: quantize, follow, cancel. */
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { METHOD_NAMES, Recipe } from '../../contract/recipe.ts'
+import type { Deps } from '../../deps.ts'
 import { cancelJob } from '../../jobs/cancel-job.ts'
 import { createJob } from '../../jobs/create/create-job.ts'
 import { deleteJob } from '../../jobs/delete-job.ts'
 import { getJob, getJobText } from '../../jobs/get-job.ts'
 import { JOB_CURSOR, listJobs } from '../../jobs/list-jobs.ts'
-import { ArtifactSummary, Checkpoint, JOB_STATUSES, JobRecord, JobRequest } from '../../jobs/record/job.ts'
+import {
+  ArtifactSummary,
+  Checkpoint,
+  isTerminal,
+  JOB_STATUSES,
+  JobRecord,
+  JobRequest,
+  type SentRequest,
+} from '../../jobs/record/job.ts'
 import { viewJob } from '../../jobs/record/view-job.ts'
+import { retryJob } from '../../jobs/retry-job.ts'
 import { idPattern } from '../../shared/ids.ts'
 import { Conditions } from '../conditions.ts'
 import { ACCEPTED, CONDITIONAL, REPORT } from '../document/bodies.ts'
@@ -28,6 +39,7 @@ export const Job = JobRecord.omit({ owner: true, inputs: true, version: true, we
     self: z.string(),
     events: z.string(),
     cancel: z.string(),
+    retry: z.string(),
     artifacts: z.string(),
     report: z.string(),
   }),
@@ -53,6 +65,10 @@ export const DryRun = z.object({
   violation_count: z.number().int().describe('how many there are'),
 })
 
+const Waiting = z.looseObject({
+  prefer: z.string().optional().describe('`wait=n`: seconds to wait, at most 50'),
+})
+
 const etagOf = ({ version }: { version: number }): string => `W/"${version}"`
 
 export const create = endpoint(
@@ -62,10 +78,17 @@ export const create = endpoint(
     tags: ['jobs'],
     summary: 'Quantize a model',
     description:
-      'Checks the recipe against target, model and data before it accepts: all problems come at once, each with a pointer. With `dry_run=true` nothing is made and the answer tells the resolved options and the violations.',
+      'Checks the recipe against target, model and data before it accepts: all problems come at once, each with a pointer. With `dry_run=true` nothing is made and the answer tells the resolved options and the violations. With `Prefer: wait=20` the answer waits, at most 50 s, and is 200 when the job has ended by then.',
     querystring: z.strictObject({ dry_run: z.stringbool().default(false).describe('only check and resolve') }),
+    headers: Waiting,
     body: JobRequest,
-    response: { 200: answer('The result of a dry run', DryRun), 202: answer('The job was accepted', Job) },
+    response: {
+      200: answer(
+        'The result of a dry run, the job at its end, or one that does the same work',
+        z.union([Job, DryRun]),
+      ),
+      202: answer('The job was accepted', Job),
+    },
     'x-errors': [
       'malformed_request',
       'payload_too_large',
@@ -76,18 +99,59 @@ export const create = endpoint(
     ],
     'x-document': ACCEPTED,
   },
-  async ({ deps, owner, query, body, reply, newId }) => {
+  async (call) => {
+    const { deps, owner, query, body, request, newId } = call
     if (query.dry_run) return createJob(deps, owner, body, { dryRun: true })
-    const job = await withLimits({ deps, owner, reply }, ['unfinished-jobs', 'stored-bytes'], () =>
-      createJob(deps, owner, body, { dryRun: false, id: newId('job') }),
-    )
-    const view = viewJob(job)
-    return reply
-      .code(202)
-      .headers({ location: view.links.self, 'retry-after': RETRY_AFTER_SECONDS, etag: etagOf(job) })
-      .send(view)
+    const id = newId('job')
+    // as the schema has found it to be
+    const sent = request.sent as SentRequest
+    return sendNew(call, id, () => createJob(deps, owner, body, { dryRun: false, id, sent }))
   },
 )
+
+export const retry = endpoint(
+  {
+    operationId: 'retryJob',
+    'x-idempotent': true,
+    tags: ['jobs'],
+    summary: 'Repeat a job',
+    description:
+      'Makes a new job of the same request, whose `retry_of` names this one. Refused while this one is not finished.',
+    params: Id,
+    headers: Waiting,
+    response: { 200: answer('The new job at its end', Job), 202: answer('The new job was accepted', Job) },
+    'x-errors': ['not_found', 'job_not_finished', 'invalid_request', 'too_many_jobs', 'stored_bytes_exceeded'],
+    'x-document': ACCEPTED,
+  },
+  async (call) => {
+    const id = call.newId('job')
+    return sendNew(call, id, () => retryJob(call.deps, call.owner, call.params.id, id))
+  },
+)
+
+interface Creation {
+  deps: Deps
+  owner: string
+  headers: z.output<typeof Waiting>
+  request: FastifyRequest
+  reply: FastifyReply
+}
+
+/** 202, or 200 with a job that has ended, or that was there before. */
+async function sendNew(call: Creation, id: string, make: () => Promise<JobRecord>): Promise<FastifyReply> {
+  const { deps, owner, headers, request, reply } = call
+  const made = await withLimits({ deps, owner, reply }, ['unfinished-jobs', 'stored-bytes'], make)
+  const wait = parseWait(headers.prefer)
+  const job = await followPreference(deps, owner, made, { wait, signal: request.gone })
+  if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
+  const view = viewJob(job)
+  const known = isTerminal(job.status) || job.id !== id
+  if (!known) reply.header('retry-after', RETRY_AFTER_SECONDS)
+  return reply
+    .code(known ? 200 : 202)
+    .headers({ location: view.links.self, etag: etagOf(job), vary: 'Prefer' })
+    .send(view)
+}
 
 export const list = endpoint(
   {
@@ -118,9 +182,7 @@ export const get = endpoint(
     description:
       'With `If-None-Match` a poll that sees no change costs a 304. With `Prefer: wait=20` the answer waits, at most 50 s, until the job has finished, or, together with If-None-Match, until it has changed.',
     params: Id,
-    headers: Conditions.extend({
-      prefer: z.string().optional().describe('`wait=n`: seconds to wait, at most 50'),
-    }),
+    headers: Conditions.extend(Waiting.shape),
     response: { 200: answer('The job', Job) },
     'x-errors': ['not_found', 'precondition_failed'],
     'x-document': CONDITIONAL,

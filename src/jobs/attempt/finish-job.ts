@@ -44,7 +44,7 @@ const keeps = (job: JobRecord, outcome: Outcome): boolean =>
 
 function canceledWith(job: JobRecord, outcome: Outcome): JobChange {
   const end = canceled()
-  if (outcome.status !== 'succeeded' || !trains(job.request.method)) return end
+  if (outcome.status !== 'succeeded' || !trains(job.options.method)) return end
   const { patch, artifacts, event } = succeeded(job, outcome)
   return {
     artifacts,

@@ -7,8 +7,8 @@ import type { Claim } from './claim-job.ts'
 
 /** What goes on from a checkpoint has taken what came before it as well. */
 export async function keepCost(deps: Deps, claim: Claim, cost: Cost): Promise<void> {
-  await changeAttempt(deps, claim, ({ cost: before, request }) => ({
-    patch: { cost: before && factsOf(request.method).hasCheckpoint ? sumOf(before, cost) : cost },
+  await changeAttempt(deps, claim, ({ cost: before, options }) => ({
+    patch: { cost: before && factsOf(options.method).hasCheckpoint ? sumOf(before, cost) : cost },
   }))
 }
 

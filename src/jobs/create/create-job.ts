@@ -13,7 +13,7 @@ import type { ModelRecord } from '../../models/model.ts'
 import { type ErrorCode, errorRow, FewbitError } from '../../shared/errors.ts'
 import { newId, timeOfId } from '../../shared/ids.ts'
 import { cut } from '../../shared/some.ts'
-import type { JobRecord, JobRequest } from '../record/job.ts'
+import type { JobRecord, JobRequest, SentRequest } from '../record/job.ts'
 import { loadJob } from '../record/load-job.ts'
 import { insertJob } from './insert-job.ts'
 import type { Subject, Violation } from './violation.ts'
@@ -35,19 +35,25 @@ const FEW = 5
 const DEFAULT_SAMPLES = 128
 const QUEUE_SECONDS = 86_400
 
+interface Order {
+  /** the request before defaults were filled in */
+  sent?: SentRequest
+  retryOf?: string
+}
+
 export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: true }): Promise<DryRunResult>
 export function createJob(
   deps: Deps,
   owner: string,
   request: JobRequest,
-  how: { dryRun: false; id: string },
+  how: Order & { dryRun: false; id: string },
 ): Promise<JobRecord>
-/** Throws one error that carries all violations with their pointers. */
+/** A job with another id is one that does the same work already. Throws one error that carries all violations with their pointers. */
 export async function createJob(
   deps: Deps,
   owner: string,
   request: JobRequest,
-  { dryRun, id }: { dryRun: boolean; id?: string },
+  { dryRun, id, ...order }: Order & { dryRun: boolean; id?: string },
 ): Promise<DryRunResult | JobRecord> {
   const made = id === undefined ? null : await loadJob(deps, id)
   // of a request that came before and whose answer was lost
@@ -65,7 +71,9 @@ export async function createJob(
     }
   }
   if (violations.length > 0 || !subject.model) throw refusal(violations)
-  return insertJob(deps, recordOf(id ?? newId('job'), owner, subject, subject.model))
+  const record = recordOf(id ?? newId('job'), owner, subject, subject.model)
+  const { sent = request, retryOf = null } = order
+  return insertJob(deps, { ...record, request: withoutSecret(sent), retry_of: retryOf }, request.deduplicate)
 }
 
 async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {
@@ -157,7 +165,9 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
     finished_at: null,
     attempt: 0,
     version: 1,
-    request: withoutSecret(request),
+    request,
+    retry_of: null,
+    priority: request.priority,
     options: optionsOf(subject),
     limits: limitsOf(request),
     metrics: null,
@@ -178,7 +188,7 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
   }
 }
 
-function withoutSecret({ webhook, ...request }: JobRequest): JobRequest {
+function withoutSecret({ webhook, ...request }: SentRequest): SentRequest {
   if (!webhook) return request
   const { secret: _, ...shown } = webhook
   return { ...request, webhook: shown }

@@ -1,13 +1,13 @@
 /** By which properties jobs can be found: a sorted set of ids for each value that some job of an owner has. */
 import type { Deps } from '../../deps.ts'
 import { nameOf } from '../../engine/targets/index.ts'
-import type { JobRecord, JobRequest } from './job.ts'
+import type { JobRecord, SentRequest } from './job.ts'
 import { indexKey } from './keys.ts'
 
 export const INDEXES = {
   status: ({ status }: JobRecord): string => status,
   model_id: ({ request }: JobRecord): string => request.model_id,
-  target: ({ request }: JobRecord): string => nameOf(request.target),
+  target: ({ options }: JobRecord): string => nameOf(options.target),
   method: ({ request }: JobRecord): string => request.method.type,
 } as const
 
@@ -32,7 +32,7 @@ export function needsOf({
   calibration,
   training,
   evaluation,
-}: JobRequest): { id: string; pointer: string }[] {
+}: SentRequest): { id: string; pointer: string }[] {
   const datasets = { calibration, training, evaluation }
   const named = Object.entries(datasets).flatMap(([name, use]) =>
     use ? [{ id: use.dataset_id, pointer: `/${name}/dataset_id` }] : [],

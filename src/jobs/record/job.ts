@@ -29,6 +29,8 @@ const part = DataPart.optional().describe(
   'half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges',
 )
 
+export const PRIORITIES = ['high', 'normal', 'low'] as const
+
 export const JobRequest = z.strictObject({
   model_id: z.string(),
   target: Target,
@@ -88,9 +90,27 @@ export const JobRequest = z.strictObject({
       ),
     })
     .optional(),
+  priority: z
+    .enum(PRIORITIES)
+    .default('normal')
+    .describe('before which other waiting jobs it is taken; within a priority the oldest is first'),
+  deduplicate: z
+    .boolean()
+    .default(false)
+    .describe(
+      'answer 200 with the unfinished job that does the same work, where there is one: the same bytes, options, goals, limits and webhook',
+    ),
   metadata: Metadata.optional(),
 })
 export type JobRequest = z.infer<typeof JobRequest>
+
+/** As a client sends it, without what is filled in for it. */
+export type SentRequest = z.input<typeof JobRequest>
+const isRequest = (value: unknown): boolean => JobRequest.safeParse(value).success
+const Sent = z
+  .unknown()
+  .refine(isRequest, 'not a request')
+  .meta({ $ref: '#/components/schemas/JobRequestInput' }) as unknown as z.ZodType<SentRequest>
 
 export const JobError = z.object({
   code: z.enum(ERROR_CODES),
@@ -174,7 +194,10 @@ export const JobRecord = z.object({
   attempt: z.number().int(),
   /** grows with every change; the weak ETag */
   version: z.number().int(),
-  request: JobRequest,
+  /** as it was sent, without the webhook's secret */
+  request: Sent,
+  retry_of: z.string().nullable().default(null).describe('the job whose request this one repeats'),
+  priority: z.enum(PRIORITIES).default('normal'),
   /** resolved: what the runner is told */
   options: Recipe,
   limits: z.object({ max_runtime_seconds: z.number(), max_queue_seconds: z.number() }),

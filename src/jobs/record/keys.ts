@@ -17,3 +17,6 @@ export const indexKey = (deps: KeyDeps, owner: string, property: string, value: 
 /** webhooks to send, by stream id of their event */
 export const outboxKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:outbox`
 export const eventCounterKey = ({ config }: KeyDeps): string => `${config.REDIS_PREFIX}:events:count`
+/** the latest job of an owner that does some work; it may be over */
+export const workKey = ({ config }: KeyDeps, owner: string, work: string): string =>
+  `${config.REDIS_PREFIX}:owner:${owner}:work:${work}`

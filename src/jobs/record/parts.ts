@@ -3,9 +3,10 @@ import type { JobRecord } from './job.ts'
 
 /** Every property but owner and version, which are fields of their own. */
 const PARTS = {
-  fixed: ['id', 'object', 'created_at', 'request', 'metadata'],
+  fixed: ['id', 'object', 'created_at', 'request', 'retry_of', 'metadata'],
   state: [
     'status',
+    'priority',
     'phase',
     'progress',
     'queued_at',

@@ -1,7 +1,7 @@
 /** The job as the outside sees it: the record without what is ours. */
 import type { JobRecord } from './job.ts'
 
-type Links = Record<'self' | 'events' | 'cancel' | 'artifacts' | 'report', string>
+type Links = Record<'self' | 'events' | 'cancel' | 'retry' | 'artifacts' | 'report', string>
 
 type Ours = 'owner' | 'inputs' | 'version' | 'webhook_secret'
 
@@ -20,6 +20,7 @@ export function linksOf(id: string): Links {
     self,
     events: `${self}/events`,
     cancel: `${self}/cancel`,
+    retry: `${self}/retry`,
     artifacts: `${self}/artifacts`,
     report: `${self}/report`,
   }

@@ -23,6 +23,8 @@ type WriteDeps = Pick<Deps, 'config' | 'redis'>
 type Command = (string | number)[]
 
 const MAX_EVENTS = 1000
+/** longer than any job may wait and run */
+const WORK_SECONDS = 15 * 86_400
 const EVENT_ID = '$event'
 
 /**
@@ -33,6 +35,10 @@ const WRITE = `
 if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
 for i = 5, #KEYS do if redis.call('EXISTS', KEYS[i]) == 0 then return -i end end
 for _, held in ipairs(cjson.decode(ARGV[4])) do if redis.call('SISMEMBER', held[1], held[2]) == 0 then return 0 end end
+if ARGV[5] ~= '' then
+  local twin = redis.call('GET', ARGV[5])
+  if ARGV[6] == '1' and twin and redis.call('SISMEMBER', KEYS[4], twin) == 1 then return twin end
+end
 if tonumber(ARGV[3]) >= 0 and redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[3]) then return 0 end
 local time = redis.call('TIME')
 local ms = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -44,6 +50,7 @@ for _, command in ipairs(cjson.decode(ARGV[2])) do
   if command[1] ~= '${IF_EXISTS}' then redis.call(unpack(command))
   elseif redis.call('EXISTS', command[2]) == 1 then redis.call(unpack(command, 3)) end
 end
+if ARGV[5] ~= '' then redis.call('SET', ARGV[5], ARGV[7], 'EX', ${WORK_SECONDS}) end
 return 1`
 
 /** False: the record was another one by then and nothing was written. */
@@ -55,14 +62,19 @@ export async function writeJob(deps: WriteDeps, write: JobWrite): Promise<boolea
 export interface Admission {
   required: readonly string[]
   maxUnfinished: number
+  /** key under which the latest job that does this work is found */
+  work: string
+  /** whether an unfinished one is enough */
+  deduplicate: boolean
 }
 
-export type Admitted = { written: true } | { written: false; missing: string | null }
+export type Admitted = { written: true } | { written: false; missing: string | null; twin?: string }
 
-/** `missing`: a required key that does not exist; null: there is no room for another job. */
+/** `twin`: the unfinished job that does the same work; `missing`: a required key that does not exist; null: there is no room for another job. */
 export async function writeNewJob(deps: WriteDeps, write: JobWrite, admission: Admission): Promise<Admitted> {
   const answer = await send(deps, write, admission)
   if (answer === WRITTEN) return { written: true }
+  if (typeof answer === 'string') return { written: false, missing: null, twin: answer }
   return { written: false, missing: admission.required[-answer - 1 - OWN_KEYS] ?? null }
 }
 
@@ -71,23 +83,20 @@ const WRITTEN = 1
 const OWN_KEYS = 4
 const NO_LIMIT = -1
 
-async function send(deps: WriteDeps, write: JobWrite, admission?: Admission): Promise<number> {
+async function send(deps: WriteDeps, write: JobWrite, admission?: Admission): Promise<number | string> {
   const { id, owner } = write.record
   const own = [jobKey(deps, id), eventsKey(deps, id), eventCounterKey(deps), unfinishedKey(deps, owner)]
   const keys = [...own, ...(admission?.required ?? [])]
-  const expected = String(write.before?.version ?? 0)
-  const max = String(admission?.maxUnfinished ?? NO_LIMIT)
-  return Number(
-    await deps.redis.eval(
-      WRITE,
-      keys.length,
-      ...keys,
-      expected,
-      JSON.stringify(commandsOf(deps, write)),
-      max,
-      JSON.stringify(heldBy(deps, write)),
-    ),
-  )
+  const words = [
+    String(write.before?.version ?? 0),
+    JSON.stringify(commandsOf(deps, write)),
+    admission?.maxUnfinished ?? NO_LIMIT,
+    JSON.stringify(heldBy(deps, write)),
+    admission?.work ?? '',
+    admission?.deduplicate ? 1 : 0,
+    id,
+  ]
+  return (await deps.redis.eval(WRITE, keys.length, ...keys, ...words)) as number | string
 }
 
 /** References without which artifacts would have no bytes: the collector may have taken what waited for long. */
