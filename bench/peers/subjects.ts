@@ -6,8 +6,10 @@ import type { DatasetSpec } from '../../src/contract/recipe.ts'
 import { type Dataset, openDataset } from '../../src/engine/data/dataset.ts'
 import { batchesOf } from '../../src/engine/data/samples.ts'
 import type { RunTensor, Session } from '../../src/engine/runtime/runtime.ts'
-import { editDistance, LABELLED_METRICS, type Label } from '../../src/engine/verify/accuracy.ts'
 import { argmaxPerSample } from '../../src/engine/verify/agreement.ts'
+import { top1 } from '../../src/engine/verify/metrics/classes.ts'
+import type { Label } from '../../src/engine/verify/metrics/metric.ts'
+import { editDistance } from '../../src/engine/verify/metrics/sequences.ts'
 import { averagePrecision } from '../lib/average-precision.ts'
 import { detectionsOf, truths } from '../lib/detector.ts'
 import { imageNames } from '../lib/images.ts'
@@ -90,13 +92,15 @@ const LINES = {
   },
 }
 
+const NO_CONTEXT = { classAxis: null, wordSeparator: null }
+
 async function scoreLabels(session: Session, dataset: Dataset, metric: Subject['metric']): Promise<Score> {
-  const { score, isError } = metric === 'top-1' ? LABELLED_METRICS.top1! : LINES
+  const { score, isError } = metric === 'top-1' ? top1 : LINES
   const first = session.outputs.find(({ dtype }) => dtype === 'float32')!.name
   const found: { value: number; weight: number }[] = []
   const all = { dataset, start: 0, count: dataset.samples }
   for await (const { feeds, labels } of batchesOf(all, session.inputs, metric === 'top-1' ? 32 : 4))
-    found.push(...score((await session.run(feeds))[first]!, labels!))
+    found.push(...score((await session.run(feeds))[first]!, labels!, NO_CONTEXT))
   const on = (counts: readonly number[]): number => {
     const sum = (pick: (one: (typeof found)[number]) => number) =>
       found.reduce((total, one, i) => total + counts[i]! * pick(one), 0)

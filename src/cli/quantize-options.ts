@@ -17,6 +17,7 @@ export interface Asked {
   calibrationSamples?: number
   evaluation?: string
   metric?: MetricName
+  wordSeparator?: number
   training?: string
   epochs?: number
   steps?: number
@@ -40,6 +41,7 @@ export interface Asked {
 /** option, what it cannot do without */
 const NEEDS: readonly [keyof Asked, string, keyof Asked, string][] = [
   ['metric', '--metric', 'evaluation', '--evaluation'],
+  ['wordSeparator', '--word-separator', 'metric', '--metric'],
   ['maxAccuracyDrop', '--max-accuracy-drop', 'evaluation', '--evaluation'],
   ['calibrationSamples', '--calibration-samples', 'calibration', '--calibration'],
   ['epochs', '--epochs', 'training', '--training'],
@@ -74,13 +76,15 @@ export function dataOf({
   scale,
   ...asked
 }: Omit<Asked, 'target'>): Pick<QuantizeOptions, 'calibration' | 'evaluation' | 'training'> {
-  const { calibration, calibrationSamples, evaluation, metric, training, epochs, steps } = asked
+  const { calibration, calibrationSamples, evaluation, metric, wordSeparator, training, epochs, steps } = asked
   const arrays = scale && { arrays: scale }
   return {
     ...(calibration !== undefined && {
       calibration: { data: calibration, ...arrays, ...defined({ samples: calibrationSamples }) },
     }),
-    ...(evaluation !== undefined && { evaluation: { data: evaluation, ...arrays, ...defined({ metric }) } }),
+    ...(evaluation !== undefined && {
+      evaluation: { data: evaluation, ...arrays, ...defined({ metric, wordSeparator }) },
+    }),
     ...(training !== undefined && { training: { data: training, ...arrays, ...defined({ epochs, steps }) } }),
   }
 }

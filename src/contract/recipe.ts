@@ -28,7 +28,23 @@ export const TARGET_NAMES = [
   'npu-ethos-u',
   'npu-openvino',
 ] as const
-export const METRIC_NAMES = ['top1', 'top5', 'agreement', 'cosine', 'mse', 'cer'] as const
+export const METRIC_NAMES = [
+  'top1',
+  'top5',
+  'f1',
+  'matthews',
+  'pearson',
+  'spearman',
+  'nearest_neighbor',
+  'perplexity',
+  'cer',
+  'wer',
+  'miou',
+  'psnr',
+  'agreement',
+  'cosine',
+  'mse',
+] as const
 
 export type MethodName = (typeof METHOD_NAMES)[number]
 export type ObserverName = (typeof OBSERVER_NAMES)[number]
@@ -256,6 +272,12 @@ export const InputValues = z
     'inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read',
   )
 
+export const WordSeparator = z
+  .number()
+  .int()
+  .nonnegative()
+  .describe('for the metric wer: the class that stands between words')
+
 /** A hardware target by name, or a profile in the form in which the built-in ones are published. */
 export const Target = z
   .union(
@@ -280,7 +302,11 @@ export const Recipe = z.strictObject({
   calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
   training: Training.optional(),
   evaluation: z
-    .strictObject({ metric: z.enum(METRIC_NAMES), samples: z.number().int().positive().optional() })
+    .strictObject({
+      metric: z.enum(METRIC_NAMES),
+      word_separator: WordSeparator.optional(),
+      samples: z.number().int().positive().optional(),
+    })
     .optional(),
   seed: z.number().int().nonnegative().default(0),
 })
@@ -291,6 +317,12 @@ export const DatasetSpec = z.strictObject({
   arrays: z
     .record(z.string(), z.strictObject({ scale: z.number().positive().default(1), offset: z.number().default(0) }))
     .default({}),
+  labels: z
+    .enum(['classes', 'figures'])
+    .optional()
+    .describe(
+      'what the array `labels` holds: integers that are classes (the default), or figures and pictures, floats too, for the metrics pearson, spearman and psnr',
+    ),
 })
 export type DatasetSpec = z.infer<typeof DatasetSpec>
 

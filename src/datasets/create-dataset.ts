@@ -56,6 +56,7 @@ async function describe(deps: Deps, owner: string, { name, metadata, spec, file 
   const { samples, arrays, labels } = await deps.inspections.run(COST_BYTES, () =>
     deps.store.withFile(file.sha256, inspectDataset),
   )
+  requireClasses(spec, labels)
   requireArrays(
     spec,
     arrays.map((array) => array.name),
@@ -75,6 +76,13 @@ async function describe(deps: Deps, owner: string, { name, metadata, spec, file 
     warnings: warningsOf(spec, arrays),
     metadata,
   }
+}
+
+function requireClasses(spec: DatasetSpec, labels: DatasetRecord['labels']): void {
+  if (!labels || spec.labels === 'figures' || !labels.dtype.startsWith('float')) return
+  throw new FewbitError('dataset_labels_invalid', `the array "labels" is ${labels.dtype}; classes are integers`, {
+    hint: 'store classes as integers; where labels are figures or pictures, say so with the spec {"labels": "figures"}',
+  })
 }
 
 function requireArrays(spec: DatasetSpec, names: readonly string[]): void {

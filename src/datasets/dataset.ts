@@ -19,7 +19,9 @@ export const DatasetRecord = z.object({
   labels: z
     .object({ dtype: z.string(), shape: z.array(z.number().int()) })
     .nullable()
-    .describe('one axis: a class per sample; two: a sequence per sample, padded with −1'),
+    .describe(
+      'one axis: a class or figure per sample; two: a sequence per sample, padded with −1; three: the classes of pixels',
+    ),
   spec: DatasetSpec,
   warnings: z.array(Warning),
   metadata: Metadata,

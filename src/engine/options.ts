@@ -1,6 +1,6 @@
 /** What a caller of the library says, and how it becomes a complete recipe. */
 import { z } from 'zod'
-import { defaultMetric } from '../contract/metric.ts'
+import { defaultMetric, type LabelKind } from '../contract/metric.ts'
 import {
   type DatasetSpec,
   METHOD_NAMES,
@@ -45,7 +45,7 @@ export interface QuantizeOptions {
   /** samples to train on (method `qat`), and for how long */
   training?: Source | (Data & Partial<Omit<Training, 'samples'>>)
   /** samples to measure accuracy and fidelity on */
-  evaluation?: Source | (Data & { metric?: MetricName })
+  evaluation?: Source | (Data & { metric?: MetricName; wordSeparator?: number })
   /** nodes and operators that stay float */
   exclude?: RecipeInput['exclude']
   /** fixed shapes of inputs by name */
@@ -84,8 +84,8 @@ export interface QuantizeOptions {
 export const dataOf = (given: Source | Data | undefined): Data | undefined =>
   given === undefined || (typeof given === 'object' && 'data' in given) ? given : { data: given }
 
-/** The recipe with every default filled in; `labels`: axes of the labels of the evaluation data, null without. Throws invalid_request and target_method_mismatch. */
-export function recipeOf(options: QuantizeOptions, labels: { shape: readonly number[] } | null): Recipe {
+/** The recipe with every default filled in; `labels`: those of the evaluation data, null without. Throws invalid_request and target_method_mismatch. */
+export function recipeOf(options: QuantizeOptions, labels: LabelKind | null): Recipe {
   const calibration = dataOf(options.calibration)
   const evaluation = dataOf(options.evaluation)
   const training = dataOf(options.training)
@@ -99,7 +99,7 @@ export function recipeOf(options: QuantizeOptions, labels: { shape: readonly num
     input_values: options.inputValues,
     calibration: calibration?.samples === undefined ? undefined : samplesOf(calibration),
     training: Object.keys(pace).length > 0 ? pace : undefined,
-    evaluation: evaluation && { metric: metricOf(options) ?? defaultMetric(labels), ...samplesOf(evaluation) },
+    evaluation: evaluation && { metric: defaultMetric(labels), ...judgedBy(options), ...samplesOf(evaluation) },
     seed: options.seed,
   })
   requireMethod(recipe)
@@ -107,8 +107,15 @@ export function recipeOf(options: QuantizeOptions, labels: { shape: readonly num
   return recipe
 }
 
-const metricOf = ({ evaluation }: QuantizeOptions): MetricName | undefined =>
-  typeof evaluation === 'object' && 'metric' in evaluation ? evaluation.metric : undefined
+/** what the caller says of the metric */
+function judgedBy({ evaluation }: QuantizeOptions): { metric?: MetricName; word_separator?: number } {
+  if (typeof evaluation !== 'object' || !('data' in evaluation)) return {}
+  const { metric, wordSeparator } = evaluation
+  return {
+    ...(metric !== undefined && { metric }),
+    ...(wordSeparator !== undefined && { word_separator: wordSeparator }),
+  }
+}
 
 function methodOf({ method, target }: QuantizeOptions): unknown {
   if (typeof method === 'object') return method

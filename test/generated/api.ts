@@ -1133,7 +1133,9 @@ export interface components {
                  */
                 part?: "held_out" | "others";
                 /** @enum {string} */
-                metric?: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                metric?: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
+                /** @description for the metric wer: the class that stands between words */
+                word_separator?: number;
                 /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
             };
@@ -1582,7 +1584,7 @@ export interface components {
                 /** @description first axis = sample */
                 shape: number[];
             }[];
-            /** @description one axis: a class per sample; two: a sequence per sample, padded with −1 */
+            /** @description one axis: a class or figure per sample; two: a sequence per sample, padded with −1; three: the classes of pixels */
             labels: {
                 dtype: string;
                 shape: number[];
@@ -1612,6 +1614,11 @@ export interface components {
                     offset: number;
                 };
             };
+            /**
+             * @description what the array `labels` holds: integers that are classes (the default), or figures and pictures, floats too, for the metrics pearson, spearman and psnr
+             * @enum {string}
+             */
+            labels?: "classes" | "figures";
         };
         DryRun: {
             /** @constant */
@@ -1856,7 +1863,7 @@ export interface components {
             } | null;
             accuracy: {
                 /** @enum {string} */
-                metric: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                metric: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
                 float: number;
                 quantized: number;
                 /** @description float − quantized, so that a positive drop is a loss; for error metrics quantized − float */
@@ -2387,7 +2394,9 @@ export interface components {
             training?: components["schemas"]["Training"];
             evaluation?: {
                 /** @enum {string} */
-                metric: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                metric: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
+                /** @description for the metric wer: the class that stands between words */
+                word_separator?: number;
                 samples?: number;
             };
             /** @default 0 */
@@ -2443,7 +2452,7 @@ export interface components {
                 /** @enum {string} */
                 ending: "completed" | "stopped" | "no_improvement" | "diverged";
                 /** @enum {string} */
-                metric: "top1" | "top5" | "agreement" | "cosine" | "mse" | "cer";
+                metric: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
                 /** @description the float model on the held-out samples */
                 float: {
                     loss: number;

@@ -155,6 +155,17 @@ describe('data sets', () => {
     assert.deepEqual([status, body.code], [422, 'dataset_not_npz'], JSON.stringify(body))
   })
 
+  test('labels that are floats are figures where the spec says so, and a mistake elsewhere', async () => {
+    const floats = new Uint8Array(new Float32Array(12).buffer)
+    const labels = { name: 'labels.npy', bytes: npy(floats, { descr: '<f4', shape: '(3, 4)' }) }
+    const x = { name: 'x.npy', bytes: npy(new Uint8Array(24), { descr: '|u1', shape: '(3, 8)' }) }
+    const refused = await send(zip([x, labels]))
+    assert.deepEqual([refused.status, refused.body.code], [422, 'dataset_labels_invalid'])
+    const { status, body } = await send(zip([x, labels]), { spec: '{"labels":"figures"}' })
+    assert.deepEqual([status, body.labels], [201, { dtype: 'float32', shape: [3, 4] }])
+    await remove(body.id)
+  })
+
   const folder = sharedFile('models', 'edge-cases', 'datasets')
   test('crafted files are refused at once or by the job that names them', { skip: !folder && 'not here' }, async () => {
     const model_id = await create(api.url, 'models', mlp())

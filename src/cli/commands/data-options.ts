@@ -1,7 +1,7 @@
 /** The options that name data sets, which several subcommands have. */
 import { type Command, Option } from 'commander'
 import { METRIC_NAMES } from '../../contract/recipe.ts'
-import { integer, pairs, positive, scaling } from '../arguments.ts'
+import { count, integer, pairs, positive, scaling } from '../arguments.ts'
 
 export function addData(command: Command): void {
   command
@@ -10,6 +10,7 @@ export function addData(command: Command): void {
     .option('--calibration-samples <count>', 'so many of them, drawn over all', integer)
     .option('-e, --evaluation <file.npz>', 'samples to measure accuracy and fidelity on')
     .addOption(new Option('--metric <name>', 'of the accuracy').choices(METRIC_NAMES))
+    .option('--word-separator <class>', 'with --metric wer: the class that stands between words', count)
     .option('--training <file.npz>', 'samples to train on (method qat)')
     .option('--epochs <number>', 'how long to train', positive)
     .option('--steps <count>', 'instead of epochs', integer)

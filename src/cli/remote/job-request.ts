@@ -18,9 +18,10 @@ export async function createJobRequest(
 ): Promise<Body> {
   for (const path of [model, asked.calibration, asked.training, asked.evaluation]) if (path) requireFile(path)
   const model_id = await uploadModel(access, model, view)
-  const idOf = datasetIds(access, asked.scale, view)
+  const idOf = datasetIds(access, specOf(asked), view)
   const { method, exclude, inputShapes, inputValues } = methodOf(asked)
   const { calibration, calibrationSamples, training, epochs, steps, evaluation, metric, maxSeconds, seed } = asked
+  const judged = { metric, word_separator: asked.wordSeparator }
   return {
     model_id,
     target: asked.target,
@@ -31,7 +32,7 @@ export async function createJobRequest(
       samples: calibrationSamples,
     })),
     training: await given(training, async (path) => ({ dataset_id: await idOf(path), epochs, steps })),
-    evaluation: await given(evaluation, async (path) => ({ dataset_id: await idOf(path), metric })),
+    evaluation: await given(evaluation, async (path) => ({ dataset_id: await idOf(path), ...judged })),
     goals,
     input_shapes: inputShapes,
     input_values: inputValues,
@@ -44,11 +45,19 @@ async function given<T>(path: string | undefined, use: (path: string) => Promise
   return path === undefined ? undefined : use(path)
 }
 
+/** Labels of these metrics may be floats. */
+const OF_FIGURES: readonly (string | undefined)[] = ['pearson', 'spearman', 'psnr']
+
+const specOf = ({ scale, metric }: Asked) => ({
+  arrays: scale,
+  ...(OF_FIGURES.includes(metric) && { labels: 'figures' }),
+})
+
 /** A file that is named twice is uploaded once. */
-function datasetIds(access: Access, arrays: Asked['scale'], view: ProgressView): (path: string) => Promise<string> {
+function datasetIds(access: Access, spec: object, view: ProgressView): (path: string) => Promise<string> {
   const ids = new Map<string, Promise<string>>()
   return (path) => {
-    const id = ids.get(path) ?? uploadDataset(access, path, { arrays }, view)
+    const id = ids.get(path) ?? uploadDataset(access, path, spec, view)
     ids.set(path, id)
     return id
   }

@@ -20,7 +20,7 @@ export interface StoredArray {
 export interface Dataset {
   samples: number
   arrays: ReadonlyMap<string, StoredArray>
-  labels?: { shape: readonly number[]; value(index: number): number }
+  labels?: { dtype: DType; shape: readonly number[]; value(index: number): number }
   spec: DatasetSpec
   /** Closes the file; nothing can be read afterwards. */
   close(): void
@@ -75,7 +75,7 @@ async function storedArray(archive: Archive, member: Member): Promise<StoredArra
 
 function labelsOf(array: StoredArray): NonNullable<Dataset['labels']> {
   const elements = viewAs(array.slice(0, array.shape[0] ?? 0), array.dtype)
-  return { shape: array.shape, value: (index) => Number(elements[index]) }
+  return { dtype: array.dtype, shape: array.shape, value: (index) => Number(elements[index]) }
 }
 
 /** The feeds of one run over samples [start, start + count), in the dtypes of the inputs. Throws dataset_mismatch. */

@@ -53,15 +53,16 @@ function countSamples(arrays: readonly Member[]): number {
   return samples
 }
 
-const INTEGER = /^u?int/
+const NUMBER = /^(u?int|float)/
+const MOST_AXES = 5
 
 function requireLabels(labels: Member | undefined, samples: number): void {
   if (!labels) return
   const { dtype, shape } = labels.header
   const wrong = (detail: string) => new FewbitError('dataset_labels_invalid', `the array "labels" ${detail}`)
-  if (!INTEGER.test(dtype)) throw wrong(`is ${dtype}; classes are integers`)
-  if (shape.length < 1 || shape.length > 2)
-    throw wrong(`has ${shape.length} axes; it needs one (a class per sample) or two (a sequence per sample)`)
+  if (!NUMBER.test(dtype)) throw wrong(`is ${dtype}; labels are integers (classes) or floats (figures, pictures)`)
+  if (shape.length < 1 || shape.length > MOST_AXES)
+    throw wrong(`has ${shape.length} axes; it needs one to ${MOST_AXES}, the first of which counts the samples`)
   if (shape[0] !== samples) throw wrong(`has ${shape[0]} entries for ${samples} samples`)
 }
 

@@ -12,6 +12,7 @@ export function reordered(dataset: Dataset, order: readonly number[]): Dataset {
     arrays: new Map([...arrays].map(([name, array]) => [name, reorderedArray(array, order)])),
     ...(labels && {
       labels: {
+        dtype: labels.dtype,
         shape: [order.length, ...labels.shape.slice(1)],
         value: (index: number) => labels.value(order[Math.floor(index / width)]! * width + (index % width)),
       },

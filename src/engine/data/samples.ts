@@ -2,7 +2,7 @@
 import { FewbitError } from '../../shared/errors.ts'
 import { elementCount } from '../ir/tensor.ts'
 import type { RunTensor, ValueInfo } from '../runtime/runtime.ts'
-import type { Label } from '../verify/accuracy.ts'
+import type { Label } from '../verify/metrics/metric.ts'
 import type { CalibrationBatches } from './batches.ts'
 import { type Dataset, holdsFeeds, readBatch } from './dataset.ts'
 import { reordered } from './reorder.ts'

@@ -1,4 +1,5 @@
 /** The warning that outputs do not follow the float model closely enough to be used: by the metric where there is one, else by what the samples say. */
+import { METRIC_FACTS } from '../../contract/metric.ts'
 import type { Metrics, Warning } from '../../contract/report.ts'
 import { type AdviceInput, adviceFor } from './advice.ts'
 
@@ -34,7 +35,8 @@ export function lowFidelity(input: AdviceInput): Warning[] {
 }
 
 /** With labels a metric says what users lose; without, it is fidelity under another name. */
-const isLabelled = ({ metric }: Accuracy): boolean => metric === 'top1' || metric === 'top5' || metric === 'cer'
+const isLabelled = ({ metric }: Accuracy): boolean =>
+  METRIC_FACTS[metric].labelAxes !== null && METRIC_FACTS[metric].isShare
 
 function byMetric(accuracy: Accuracy): string | null {
   const { metric, float, quantized, drop, ci95, samples } = accuracy

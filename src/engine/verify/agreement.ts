@@ -64,13 +64,13 @@ export function agreementPerSample(float: RunTensor, quantized: RunTensor, sampl
 }
 
 /** Without knowledge: [N, C] has classes on the last axis, [N, T, C] too, pixels of [N, C, H, W] on axis 1; a vector is one position. */
-function axisInRank(known: number | null, rank: number): number | null {
+export function axisInRank(known: number | null, rank: number): number | null {
   if (known !== null && known > 0 && known < rank) return known
   return rank < 2 ? null : rank > 3 ? 1 : rank - 1
 }
 
 /** Index of the largest element along `axis` at each position, sample after sample; without an axis, of all elements. */
-function argmaxAlong(tensor: RunTensor, axis: number | null): Int32Array {
+export function argmaxAlong(tensor: RunTensor, axis: number | null): Int32Array {
   const values = numbers(tensor)
   const { dims } = tensor
   const classes = axis === null ? values.length : dims[axis]!

@@ -8,8 +8,10 @@ import { draw } from '../data/split.ts'
 import type { Prepared } from '../prepare/index.ts'
 import type { Run } from '../run.ts'
 import type { RunTensor } from '../runtime/runtime.ts'
-import { characterErrors, LABELLED_METRICS, type Label } from './accuracy.ts'
 import { classAxis } from './class-axis.ts'
+import { top1, top5 } from './metrics/classes.ts'
+import type { Label } from './metrics/metric.ts'
+import { characterErrors } from './metrics/sequences.ts'
 
 /** samples that the float model is tried on */
 const TRIED = 64
@@ -44,7 +46,13 @@ export async function checkLabels(run: Run, prepared: Prepared, evaluation: Data
 const CHECKS: Partial<Record<MetricName, (tried: Tried, metric: MetricName) => Warning[]>> = {
   top1: checkClasses,
   top5: checkClasses,
+  f1: checkClasses,
+  matthews: checkClasses,
   cer: checkSequences,
+  wer: checkSequences,
+  perplexity: checkTokens,
+  pearson: checkFigures,
+  spearman: checkFigures,
 }
 
 async function tryFloat({ runtime }: Run, prepared: Prepared, samples: Samples): Promise<Tried | null> {
@@ -119,7 +127,9 @@ function refuseRange(name: string, classes: number, smallest: number, largest: n
 
 /** A float model that is right hardly more often than by guessing was not trained on these labels: embeddings, another order of the classes. */
 function chance({ name, outputs }: Tried, metric: MetricName, classes: number): Warning[] {
-  const scores = outputs.flatMap(({ output, labels }) => LABELLED_METRICS[metric]!.score(output, labels))
+  const scores = outputs.flatMap(({ output, labels }) =>
+    (metric === 'top5' ? top5 : top1).score(output, labels, NO_CONTEXT),
+  )
   const right = scores.reduce((sum, { value }) => sum + value, 0)
   const guessed = Math.min(1, (metric === 'top5' ? 5 : 1) / classes)
   const expected = guessed * scores.length
@@ -131,18 +141,41 @@ function chance({ name, outputs }: Tried, metric: MetricName, classes: number): 
   ]
 }
 
+const NO_CONTEXT = { classAxis: null, wordSeparator: null }
+
 /** fewer samples can all be wrong by chance */
 const LEAST_SCORES = 16
 
 const doNotFit = (detail: string): Warning => ({ code: 'labels_do_not_fit', detail })
 
-function checkSequences(tried: Tried): Warning[] {
+function checkSequences(tried: Tried, metric: MetricName): Warning[] {
+  const classes = requireSteps(tried, metric)
+  return classes === null ? [] : otherBlank(tried, classes)
+}
+
+function checkTokens(tried: Tried, metric: MetricName): Warning[] {
+  requireSteps(tried, metric)
+  return []
+}
+
+/** A number for each sample, or embeddings that neighbours are compared by. */
+function checkFigures({ name, outputs, samples }: Tried, metric: MetricName): Warning[] {
+  const [first] = outputs
+  if (!first || first.output.data.length === first.size || samples % 2 === 0) return []
+  throw refusal(
+    `output "${name}" is an embedding, so that ${metric} compares samples 0 and 1, 2 and 3 and so on; there are ${samples}, an odd number`,
+    'put the samples of a pair next to each other, both with the label of the pair',
+  )
+}
+
+/** Classes of the steps; null where nothing was tried. */
+function requireSteps(tried: Tried, metric: MetricName): number | null {
   const { name, outputs, largest, classAxis: axis } = tried
   const [first] = outputs
-  if (!first) return []
+  if (!first) return null
   const { size } = first
   const { dims } = first.output
-  const wanted = 'cer reads [samples, steps, classes]'
+  const wanted = `${metric} reads [samples, steps, classes]`
   const transpose = `put a Transpose behind the output, ${OTHER_METRIC}`
   if (dims.length !== 3 || dims[0] !== size)
     throw refusal(`${wanted}; output "${name}" is ${show(dims)} for ${size} samples`, transpose)
@@ -151,7 +184,7 @@ function checkSequences(tried: Tried): Warning[] {
   const classes = dims[2]!
   // Padding is −1.
   refuseRange(name, classes, 0, largest)
-  return otherBlank(tried, classes)
+  return classes
 }
 
 /** a model that reads nothing right has another alphabet than the labels */

@@ -41,6 +41,7 @@ export function verifyArtifact(
     probe: (session) => probeFor(session, prepared.inputs, heldOut, spec.recipe.seed),
     measuredOn: verifying?.measuredOn ?? 'synthetic',
     metric: spec.recipe.evaluation?.metric ?? null,
+    wordSeparator: spec.recipe.evaluation?.word_separator ?? null,
     classAxis: (output) => classAxis(prepared.model.graph.outputs.find(({ name }) => name === output)),
     meaning: meaningOn(target),
     isTarget: runsHere(target),

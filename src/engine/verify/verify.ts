@@ -36,6 +36,8 @@ export interface VerifyInput {
   measuredOn: MeasuredOn
   /** null where the job asks for none */
   metric: MetricName | null
+  /** for word error rates */
+  wordSeparator: number | null
   /** of an output's classes; null where that is unknown */
   classAxis: (output: string) => number | null
   /** how the artifact is run where its outputs count */
@@ -72,7 +74,12 @@ export async function verify(input: VerifyInput): Promise<Verification> {
     input.classAxis,
   )
   const scored = float.outputs.find(({ dtype }) => dtype?.startsWith('float'))?.name
-  const accuracy = input.metric && createAccuracyMeter(input.metric, scored ? input.classAxis(scored) : null)
+  const accuracy =
+    input.metric &&
+    createAccuracyMeter(input.metric, {
+      classAxis: scored ? input.classAxis(scored) : null,
+      wordSeparator: input.wordSeparator,
+    })
   const warnings: Warning[] = []
   const feeds = await input.probe(float)
   if (feeds) warnings.push(...(await examineFloat(float, feeds)))

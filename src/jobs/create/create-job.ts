@@ -125,6 +125,7 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
     evaluation: evaluation
       ? {
           metric: request.evaluation?.metric ?? defaultMetric(evaluation.labels),
+          word_separator: request.evaluation?.word_separator,
           samples: Math.min(request.evaluation?.samples ?? evaluation.samples, evaluation.samples),
         }
       : undefined,

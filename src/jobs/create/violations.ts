@@ -1,7 +1,7 @@
 /** What a job request asks of model, target and data, as a table of checks; all problems come out at once. */
 
 import { factsOf } from '../../contract/method-facts.ts'
-import { METRICS_OF_LABELS } from '../../contract/metric.ts'
+import { labelsProblem } from '../../contract/metric.ts'
 import { unknownOperators } from '../../engine/ops/index.ts'
 import { pointerOf } from '../../shared/pointer.ts'
 import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
@@ -101,11 +101,11 @@ function fit(key: 'calibration' | 'training' | 'evaluation'): Check {
 function labelsOfMetric({ request, evaluation }: Subject): Violation[] {
   const metric = request.evaluation?.metric
   if (!metric || !evaluation) return []
-  const rank = METRICS_OF_LABELS[metric]
-  if (rank === undefined || evaluation.labels?.shape.length === rank) return []
-  const found = evaluation.labels ? `they have ${evaluation.labels.shape.length} axes` : 'there are none'
-  const detail = `${metric} needs labels with ${rank} ${rank === 1 ? 'axis' : 'axes'}, ${found}`
-  return [{ pointer: '/evaluation/metric', code: 'dataset_labels_invalid', detail }]
+  const detail = labelsProblem(metric, evaluation.labels)
+  if (detail) return [{ pointer: '/evaluation/metric', code: 'dataset_labels_invalid', detail }]
+  if (metric !== 'wer' || request.evaluation?.word_separator !== undefined) return []
+  const missing = 'wer needs to know which class stands between words'
+  return [{ pointer: '/evaluation/word_separator', code: 'invalid_request', detail: missing }]
 }
 
 function webhookAddress({ config, request }: Subject): Violation[] {

@@ -9,6 +9,7 @@ import {
   Recipe,
   Target,
   Training,
+  WordSeparator,
 } from '../../contract/recipe.ts'
 import { Metrics, Warning } from '../../contract/report.ts'
 import { DataPart } from '../../contract/runner-protocol.ts'
@@ -54,6 +55,7 @@ export const JobRequest = z.strictObject({
       dataset_id: z.string(),
       part,
       metric: z.enum(METRIC_NAMES).optional(),
+      word_separator: WordSeparator.optional(),
       samples: z
         .number()
         .int()

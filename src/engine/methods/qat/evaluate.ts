@@ -1,13 +1,15 @@
 /** Judges finished artifacts on samples that did not train: the loss, and what users count. */
 
+import { METRIC_FACTS } from '../../../contract/metric.ts'
 import type { MetricName } from '../../../contract/recipe.ts'
 import type { Model } from '../../ir/graph.ts'
 import type { RunTensor, Runtime, Session } from '../../runtime/runtime.ts'
 import type { Workspace } from '../../runtime/workspace.ts'
 import type { Target } from '../../targets/target.ts'
-import { LABELLED_METRICS, type Label } from '../../verify/accuracy.ts'
 import { createFidelityMeter } from '../../verify/fidelity.ts'
 import { meaningOn } from '../../verify/meaning.ts'
+import { LABELLED_METRICS } from '../../verify/metrics/index.ts'
+import type { Label } from '../../verify/metrics/metric.ts'
 import type { LossTerm } from './losses.ts'
 import type { Gatherer } from './samples.ts'
 import { lossOf } from './score.ts'
@@ -43,6 +45,7 @@ export interface EvaluationInput {
   terms: readonly LossTerm[]
   probabilities: ReadonlySet<string>
   metric: MetricName
+  wordSeparator: number | null
   target: Target
 }
 
@@ -88,14 +91,15 @@ async function runAll(session: Session, batches: readonly number[][], gatherer: 
 }
 
 function createJudge(input: EvaluationInput, batches: readonly number[][], names: readonly string[]) {
-  const { terms, probabilities, labelsOf } = input
+  const { terms, probabilities, labelsOf, wordSeparator } = input
+  const context = { classAxis: null, wordSeparator }
   const labels = batches.map(labelsOf)
   const [first] = terms
-  const labelled = labels[0] ? LABELLED_METRICS[input.metric] : undefined
+  const labelled = labels[0] && METRIC_FACTS[input.metric].isShare ? LABELLED_METRICS[input.metric] : undefined
   const lossIn = (found: Results, teacher: Results, i: number) =>
     lossOf(terms, { found, teacher, labels: labels[i]!, probabilities })
   const counted = (found: readonly Results[]): number => {
-    const scores = found.flatMap((results, i) => labelled!.score(results[first!.output]!, labels[i]!))
+    const scores = found.flatMap((results, i) => labelled!.score(results[first!.output]!, labels[i]!, context))
     return (
       scores.reduce((sum, { value }) => sum + value, 0) /
       Math.max(

@@ -1,6 +1,6 @@
 /** The loss as numbers, from outputs that were computed elsewhere: what the step minimizes, said again for the finished artifact. */
 import type { RunTensor } from '../../runtime/runtime.ts'
-import type { Label } from '../../verify/accuracy.ts'
+import type { Label } from '../../verify/metrics/metric.ts'
 import { numbers } from '../../verify/numbers.ts'
 import type { LossTerm } from './losses.ts'
 

@@ -135,4 +135,4 @@ const scaleMode = ({ learn_scales }: QatMethod, { plan }: Built): ScaleMode =>
 export const floatOutputs = ({ model }: Student) => model.graph.outputs.filter(({ dtype }) => dtype === 'float32')
 
 export const hasClasses = ({ dataset: { labels } }: Samples): boolean =>
-  labels?.shape.slice(1).every((dim) => dim === 1) ?? false
+  labels !== undefined && /^u?int/.test(labels.dtype) && labels.shape.slice(1).every((dim) => dim === 1)

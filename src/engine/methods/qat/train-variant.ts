@@ -6,7 +6,7 @@ import { FewbitError } from '../../../shared/errors.ts'
 import type { Samples } from '../../data/samples.ts'
 import { cloneModel } from '../../ir/clone.ts'
 import type { Model, Value } from '../../ir/graph.ts'
-import type { Label } from '../../verify/accuracy.ts'
+import type { Label } from '../../verify/metrics/metric.ts'
 import type { MethodInput, TrainingInput } from '../method.ts'
 import { type Built, buildVariant, type Variant, type VariantInput } from '../static/variant.ts'
 import { writeTrained } from './artifact.ts'
@@ -171,6 +171,7 @@ function openEvaluationOf({ input, training, runs, student, objective }: Start):
         .map(({ name }) => name),
     ),
     target: input.target,
+    wordSeparator: recipe.evaluation?.word_separator ?? null,
     metric: recipe.evaluation?.metric ?? (hasClasses(training.heldOut) ? 'top1' : 'agreement'),
   })
 }
