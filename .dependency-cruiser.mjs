@@ -22,6 +22,7 @@ const RESOURCES = [
   'idempotency',
   'api-keys',
   'webhooks',
+  'uploads',
   'models',
   'datasets',
   'jobs',
@@ -33,7 +34,7 @@ const above = (resource, i) =>
   })
 
 const SERVICE = {
-  path: '^src/(http|api-keys|owners|idempotency|jobs|queue|storage|artifacts|webhooks|models|datasets)/',
+  path: '^src/(http|api-keys|owners|idempotency|jobs|queue|storage|artifacts|webhooks|uploads|models|datasets)/',
   pathNot: '^src/(models|datasets)/(summarize|inspect-thread)\\.ts',
 }
 
@@ -116,7 +117,7 @@ export default {
     wall(
       'resources-know-no-http',
       'verbs serve any caller',
-      '^src/(api-keys|owners|idempotency|models|datasets|jobs|artifacts|webhooks|queue|storage)/',
+      '^src/(api-keys|owners|idempotency|models|datasets|jobs|artifacts|webhooks|uploads|queue|storage)/',
       { path: '^src/http/' },
     ),
     door('onnxruntime-node', 'src/engine/runtime/ort.ts'),

@@ -9,6 +9,7 @@ import { modelKey } from './models/keys.ts'
 import { messageOf } from './shared/errors.ts'
 import { uploadingKey } from './storage/receive.ts'
 import { refsKey, release, withDigest } from './storage/refs.ts'
+import { uploadKey } from './uploads/keys.ts'
 
 type KeyOf = (deps: Deps, id: string) => string
 
@@ -18,6 +19,7 @@ const HOLDERS: Record<string, KeyOf> = {
   dataset: datasetKey,
   artifact: artifactKey,
   upload: uploadingKey,
+  part: uploadKey,
 }
 
 /** What nobody referred to at one look, and when that was first so: references as `digest reference`, objects as `digest`. */

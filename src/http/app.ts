@@ -21,6 +21,7 @@ import * as jobs from './routes/jobs.ts'
 import * as models from './routes/models.ts'
 import * as problemPages from './routes/problems.ts'
 import * as targets from './routes/targets.ts'
+import * as uploads from './routes/uploads.ts'
 import * as webhookDeliveries from './routes/webhook-deliveries.ts'
 import * as webhookEndpoints from './routes/webhook-endpoints.ts'
 import * as webhookSecret from './routes/webhook-secret.ts'
@@ -30,6 +31,7 @@ import { validatorCompiler } from './validation.ts'
 const UPLOADS: readonly Row[] = [
   ['POST', '/v1/models', models.create],
   ['POST', '/v1/datasets', datasets.create],
+  ['PUT', '/v1/uploads/:id/parts/:n', uploads.put],
 ]
 
 const ROUTES: readonly Row[] = [
@@ -41,6 +43,12 @@ const ROUTES: readonly Row[] = [
   ['GET', '/v1/datasets', datasets.list],
   ['GET', '/v1/datasets/:id', datasets.get],
   ['DELETE', '/v1/datasets/:id', datasets.remove],
+
+  ['POST', '/v1/uploads', uploads.create],
+  ['GET', '/v1/uploads', uploads.list],
+  ['GET', '/v1/uploads/:id', uploads.get],
+  ['POST', '/v1/uploads/:id/complete', uploads.complete],
+  ['DELETE', '/v1/uploads/:id', uploads.remove],
 
   ['GET', '/v1/targets', targets.list],
   ['GET', '/v1/targets/:id', targets.get],

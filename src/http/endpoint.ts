@@ -69,7 +69,7 @@ export function endpoint<const S extends EndpointSchema>(schema: S, answer: (cal
   }
 }
 
-export type Row = readonly [method: 'GET' | 'POST' | 'PATCH' | 'DELETE', url: string, row: Endpoint]
+export type Row = readonly [method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', url: string, row: Endpoint]
 
 /** Binds a row to its method and path. */
 export function mount(app: FastifyInstance, deps: Deps, rows: readonly Row[], config: FastifyContextConfig = {}): void {

@@ -1,4 +1,5 @@
 /** Reads an upload, multipart or raw: files go to the store as they come, fields are kept; whatever fails, nothing stays. */
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { MultipartFile } from '@fastify/multipart'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -6,7 +7,7 @@ import type { Deps } from '../deps.ts'
 import { reserveBytes, storedBytesExceeded } from '../owners/reserve-bytes.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { type Received, receive, settle } from '../storage/receive.ts'
-import { verifyDigest } from './declared-digest.ts'
+import { declaresDigest, verifyDigest } from './declared-digest.ts'
 import { invite } from './expect.ts'
 import { fingerprintOfForm } from './fingerprint.ts'
 import { asFormError, OVERHEAD_BYTES, partLimits } from './form-limits.ts'
@@ -78,11 +79,13 @@ function refuseType(request: FastifyRequest): void {
 
 async function readParts(deps: Deps, request: FastifyRequest, form: Form): Promise<void> {
   const parts = request.parts({ limits: partLimits(form.maxBytes) })
+  const digest = watchDigest(request)
   try {
     for await (const part of parts) {
       if (part.type === 'file') await readFile(deps, request, form, part)
       else form.fields[part.fieldname] = String(part.value)
     }
+    digest.verify()
   } catch (error) {
     throw asFormError(error)
   }
@@ -105,12 +108,25 @@ async function readRaw(deps: Deps, request: FastifyRequest, form: Form): Promise
   verifyDigest(request.headers, received.sha256)
 }
 
+/** Of a form the fields speak of the whole body, boundaries included: it is hashed on its way to the parser. */
+function watchDigest({ headers, raw }: FastifyRequest): { verify(): void } {
+  if (!declaresDigest(headers)) return { verify: () => {} }
+  const hash = createHash('sha256')
+  const pipe = raw.pipe.bind(raw)
+  raw.pipe = (to, options) => {
+    // the listener starts the flow: not before the parser is there
+    raw.on('data', (chunk: Buffer) => hash.update(chunk))
+    return pipe(to, options)
+  }
+  return { verify: () => verifyDigest(headers, hash.digest('hex')) }
+}
+
 /** What becomes of these chunks does not touch the request: one that is destroyed loses its socket, which then stays open unread. */
-async function* chunksOf(request: Readable): AsyncGenerator<Buffer> {
+export async function* chunksOf(request: Readable): AsyncGenerator<Buffer> {
   for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk
 }
 
-function refuseEncoded(request: FastifyRequest): void {
+export function refuseEncoded(request: FastifyRequest): void {
   const encoding = request.headers['content-encoding'] ?? 'identity'
   if (encoding !== 'identity')
     throw new FewbitError('unsupported_media_type', `uploads may not be encoded as ${encoding}`)

@@ -1,16 +1,21 @@
 /** How much an owner has used of what it may. */
 import type { Deps } from '../deps.ts'
 import { bytesKey, unfinishedKey } from './keys.ts'
+import { pendingOf } from './pending-bytes.ts'
 
 export interface Usage {
   used: number
   max: number
 }
 
-/** Bytes of models, data sets and artifacts, and what is on its way into this process. */
+/** Bytes of models, data sets and artifacts, what was announced, and what is on its way into this process. */
 export async function bytesOf(deps: Deps, owner: string): Promise<Usage> {
-  const stored = Number((await deps.redis.get(bytesKey(deps, owner))) ?? 0)
-  return { used: Math.max(0, stored) + deps.arriving.of(owner), max: deps.config.MAX_STORED_BYTES }
+  const [stored, pending] = await Promise.all([deps.redis.get(bytesKey(deps, owner)), pendingOf(deps, owner)])
+  const announced = pending.reduce((sum, { bytes }) => sum + bytes, 0)
+  return {
+    used: Math.max(0, Number(stored ?? 0)) + announced + deps.arriving.of(owner),
+    max: deps.config.MAX_STORED_BYTES,
+  }
 }
 
 export async function unfinishedJobsOf(deps: Deps, owner: string): Promise<Usage> {

@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Upload an ONNX model
-         * @description Multipart with the part `file` (the .onnx) and any number of parts `external` (its external data, each with the file name that the model refers to), or the raw bytes as application/octet-stream. The same bytes again answer 200 with the model that exists.
+         * @description Multipart with the part `file` (the .onnx) and any number of parts `external` (its external data, each with the file name that the model refers to), or the raw bytes as application/octet-stream. Either may be one .zip instead that holds the .onnx with its external data in one directory. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the model that exists.
          */
         post: operations["createModel"];
         delete?: never;
@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a data set
-         * @description An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. The same bytes again answer 200 with the data set that exists.
+         * @description An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.
          */
         post: operations["createDataset"];
         delete?: never;
@@ -115,6 +115,74 @@ export interface paths {
          * @description Refused while a job that is not finished needs it.
          */
         delete: operations["deleteDataset"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List unfinished uploads
+         * @description Newest first; at most 100 may be unfinished.
+         */
+        get: operations["listUploads"];
+        put?: never;
+        /**
+         * Announce an upload in parts
+         * @description Answers with the size of the parts. They may then come in any order, many at a time and as often as it takes; what is there survives crashes of both sides. An upload to which nothing comes for a day expires.
+         */
+        post: operations["createUpload"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an upload
+         * @description Which parts are there: a client that lost its way sends the others.
+         */
+        get: operations["getUpload"];
+        put?: never;
+        post?: never;
+        /**
+         * Abort an upload
+         * @description With all of its parts. What was made of a complete one stays.
+         */
+        delete: operations["deleteUpload"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/uploads/{id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a model or data set of the parts
+         * @description Answers as the upload in one piece would. Count and digest of all bytes must be what was declared. Called again, it answers 200 with what came of it; when the bytes are refused, the parts stay and may be replaced.
+         */
+        post: operations["completeUpload"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -688,6 +756,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/uploads/{id}/parts/{n}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /**
+         * Send a part
+         * @description Its bytes, raw. Content-Digest or Repr-Digest are checked where they come. A part that is there already is replaced.
+         */
+        put: operations["putUploadPart"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface webhooks {
     "job.started": {
@@ -813,6 +901,17 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        DatasetSpecInput: {
+            /** @default {} */
+            arrays?: {
+                [key: string]: {
+                    /** @default 1 */
+                    scale?: number;
+                    /** @default 0 */
+                    offset?: number;
+                };
+            };
+        };
         DynamicMethodInput: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -1434,6 +1533,24 @@ export interface components {
                 };
             };
         };
+        UploadRequest: {
+            /** @enum {string} */
+            kind: "model" | "dataset";
+            /** @description of the model or data set */
+            name: string;
+            /** @description of all parts together */
+            size_bytes: number;
+            /** @description of all bytes, in hex */
+            sha256?: string;
+            /** @description of every part but the last; by default 16 MiB, and more where that would make over 10,000 parts */
+            part_size_bytes?: number;
+            /** @description of a data set */
+            spec?: components["schemas"]["DatasetSpecInput"];
+            /** @description up to 16 pairs of strings, kept and given back */
+            metadata?: {
+                [key: string]: string;
+            };
+        };
         WebhookEndpointPatch: {
             /**
              * Format: uri
@@ -1820,7 +1937,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "upload_incomplete" | "upload_in_progress" | "upload_completed" | "part_size_mismatch" | "too_many_uploads" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_bundle_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -2719,6 +2836,50 @@ export interface components {
             /** @description so many, drawn over the whole data set; all of them by default */
             samples?: number;
         };
+        Upload: {
+            /** @description upl_… */
+            id: string;
+            /** @constant */
+            object: "upload";
+            /** @enum {string} */
+            kind: "model" | "dataset";
+            name: string;
+            /** @enum {string} */
+            status: "pending" | "completed";
+            size_bytes: number;
+            /** @description of the whole, as it was declared */
+            sha256: string | null;
+            /** @description of every part but the last */
+            part_size_bytes: number;
+            part_count: number;
+            /** @description those that are there */
+            parts: components["schemas"]["UploadPart"][];
+            spec: components["schemas"]["DatasetSpec"] | null;
+            metadata: {
+                [key: string]: string;
+            };
+            /** @description of the model or data set that came of it */
+            result_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description a day after the last part came
+             */
+            expires_at: string;
+        };
+        UploadList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["Upload"][];
+            /** @constant */
+            has_more: false;
+        };
+        UploadPart: {
+            n: number;
+            size_bytes: number;
+            sha256: string;
+        };
         Warning: {
             code: string;
             detail: string;
@@ -2915,7 +3076,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `idempotency_key_in_use`: A request with this Idempotency-Key is running; `in_use`: The resource is in use; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_webhook_endpoints`: The owner has as many webhook endpoints as are kept; `endpoint_disabled`: The webhook endpoint is disabled; `too_many_api_keys`: The owner has as many API keys as are kept */
+        /** @description `idempotency_key_in_use`: A request with this Idempotency-Key is running; `in_use`: The resource is in use; `upload_in_progress`: The upload is being put together; `upload_incomplete`: Parts of the upload are missing; `job_not_finished`: The job has not finished yet; `job_already_finished`: The job has already finished; `too_many_webhook_endpoints`: The owner has as many webhook endpoints as are kept; `endpoint_disabled`: The webhook endpoint is disabled; `too_many_api_keys`: The owner has as many API keys as are kept; `upload_completed`: The upload is complete */
         Conflict: {
             headers: {
                 [name: string]: unknown;
@@ -2960,7 +3121,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `invalid_request`: The request is not valid; `model_not_onnx`: The bytes are not an ONNX model; `idempotency_key_reused`: The Idempotency-Key was used for another request; `dataset_not_npz`: The bytes are not an .npz archive */
+        /** @description `invalid_request`: The request is not valid; `model_not_onnx`: The bytes are not an ONNX model; `model_bundle_invalid`: The bundle does not hold one model with its data; `idempotency_key_reused`: The Idempotency-Key was used for another request; `dataset_not_npz`: The bytes are not an .npz archive; `part_size_mismatch`: The part has another size */
         UnprocessableContent: {
             headers: {
                 [name: string]: unknown;
@@ -2969,7 +3130,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `stored_bytes_exceeded`: The owner stores as many bytes as it may; `too_many_jobs`: Too many unfinished jobs */
+        /** @description `stored_bytes_exceeded`: The owner stores as many bytes as it may; `too_many_uploads`: Too many unfinished uploads; `too_many_jobs`: Too many unfinished jobs */
         TooManyRequests: {
             headers: {
                 /** @description seconds to wait */
@@ -3059,6 +3220,8 @@ export interface operations {
             query?: {
                 /** @description name of the model, for raw uploads */
                 name?: string;
+                /** @description JSON object of strings, for raw uploads */
+                metadata?: string;
             };
             header?: {
                 /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
@@ -3070,7 +3233,7 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
-                    /** @description the .onnx file */
+                    /** @description the .onnx file, or a .zip with it and its external data */
                     file: string;
                     /** @description external data files */
                     external?: string[];
@@ -3297,6 +3460,8 @@ export interface operations {
                 name?: string;
                 /** @description the spec as JSON, for raw uploads */
                 spec?: string;
+                /** @description JSON object of strings, for raw uploads */
+                metadata?: string;
             };
             header?: {
                 /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
@@ -3433,6 +3598,174 @@ export interface operations {
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listUploads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The uploads */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createUpload: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UploadRequest"];
+            };
+        };
+        responses: {
+            /** @description The upload, without any part */
+            201: {
+                headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description upl_…: id of the upload */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The upload */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Upload"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description upl_…: id of the upload */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    completeUpload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description upl_…: id of the upload */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description of all bytes, in hex */
+                    sha256?: string;
+                } | null;
+            };
+        };
+        responses: {
+            /** @description These bytes were there before */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"] | components["schemas"]["Dataset"];
+                };
+            };
+            /** @description The new model or data set */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Model"] | components["schemas"]["Dataset"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+            507: components["responses"]["InsufficientStorage"];
         };
     };
     listTargets: {
@@ -4646,6 +4979,45 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+        };
+    };
+    putUploadPart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description upl_…: id of the upload */
+                id: string;
+                /** @description 1 is the first part */
+                n: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description The part is stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UploadPart"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+            507: components["responses"]["InsufficientStorage"];
         };
     };
     onJobStarted: {

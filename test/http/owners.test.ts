@@ -75,6 +75,8 @@ describe('owners', () => {
     const hook = await send<{ id: string }>(all.key, 'POST', '/v1/webhook-endpoints', {
       url: 'https://example.org/hook',
     })
+    const announced = { kind: 'model', name: 'large', size_bytes: 10 }
+    const parts = await send<{ id: string }>(all.key, 'POST', '/v1/uploads', announced)
     const delivery = await send<{ id: string }>(all.key, 'POST', `/v1/webhook-endpoints/${hook.body.id}/test`)
     const request = { model_id: model.body.id, target: 'cpu-int8', method: { type: 'dynamic' } }
     const job = await send<{ id: string }>(all.key, 'POST', '/v1/jobs', request)
@@ -89,6 +91,7 @@ describe('owners', () => {
         'api-keys': all.id,
         'webhook-endpoints': hook.body.id,
         deliveries: delivery.body.id,
+        uploads: parts.body.id,
       },
     }
   }
@@ -133,7 +136,7 @@ describe('owners', () => {
   function idIn({ ids }: Owned, path: string): string {
     const id = ids[kindOf(path)]
     assert.ok(id, `this test has nothing for ${path}`)
-    return path.replace(/\{\w+\}/, id)
+    return path.replace(/\{\w+\}/, id).replace('{n}', '1')
   }
 
   test('every operation says which scope it needs, and only these need none', () => {
@@ -167,7 +170,8 @@ describe('owners', () => {
     for (const { method, path } of withId()) {
       const url = idIn(acme, path)
       const missing = idIn({ ...acme, ids: { ...acme.ids, [kindOf(path)]: idLike(acme.ids[kindOf(path)]!) } }, path)
-      const strip = ({ body }: Answer) => JSON.stringify(body).replaceAll(/(mdl|ds|job|art|key|req|whe|dlv)_\w+/g, '_')
+      const strip = ({ body }: Answer) =>
+        JSON.stringify(body).replaceAll(/(mdl|ds|job|art|key|req|whe|dlv|upl)_\w+/g, '_')
       const [foreign, none] = [
         await send(other.keys.all, method, url, bodyFor(method)),
         await send(other.keys.all, method, missing, bodyFor(method)),

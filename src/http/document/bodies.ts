@@ -15,6 +15,11 @@ export function upload(properties: Record<string, unknown>): Record<string, unkn
   }
 }
 
+/** A request body that is raw bytes. */
+export const RAW = {
+  requestBody: { required: true, content: { 'application/octet-stream': { schema: BINARY } } },
+}
+
 const text = (description: string) => ({ description, schema: { type: 'string' } })
 const NOT_CHANGED = { description: 'The ETag is still the same', headers: { ETag: text('as before') } }
 const CONTENT_HEADERS = {

@@ -15,6 +15,7 @@ import {
 import { Metrics, Report, Warning } from '../../contract/report.ts'
 import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/record/job.ts'
 import { Model, Port } from '../../models/model.ts'
+import { Upload, UploadPart } from '../../uploads/upload.ts'
 import { WebhookAttempt, WebhookDelivery, WebhookDeliveryWithPayload } from '../../webhooks/deliveries/delivery.ts'
 import { NewWebhookEndpoint, WebhookEndpoint } from '../../webhooks/endpoints/endpoint.ts'
 import { Problem } from '../problem.ts'
@@ -26,6 +27,7 @@ import { ArtifactList, CheckpointList, DryRun, Job, JobList } from '../routes/jo
 import { ModelList } from '../routes/models.ts'
 import { ProblemKind, ProblemKindList } from '../routes/problems.ts'
 import { Target, TargetList } from '../routes/targets.ts'
+import { UploadList, UploadRequest } from '../routes/uploads.ts'
 import { WebhookDeliveryList } from '../routes/webhook-deliveries.ts'
 import { WebhookEndpointList, WebhookEndpointPatch, WebhookEndpointRequest } from '../routes/webhook-endpoints.ts'
 import { WebhookSecret } from '../routes/webhook-secret.ts'
@@ -67,6 +69,10 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Target,
   TargetList,
   Training,
+  Upload,
+  UploadList,
+  UploadPart,
+  UploadRequest,
   Warning,
   WebhookAttempt,
   WebhookDelivery,

@@ -26,6 +26,7 @@ export const INFO = {
   tags: [
     { name: 'models', description: 'ONNX models' },
     { name: 'datasets', description: 'Calibration and evaluation data' },
+    { name: 'uploads', description: 'Models and data sets that are sent in parts' },
     { name: 'targets', description: 'Hardware profiles' },
     { name: 'jobs', description: 'Quantizations, their progress and reports' },
     { name: 'artifacts', description: 'What jobs made' },

@@ -91,7 +91,7 @@ function admit(request: FastifyRequest, reply: FastifyReply, origin: string): Fa
   return reply
     .code(204)
     .headers({
-      'access-control-allow-methods': 'GET, HEAD, POST, PATCH, DELETE',
+      'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
       'access-control-allow-headers': ASKED,
       'access-control-max-age': PREFLIGHT_SECONDS,
     })

@@ -1,20 +1,16 @@
 /** /v1/datasets: calibration and evaluation data. */
 import { z } from 'zod'
-import { DatasetSpec } from '../../contract/recipe.ts'
-import { createDataset } from '../../datasets/create-dataset.ts'
 import { DatasetRecord, viewDataset } from '../../datasets/dataset.ts'
 import { deleteDataset } from '../../datasets/delete-dataset.ts'
 import { getDataset } from '../../datasets/get-dataset.ts'
 import { listDatasets } from '../../datasets/list-datasets.ts'
-import type { Deps } from '../../deps.ts'
 import { idPattern } from '../../shared/ids.ts'
 import { Conditions, sendUnlessKnown } from '../conditions.ts'
+import { datasetOf } from '../dataset-form.ts'
 import { BINARY, CONDITIONAL, upload } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { requireMatch } from '../etag.ts'
-import { type Form, withForm } from '../form.ts'
-import { readJson, readMetadata, readName } from '../form-fields.ts'
-import { refused } from '../problem.ts'
+import { withForm } from '../form.ts'
 import { withLimits } from '../rate-limit.ts'
 import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 
@@ -31,10 +27,11 @@ export const create = endpoint(
     tags: ['datasets'],
     summary: 'Upload a data set',
     description:
-      'An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. The same bytes again answer 200 with the data set that exists.',
+      'An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.',
     querystring: z.strictObject({
       name: z.string().max(200).optional().describe('name of the data set, for raw uploads'),
       spec: z.string().max(10_000).optional().describe('the spec as JSON, for raw uploads'),
+      metadata: z.string().max(10_000).optional().describe('JSON object of strings, for raw uploads'),
     }),
     response: {
       200: answer('These bytes were uploaded before', Dataset),
@@ -42,6 +39,7 @@ export const create = endpoint(
     },
     'x-errors': [
       'malformed_request',
+      'digest_mismatch',
       'payload_too_large',
       'unsupported_media_type',
       'dataset_not_npz',
@@ -57,7 +55,7 @@ export const create = endpoint(
   },
   async ({ deps, owner, request, reply }) => {
     const { dataset, created } = await withLimits({ deps, owner, reply }, ['stored-bytes'], () =>
-      withForm({ deps, request, reply }, (form) => createFrom(deps, owner, form)),
+      withForm({ deps, request, reply }, (form) => datasetOf(deps, owner, form)),
     )
     return reply
       .code(created ? 201 : 200)
@@ -65,19 +63,6 @@ export const create = endpoint(
       .send(viewDataset(dataset))
   },
 )
-
-function createFrom(deps: Deps, owner: string, form: Form) {
-  const [file, ...others] = form.files
-  if (file?.field !== 'file' || others.length > 0) {
-    throw refused([{ pointer: '/file', code: 'required', detail: 'exactly one part `file` is needed' }])
-  }
-  return createDataset(deps, owner, {
-    file,
-    name: readName(form) || 'dataset',
-    spec: readJson(form, 'spec', DatasetSpec, { arrays: {} }),
-    metadata: readMetadata(form),
-  })
-}
 
 export const list = endpoint(
   {

@@ -1,20 +1,17 @@
 /** /v1/models: upload, look, download, delete. */
-import { basename } from 'node:path'
 import { z } from 'zod'
-import { createModel } from '../../models/create-model.ts'
 import { deleteModel } from '../../models/delete-model.ts'
 import { getModel } from '../../models/get-model.ts'
 import { listModels } from '../../models/list-models.ts'
-import { Model, type ModelFile, viewModel } from '../../models/model.ts'
+import { Model, viewModel } from '../../models/model.ts'
 import { openModelContent } from '../../models/open-model-content.ts'
 import { idPattern } from '../../shared/ids.ts'
 import { Conditions, sendUnlessKnown } from '../conditions.ts'
 import { BINARY, CONDITIONAL, DOWNLOAD, upload } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { requireMatch } from '../etag.ts'
-import { type Form, withForm } from '../form.ts'
-import { readMetadata, readName } from '../form-fields.ts'
-import { refused } from '../problem.ts'
+import { withForm } from '../form.ts'
+import { modelOf } from '../model-form.ts'
 import { withLimits } from '../rate-limit.ts'
 import { sendContent } from '../send-content.ts'
 import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
@@ -31,9 +28,10 @@ export const create = endpoint(
     tags: ['models'],
     summary: 'Upload an ONNX model',
     description:
-      'Multipart with the part `file` (the .onnx) and any number of parts `external` (its external data, each with the file name that the model refers to), or the raw bytes as application/octet-stream. The same bytes again answer 200 with the model that exists.',
+      'Multipart with the part `file` (the .onnx) and any number of parts `external` (its external data, each with the file name that the model refers to), or the raw bytes as application/octet-stream. Either may be one .zip instead that holds the .onnx with its external data in one directory. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the model that exists.',
     querystring: z.strictObject({
       name: z.string().max(200).optional().describe('name of the model, for raw uploads'),
+      metadata: z.string().max(10_000).optional().describe('JSON object of strings, for raw uploads'),
     }),
     response: { 200: answer('These bytes were uploaded before', Model), 201: answer('The new model', Model) },
     'x-errors': [
@@ -42,11 +40,12 @@ export const create = endpoint(
       'payload_too_large',
       'unsupported_media_type',
       'model_not_onnx',
+      'model_bundle_invalid',
       'stored_bytes_exceeded',
       'insufficient_storage',
     ],
     'x-document': upload({
-      file: { ...BINARY, description: 'the .onnx file' },
+      file: { ...BINARY, description: 'the .onnx file, or a .zip with it and its external data' },
       external: { type: 'array', items: BINARY, description: 'external data files' },
       name: { type: 'string' },
       metadata: { type: 'string', description: 'JSON object of strings' },
@@ -54,13 +53,7 @@ export const create = endpoint(
   },
   async ({ deps, owner, request, reply }) => {
     const { model, created } = await withLimits({ deps, owner, reply }, ['stored-bytes'], () =>
-      withForm({ deps, request, reply }, (form) =>
-        createModel(deps, owner, {
-          name: readName(form) || 'model',
-          metadata: readMetadata(form),
-          files: filesOf(form),
-        }),
-      ),
+      withForm({ deps, request, reply }, (form) => modelOf(deps, owner, form, request.gone)),
     )
     return reply
       .code(created ? 201 : 200)
@@ -132,30 +125,3 @@ export const remove = endpoint(
     return reply.code(204).send()
   },
 )
-
-const SAFE_NAME = /^[\w][\w.-]{0,199}$/
-
-/** The model under a name of ours, external data under theirs. */
-function filesOf(form: Form): [ModelFile, ...ModelFile[]] {
-  const models = form.files.filter(({ field }) => field === 'file')
-  const [model] = models
-  if (!model || models.length > 1) {
-    throw refused([{ pointer: '/file', code: 'required', detail: 'exactly one part `file` is needed' }])
-  }
-  const external = form.files.filter(({ field }) => field !== 'file').map(externalFile)
-  return [{ path: 'model.onnx', sha256: model.sha256, size: model.size }, ...external]
-}
-
-function externalFile(
-  { field, filename, sha256, size }: Form['files'][number],
-  index: number,
-  all: Form['files'],
-): ModelFile {
-  const path = basename(filename)
-  if (field !== 'external')
-    throw refused([{ pointer: `/${field}`, code: 'unknown', detail: 'expected `file` or `external`' }])
-  if (!SAFE_NAME.test(path) || path === 'model.onnx' || all.findIndex((file) => file.filename === filename) < index) {
-    throw refused([{ pointer: '/external', code: 'file_name', detail: `${path} is not acceptable or comes twice` }])
-  }
-  return { path, sha256, size }
-}
