@@ -911,6 +911,11 @@ export interface components {
                     offset?: number;
                 };
             };
+            /**
+             * @description what the array `labels` holds: integers that are classes (the default), or figures and pictures, floats too, for the metrics pearson, spearman and psnr
+             * @enum {string}
+             */
+            labels?: "classes" | "figures";
         };
         DynamicMethodInput: {
             /**
