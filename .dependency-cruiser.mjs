@@ -125,6 +125,7 @@ export default {
     door('bullmq', 'src/queue/', 'workers/'),
     door('pino', 'src/shared/log.ts'),
     door('commander', 'src/cli/'),
+    door('sharp', 'src/engine/data/images/decode.ts'),
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },

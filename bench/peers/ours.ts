@@ -20,7 +20,7 @@ const target = targetOf(spec.recipe.target)
 const prepared = await prepare(spec.model, target.min_opset, runtime, workspace, {
   passes: preparation(rewritesFor(target, spec.recipe)),
 })
-const { calibration } = splitSamples(await openData(spec), spec.recipe)
+const { calibration } = splitSamples(await openData(spec, { scratch: '.' }), spec.recipe)
 const { model } = await METHODS[spec.recipe.method.type]({
   prepared,
   recipe: spec.recipe,

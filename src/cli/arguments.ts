@@ -1,8 +1,9 @@
 /** From the words of a command line to values; what cannot be read is said with an example. */
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
+import { PRESETS } from '../contract/images.ts'
 import { METHOD_NAMES, type MethodName, TARGET_NAMES } from '../contract/recipe.ts'
-import type { QuantizeOptions } from '../engine/options.ts'
+import type { Data, QuantizeOptions } from '../engine/options.ts'
 import { messageOf } from '../shared/errors.ts'
 
 type Target = QuantizeOptions['target']
@@ -58,7 +59,7 @@ function parsedFile(path: string): unknown {
   try {
     return JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
-    throw new InvalidArgumentError(`The profile cannot be read: ${messageOf(error)}.`)
+    throw new InvalidArgumentError(`${path} cannot be read: ${messageOf(error)}.`)
   }
 }
 
@@ -105,6 +106,19 @@ export function inputValue(text: string): number | boolean | (number | boolean)[
   const values = text.split(',').map((one) => (one === 'true' ? true : one === 'false' ? false : number(one)))
   return values.length === 1 ? values[0]! : values
 }
+
+/** The name of a preset, or the path of a spec or of transformers' preprocessor_config.json. */
+export function images(text: string): NonNullable<Data['images']> {
+  if (isPreset(text)) return { preset: text }
+  if (!text.endsWith('.json'))
+    throw new InvalidArgumentError(`There is ${Object.keys(PRESETS).join(', ')}, or a file ending in .json.`)
+  const found = parsedFile(text)
+  if (typeof found !== 'object' || found === null) throw new InvalidArgumentError('The file holds no object.')
+  const isConfig = Object.keys(found).some((name) => name.startsWith('do_') || name === 'image_processor_type')
+  return isConfig ? { preprocessor_config: { ...found } } : found
+}
+
+const isPreset = (text: string): text is keyof typeof PRESETS => Object.hasOwn(PRESETS, text)
 
 /** `0.00392` or, with an offset, `0.0078,-1` */
 export function scaling(text: string): { scale: number; offset: number } {

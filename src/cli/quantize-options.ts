@@ -23,6 +23,7 @@ export interface Asked {
   steps?: number
   checkpoint?: string
   scale?: Data['arrays']
+  images?: Data['images']
   maxAccuracyDrop?: number
   minSpeedup?: number
   /** the library that shall load the result */
@@ -74,10 +75,11 @@ export function methodOf({ target, method, set, excludeOp, excludeNode, inputSha
 
 export function dataOf({
   scale,
+  images,
   ...asked
 }: Omit<Asked, 'target'>): Pick<QuantizeOptions, 'calibration' | 'evaluation' | 'training'> {
   const { calibration, calibrationSamples, evaluation, metric, wordSeparator, training, epochs, steps } = asked
-  const arrays = scale && { arrays: scale }
+  const arrays = { ...(scale && { arrays: scale }), ...(images && { images }) }
   return {
     ...(calibration !== undefined && {
       calibration: { data: calibration, ...arrays, ...defined({ samples: calibrationSamples }) },

@@ -8,6 +8,7 @@ import {
   QuantizeDynamic,
   QuantizeStatic,
 } from './compat.ts'
+import { ImageSpec } from './images.ts'
 import { isPattern } from './pattern.ts'
 import { IntegerProfile } from './target-profile.ts'
 
@@ -317,6 +318,7 @@ export const DatasetSpec = z.strictObject({
   arrays: z
     .record(z.string(), z.strictObject({ scale: z.number().positive().default(1), offset: z.number().default(0) }))
     .default({}),
+  images: ImageSpec.optional(),
   labels: z
     .enum(['classes', 'figures'])
     .optional()

@@ -1,4 +1,5 @@
 /** What an uploaded data set is, in a thread of its own. */
+import type { ImageSpec } from '../contract/images.ts'
 import type { DatasetSummary } from '../engine/data/inspect.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { runThread, type ThreadLimits } from '../shared/thread.ts'
@@ -6,8 +7,14 @@ import { runThread, type ThreadLimits } from '../shared/thread.ts'
 const LIMITS: ThreadLimits = { timeoutMs: 120_000, memoryMb: 512 }
 
 /** Throws dataset_* errors that name the array. */
-export function inspectDataset(path: string, limits = LIMITS): Promise<DatasetSummary> {
-  return runThread<DatasetSummary>(new URL('./inspect-thread.js', import.meta.url), path, limits).catch(refuse)
+export function inspectDataset(
+  path: string,
+  images?: ImageSpec,
+  limits: ThreadLimits = LIMITS,
+): Promise<DatasetSummary> {
+  return runThread<DatasetSummary>(new URL('./inspect-thread.js', import.meta.url), { path, images }, limits).catch(
+    refuse,
+  )
 }
 
 /** A thread that exceeds its limits speaks of models. */

@@ -13,6 +13,7 @@ import {
 import type { Warning } from '../contract/report.ts'
 import type { DataPart, RunnerMessage } from '../contract/runner-protocol.ts'
 import { FewbitError } from '../shared/errors.ts'
+import type { ImageOptions } from './data/images/input.ts'
 import { unknownOperators } from './ops/index.ts'
 import { TARGETS, targetOf } from './targets/index.ts'
 
@@ -24,6 +25,8 @@ export interface Data {
   data: Source
   /** how stored integers become the model's floats, by array: `stored · scale + offset` */
   arrays?: z.input<typeof DatasetSpec>['arrays']
+  /** how the pictures of a .zip become an input; then `data` is that archive */
+  images?: ImageOptions
   /** how many samples are used, drawn over all of them */
   samples?: number
   /** one of two parts of the data set, the same ones for the same seed: `held_out` judges, `others` calibrate or train */

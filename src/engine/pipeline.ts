@@ -39,7 +39,7 @@ export interface Outcome {
  */
 export async function runStages(spec: RunnerSpec, host: Host, scratch: string, signal?: AbortSignal): Promise<Outcome> {
   const runtime = closing(openRuntime(spec.threads), signal)
-  const data = await openData(spec)
+  const data = await openData(spec, { scratch, onDecoded: decodingTo(host) })
   try {
     return await stages(openRun(spec, host, runtime, scratch), data)
   } finally {
@@ -47,6 +47,18 @@ export async function runStages(spec: RunnerSpec, host: Host, scratch: string, s
     for (const dataset of Object.values(data)) dataset?.close()
   }
 }
+
+/** Pictures are decoded before anything else begins. */
+const decodingTo =
+  ({ emit }: Host) =>
+  (step: number, total_steps: number) => {
+    if (step % DECODED_BETWEEN !== 0 && step !== total_steps) return
+    const message = `decoding pictures (${step} of ${total_steps})`
+    emit({ type: 'progress', phase: 'preparing', fraction: 0, step, total_steps, message })
+  }
+
+/** pictures from one message to the next */
+const DECODED_BETWEEN = 50
 
 async function stages(run: Run, data: JobData): Promise<Outcome> {
   const { spec, progress, target } = run

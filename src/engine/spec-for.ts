@@ -4,6 +4,8 @@ import { resolve } from 'node:path'
 import { DatasetSpec } from '../contract/recipe.ts'
 import type { RunnerSpec } from '../contract/runner-protocol.ts'
 import { openDataset } from './data/dataset.ts'
+import { inspectImages } from './data/images/index.ts'
+import { imageSpecFor } from './data/images/input.ts'
 import { pathOf } from './files.ts'
 import { type Data, dataOf, type QuantizeOptions, recipeOf, type Source } from './options.ts'
 
@@ -14,7 +16,8 @@ export async function specFor(
   scratch: string,
   output: string,
 ): Promise<RunnerSpec> {
-  const place = (name: keyof Sets, given: Source | Data | undefined) => placeData(dataOf(given), scratch, name)
+  const path = pathOf(model, scratch, 'source.onnx')
+  const place = (name: keyof Sets, given: Source | Data | undefined) => placeData(dataOf(given), path, scratch, name)
   const sets = {
     ...place('calibration', options.calibration),
     ...place('training', options.training),
@@ -22,7 +25,7 @@ export async function specFor(
   }
   return {
     recipe: recipeOf(options, await labelsOf(sets.evaluation)),
-    model: pathOf(model, scratch, 'source.onnx'),
+    model: path,
     ...sets,
     output: resolve(output),
     threads: options.threads ?? availableParallelism(),
@@ -34,19 +37,24 @@ export async function specFor(
 
 type Sets = Pick<RunnerSpec, 'calibration' | 'training' | 'evaluation'>
 
-const placeData = (given: Data | undefined, scratch: string, name: keyof Sets): Sets =>
+const placeData = (given: Data | undefined, model: string, scratch: string, name: keyof Sets): Sets =>
   given
     ? {
         [name]: {
           path: pathOf(given.data, scratch, `${name}.npz`),
-          spec: DatasetSpec.parse({ arrays: given.arrays }),
+          spec: specOf(given, model),
           ...(given.part && { part: given.part }),
         },
       }
     : {}
 
+const specOf = ({ arrays, images }: Data, model: string): DatasetSpec =>
+  DatasetSpec.parse({ arrays, ...(images && { images: imageSpecFor(images, model) }) })
+
 async function labelsOf(evaluation: Sets['evaluation']) {
   if (!evaluation) return null
+  const { images } = evaluation.spec
+  if (images) return (await inspectImages(evaluation.path, images)).labels
   const dataset = await openDataset(evaluation.path, evaluation.spec)
   dataset.close()
   return dataset.labels ?? null

@@ -16,7 +16,13 @@ export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: Spe
   const at = (path: string) => resolve(directory, path)
   const dataset = (source: RunnerSpec['calibration'], wishes: object = {}): Partial<Data> =>
     source
-      ? { data: at(source.path), arrays: source.spec.arrays, ...(source.part && { part: source.part }), ...wishes }
+      ? {
+          data: at(source.path),
+          arrays: source.spec.arrays,
+          ...(source.spec.images && { images: source.spec.images }),
+          ...(source.part && { part: source.part }),
+          ...wishes,
+        }
       : {}
   const optional = (name: 'calibration' | 'training' | 'evaluation') =>
     spec[name] ? { [name]: dataset(spec[name], recipe[name]) } : {}

@@ -8,7 +8,8 @@ import { Report } from '../../src/contract/report.ts'
 import { inspect, TARGET_NAMES } from '../../src/engine/index.ts'
 import { startCommand } from '../kit/command.ts'
 import { randomData } from '../kit/data.ts'
-import { mlp } from '../kit/model.ts'
+import { CLASSES, convNet, mlp } from '../kit/model.ts'
+import { pictureArchive } from '../kit/pictures.ts'
 
 let directory: string
 const INPUTS = ['data.npz', 'model.onnx']
@@ -140,4 +141,17 @@ describe('help', () => {
     const { stderr } = await fewbit('inspect nowhere.onnx', { FORCE_COLOR: '1' })
     assert.ok(stderr.startsWith('\u001b[31merror:'))
   })
+})
+
+test('fewbit quantize takes a .zip of pictures and a preprocessor_config.json', async () => {
+  writeFileSync(file('conv.onnx'), convNet())
+  writeFileSync(file('pictures.zip'), await pictureArchive(CLASSES, 5))
+  const config = { do_resize: true, size: { height: 16, width: 16 }, image_mean: [0.5], image_std: [0.5] }
+  writeFileSync(file('preprocessor_config.json'), JSON.stringify(config))
+  const ran = await fewbit('quantize conv.onnx -c pictures.zip --images preprocessor_config.json -o seen --json -q')
+  assert.equal(ran.code, 0, ran.stderr)
+  assert.ok(JSON.parse(ran.stdout).report.metrics.fidelity.sqnr_db > 10)
+  const wrong = await fewbit('quantize conv.onnx -c pictures.zip --images imagenet')
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.stderr, /There is torchvision/)
 })

@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { type PlanDocument, Report } from '../../src/contract/report.ts'
 import { openRuntime } from '../../src/engine/runtime/ort.ts'
-import { call, create, finished, type Job, post, startJob } from '../kit/client.ts'
+import { call, create, finished, type Job, post, startJob, upload } from '../kit/client.ts'
 import { randomData } from '../kit/data.ts'
 import { CLASSES, convNet, IMAGE, mlp } from '../kit/model.ts'
+import { pictureArchive } from '../kit/pictures.ts'
 import { type Service, startService } from '../kit/service.ts'
 
 describe('the main job', () => {
@@ -57,6 +58,21 @@ describe('the main job', () => {
     const request = { calibration: { dataset_id, part: 'others' }, evaluation: { dataset_id, part: 'held_out' } }
     const { metrics } = await finished(service.url, (await startJob(service.url, request)).id)
     assert.deepEqual([metrics?.accuracy?.samples, metrics?.fidelity?.measured_on], [40, 'evaluation'])
+  })
+
+  test('a data set of pictures in folders calibrates and judges, decoded where the model is loaded', async () => {
+    const spec = JSON.stringify({ images: { input: 'x', resize: [16, 16] } })
+    const archive = await pictureArchive(CLASSES, 6)
+    const { status, body } = await upload<{ id: string; samples: number; arrays: { shape: number[] }[] }>(
+      `${service.url}/v1/datasets`,
+      archive,
+      { spec },
+    )
+    assert.deepEqual([status, body.samples, body.arrays[0]?.shape], [201, 6 * CLASSES, [6 * CLASSES, ...IMAGE]])
+    const request = { calibration: { dataset_id: body.id }, evaluation: { dataset_id: body.id } }
+    const job = await finished(service.url, (await startJob(service.url, request)).id)
+    assert.equal(job.status, 'succeeded', JSON.stringify(job.error))
+    assert.deepEqual([job.metrics?.accuracy?.metric, job.metrics?.accuracy?.samples], ['top1', 6 * CLASSES])
   })
 
   test('the artifact loads in ONNX Runtime and keeps its signature', async () => {

@@ -1,7 +1,8 @@
 /** The options that name data sets, which several subcommands have. */
 import { type Command, Option } from 'commander'
+import { PRESETS } from '../../contract/images.ts'
 import { METRIC_NAMES } from '../../contract/recipe.ts'
-import { count, integer, pairs, positive, scaling } from '../arguments.ts'
+import { count, images, integer, pairs, positive, scaling } from '../arguments.ts'
 
 export function addData(command: Command): void {
   command
@@ -12,6 +13,11 @@ export function addData(command: Command): void {
     .addOption(new Option('--metric <name>', 'of the accuracy').choices(METRIC_NAMES))
     .option('--word-separator <class>', 'with --metric wer: the class that stands between words', count)
     .option('--training <file.npz>', 'samples to train on (method qat)')
+    .option(
+      '--images <preset|spec.json>',
+      `data are .zip archives of pictures, prepared as ${Object.keys(PRESETS).join(', ')}, or as a file says: a spec, or preprocessor_config.json`,
+      images,
+    )
     .option('--epochs <number>', 'how long to train', positive)
     .option('--steps <count>', 'instead of epochs', integer)
     .option(

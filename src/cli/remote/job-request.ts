@@ -18,7 +18,7 @@ export async function createJobRequest(
 ): Promise<Body> {
   for (const path of [model, asked.calibration, asked.training, asked.evaluation]) if (path) requireFile(path)
   const model_id = await uploadModel(access, model, view)
-  const idOf = datasetIds(access, specOf(asked), view)
+  const idOf = datasetIds(access, await specOf(asked, model), view)
   const { method, exclude, inputShapes, inputValues } = methodOf(asked)
   const { calibration, calibrationSamples, training, epochs, steps, evaluation, metric, maxSeconds, seed } = asked
   const judged = { metric, word_separator: asked.wordSeparator }
@@ -48,10 +48,14 @@ async function given<T>(path: string | undefined, use: (path: string) => Promise
 /** Labels of these metrics may be floats. */
 const OF_FIGURES: readonly (string | undefined)[] = ['pearson', 'spearman', 'psnr']
 
-const specOf = ({ scale, metric }: Asked) => ({
-  arrays: scale,
-  ...(OF_FIGURES.includes(metric) && { labels: 'figures' }),
-})
+async function specOf({ scale, metric, images }: Asked, model: string) {
+  const { imageSpecFor } = await import('../../engine/data/images/input.ts')
+  return {
+    arrays: scale,
+    ...(images && { images: imageSpecFor(images, model) }),
+    ...(OF_FIGURES.includes(metric) && { labels: 'figures' }),
+  }
+}
 
 /** A file that is named twice is uploaded once. */
 function datasetIds(access: Access, spec: object, view: ProgressView): (path: string) => Promise<string> {

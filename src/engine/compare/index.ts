@@ -2,13 +2,15 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Comparison, Goals } from '../../contract/comparison.ts'
+import { ImageSpec } from '../../contract/images.ts'
 import { DatasetSpec } from '../../contract/recipe.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import { openDataset } from '../data/dataset.ts'
+import { inspectImages } from '../data/images/index.ts'
 import { LEAST_WITH_PARTS } from '../data/split.ts'
 import { asFewbitError } from '../errors.ts'
 import { pathOf, withScratch } from '../files.ts'
-import { dataOf, type QuantizeOptions, type Source } from '../options.ts'
+import { type Data, dataOf, type QuantizeOptions, type Source } from '../options.ts'
 import { type Quantized, type QuantizedFiles, quantize } from '../quantize.ts'
 import { nameOf } from '../targets/index.ts'
 import { failed, floatFacts, succeeded, waiting } from './facts.ts'
@@ -89,9 +91,11 @@ async function judgingData({ calibration, evaluation }: CompareOptions) {
   } as const
 }
 
-const samplesIn = ({ data }: { data: Source }): Promise<number> =>
+const samplesIn = ({ data, images }: Pick<Data, 'data' | 'images'>): Promise<number> =>
   withScratch(undefined, async (scratch) => {
-    const dataset = await openDataset(pathOf(data, scratch, 'data.npz'), DatasetSpec.parse({}))
+    const path = pathOf(data, scratch, 'data.npz')
+    if (images) return (await inspectImages(path, ImageSpec.parse({ ...images, input: images.input ?? 'x' }))).samples
+    const dataset = await openDataset(path, DatasetSpec.parse({}))
     dataset.close()
     return dataset.samples
   })

@@ -6,7 +6,9 @@ import type { MeasuredOn, Warning } from '../../contract/report.ts'
 import type { DataPart, RunnerSpec } from '../../contract/runner-protocol.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { CalibrationBatches } from './batches.ts'
-import { type Dataset, openDataset } from './dataset.ts'
+import type { Dataset } from './dataset.ts'
+import type { Decoding } from './images/index.ts'
+import { openAny } from './open.ts'
 import { chosen, type Samples } from './samples.ts'
 import { randomSource } from './synthetic.ts'
 
@@ -66,9 +68,12 @@ export const LEAST_WITH_PARTS = COMPARING.from
 const USUAL_CALIBRATION = 128
 
 /** Opens the data sets of a job. Throws dataset_* errors. */
-export async function openData({ calibration, training, evaluation, recipe: { seed } }: RunnerSpec): Promise<JobData> {
+export async function openData(
+  { calibration, training, evaluation, recipe: { seed } }: RunnerSpec,
+  decoding: Decoding,
+): Promise<JobData> {
   const open = async (source: RunnerSpec['calibration']) => {
-    const dataset = source ? await openDataset(source.path, source.spec) : null
+    const dataset = source ? await openAny(source.path, source.spec, decoding) : null
     if (dataset?.samples === 0) throw new FewbitError('dataset_mismatch', 'the data set has no samples')
     return dataset && source?.part ? partOf(dataset, source.part, seed) : dataset
   }
