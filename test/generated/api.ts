@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a data set
-         * @description An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.
+         * @description An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Or a .zip of pictures, whose `spec` says how they become an input: `{"images": {"input": "x", "preset": "torchvision"}}`; labels are read from a `labels.csv`, or from the folders that the pictures lie in. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.
          */
         post: operations["createDataset"];
         delete?: never;
@@ -909,6 +909,80 @@ export interface components {
                     scale?: number;
                     /** @default 0 */
                     offset?: number;
+                };
+            };
+            /** @description how the pictures of a .zip become an input */
+            images?: {
+                /** @description a number: the shorter side, the shape kept; two: height and width */
+                resize?: number | [
+                    number,
+                    number
+                ];
+                /**
+                 * @description bilinear by default
+                 * @enum {string}
+                 */
+                filter?: "nearest" | "bilinear" | "bicubic" | "lanczos";
+                /** @description from the center */
+                crop?: number | [
+                    number,
+                    number
+                ];
+                /**
+                 * @description rgb by default
+                 * @enum {string}
+                 */
+                channels?: "rgb" | "bgr" | "gray";
+                /**
+                 * @description nchw by default
+                 * @enum {string}
+                 */
+                layout?: "nchw" | "nhwc";
+                /** @description of the stored 0 to 255; 1/255 by default */
+                scale?: number;
+                /** @description taken off behind the scale, per channel in the order of channels */
+                mean?: number[];
+                /** @description divided by behind the mean */
+                std?: number[];
+                /** @description name of the model's input */
+                input: string;
+                /**
+                 * @description steps by name; those that are named beside it take precedence
+                 * @enum {string}
+                 */
+                preset?: "torchvision" | "torchvision-232" | "keras-tf" | "keras-torch" | "keras-caffe";
+                /** @description the file of that name of transformers; instead of a preset */
+                preprocessor_config?: {
+                    /** @default true */
+                    do_resize?: boolean;
+                    size?: number | ({
+                        height?: number;
+                        width?: number;
+                        shortest_edge?: number;
+                    } & {
+                        [key: string]: unknown;
+                    });
+                    /** @default 2 */
+                    resample?: number;
+                    /** @default false */
+                    do_center_crop?: boolean;
+                    crop_size?: number | ({
+                        height?: number;
+                        width?: number;
+                        shortest_edge?: number;
+                    } & {
+                        [key: string]: unknown;
+                    });
+                    /** @default true */
+                    do_rescale?: boolean;
+                    /** @default 0.00392156862745098 */
+                    rescale_factor?: number;
+                    /** @default true */
+                    do_normalize?: boolean;
+                    image_mean?: number[];
+                    image_std?: number[];
+                } & {
+                    [key: string]: unknown;
                 };
             };
             /**
@@ -1734,6 +1808,80 @@ export interface components {
                     scale: number;
                     /** @default 0 */
                     offset: number;
+                };
+            };
+            /** @description how the pictures of a .zip become an input */
+            images?: {
+                /** @description a number: the shorter side, the shape kept; two: height and width */
+                resize?: number | [
+                    number,
+                    number
+                ];
+                /**
+                 * @description bilinear by default
+                 * @enum {string}
+                 */
+                filter?: "nearest" | "bilinear" | "bicubic" | "lanczos";
+                /** @description from the center */
+                crop?: number | [
+                    number,
+                    number
+                ];
+                /**
+                 * @description rgb by default
+                 * @enum {string}
+                 */
+                channels?: "rgb" | "bgr" | "gray";
+                /**
+                 * @description nchw by default
+                 * @enum {string}
+                 */
+                layout?: "nchw" | "nhwc";
+                /** @description of the stored 0 to 255; 1/255 by default */
+                scale?: number;
+                /** @description taken off behind the scale, per channel in the order of channels */
+                mean?: number[];
+                /** @description divided by behind the mean */
+                std?: number[];
+                /** @description name of the model's input */
+                input: string;
+                /**
+                 * @description steps by name; those that are named beside it take precedence
+                 * @enum {string}
+                 */
+                preset?: "torchvision" | "torchvision-232" | "keras-tf" | "keras-torch" | "keras-caffe";
+                /** @description the file of that name of transformers; instead of a preset */
+                preprocessor_config?: {
+                    /** @default true */
+                    do_resize: boolean;
+                    size?: number | ({
+                        height?: number;
+                        width?: number;
+                        shortest_edge?: number;
+                    } & {
+                        [key: string]: unknown;
+                    });
+                    /** @default 2 */
+                    resample: number;
+                    /** @default false */
+                    do_center_crop: boolean;
+                    crop_size?: number | ({
+                        height?: number;
+                        width?: number;
+                        shortest_edge?: number;
+                    } & {
+                        [key: string]: unknown;
+                    });
+                    /** @default true */
+                    do_rescale: boolean;
+                    /** @default 0.00392156862745098 */
+                    rescale_factor: number;
+                    /** @default true */
+                    do_normalize: boolean;
+                    image_mean?: number[];
+                    image_std?: number[];
+                } & {
+                    [key: string]: unknown;
                 };
             };
             /**
@@ -3478,7 +3626,7 @@ export interface operations {
         requestBody: {
             content: {
                 "multipart/form-data": {
-                    /** @description the .npz archive */
+                    /** @description the .npz archive, or the .zip of pictures */
                     file: string;
                     name?: string;
                     /** @description JSON: `{"arrays": {"x": {"scale": 0.00392}}}` */
