@@ -126,6 +126,7 @@ export default {
     door('pino', 'src/shared/log.ts'),
     door('commander', 'src/cli/'),
     door('sharp', 'src/engine/data/images/decode.ts'),
+    door('@huggingface/tokenizers', 'src/engine/data/text/encode.ts'),
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },

@@ -120,6 +120,14 @@ export function images(text: string): NonNullable<Data['images']> {
 
 const isPreset = (text: string): text is keyof typeof PRESETS => Object.hasOwn(PRESETS, text)
 
+/** `128`, or the path of a spec. */
+export function text(words: string): NonNullable<Data['text']> {
+  if (!words.endsWith('.json')) return { max_length: integer(words) }
+  const found = parsedFile(words)
+  if (typeof found === 'object' && found !== null && 'max_length' in found) return found as NonNullable<Data['text']>
+  throw new InvalidArgumentError('The file holds no spec: {"max_length": 128} is the shortest.')
+}
+
 /** `0.00392` or, with an offset, `0.0078,-1` */
 export function scaling(text: string): { scale: number; offset: number } {
   const [scale, offset, ...more] = text.split(',')

@@ -24,6 +24,7 @@ export interface Asked {
   checkpoint?: string
   scale?: Data['arrays']
   images?: Data['images']
+  text?: Data['text']
   maxAccuracyDrop?: number
   minSpeedup?: number
   /** the library that shall load the result */
@@ -76,10 +77,11 @@ export function methodOf({ target, method, set, excludeOp, excludeNode, inputSha
 export function dataOf({
   scale,
   images,
+  text,
   ...asked
 }: Omit<Asked, 'target'>): Pick<QuantizeOptions, 'calibration' | 'evaluation' | 'training'> {
   const { calibration, calibrationSamples, evaluation, metric, wordSeparator, training, epochs, steps } = asked
-  const arrays = { ...(scale && { arrays: scale }), ...(images && { images }) }
+  const arrays = { ...(scale && { arrays: scale }), ...(images && { images }), ...(text && { text }) }
   return {
     ...(calibration !== undefined && {
       calibration: { data: calibration, ...arrays, ...defined({ samples: calibrationSamples }) },

@@ -11,6 +11,7 @@ import {
 import { ImageSpec } from './images.ts'
 import { isPattern } from './pattern.ts'
 import { IntegerProfile } from './target-profile.ts'
+import { TextSpec } from './text.ts'
 
 export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
 export const LOSS_NAMES = ['distillation', 'cross_entropy', 'blend'] as const
@@ -319,6 +320,7 @@ export const DatasetSpec = z.strictObject({
     .record(z.string(), z.strictObject({ scale: z.number().positive().default(1), offset: z.number().default(0) }))
     .default({}),
   images: ImageSpec.optional(),
+  text: TextSpec.optional(),
   labels: z
     .enum(['classes', 'figures'])
     .optional()

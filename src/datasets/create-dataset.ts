@@ -54,7 +54,7 @@ const COST_BYTES = 128 << 20
 
 async function describe(deps: Deps, owner: string, { name, metadata, spec, file }: NewDataset): Promise<DatasetRecord> {
   const { samples, arrays, labels } = await deps.inspections.run(COST_BYTES, () =>
-    deps.store.withFile(file.sha256, (path) => inspectDataset(path, spec.images)),
+    deps.store.withFile(file.sha256, (path) => inspectDataset(path, spec)),
   )
   requireClasses(spec, labels)
   requireArrays(

@@ -1,5 +1,5 @@
 /** What an uploaded data set is, in a thread of its own. */
-import type { ImageSpec } from '../contract/images.ts'
+import type { DatasetSpec } from '../contract/recipe.ts'
 import type { DatasetSummary } from '../engine/data/inspect.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { runThread, type ThreadLimits } from '../shared/thread.ts'
@@ -9,10 +9,10 @@ const LIMITS: ThreadLimits = { timeoutMs: 120_000, memoryMb: 512 }
 /** Throws dataset_* errors that name the array. */
 export function inspectDataset(
   path: string,
-  images?: ImageSpec,
+  spec: Pick<DatasetSpec, 'images' | 'text'>,
   limits: ThreadLimits = LIMITS,
 ): Promise<DatasetSummary> {
-  return runThread<DatasetSummary>(new URL('./inspect-thread.js', import.meta.url), { path, images }, limits).catch(
+  return runThread<DatasetSummary>(new URL('./inspect-thread.js', import.meta.url), { path, spec }, limits).catch(
     refuse,
   )
 }

@@ -19,7 +19,8 @@ export const datasetRef = (id: string): string => `dataset:${id}`
 /** The same bytes with another spec are another data set. */
 export function identityOf({ sha256, spec }: { sha256: string; spec: DatasetSpec }): string {
   const arrays = Object.entries(spec.arrays).toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const kind = [...(spec.labels === 'figures' ? [spec.labels] : []), ...(spec.images ? [spec.images] : [])]
+  const { labels, images, text } = spec
+  const kind = [...(labels === 'figures' ? [labels] : []), ...[images, text].filter(Boolean)]
   return createHash('sha256')
     .update(JSON.stringify([sha256, arrays.map(([name, { scale, offset }]) => [name, scale, offset]), ...kind]))
     .digest('hex')

@@ -12,6 +12,7 @@ import {
 } from '../contract/recipe.ts'
 import type { Warning } from '../contract/report.ts'
 import type { DataPart, RunnerMessage } from '../contract/runner-protocol.ts'
+import type { TextSpec } from '../contract/text.ts'
 import { FewbitError } from '../shared/errors.ts'
 import type { ImageOptions } from './data/images/input.ts'
 import { unknownOperators } from './ops/index.ts'
@@ -27,6 +28,8 @@ export interface Data {
   arrays?: z.input<typeof DatasetSpec>['arrays']
   /** how the pictures of a .zip become an input; then `data` is that archive */
   images?: ImageOptions
+  /** how the lines of a .zip, with a .jsonl and a tokenizer.json, become inputs; then `data` is that archive */
+  text?: z.input<typeof TextSpec>
   /** how many samples are used, drawn over all of them */
   samples?: number
   /** one of two parts of the data set, the same ones for the same seed: `held_out` judges, `others` calibrate or train */

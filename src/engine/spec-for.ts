@@ -1,11 +1,12 @@
 /** A call of the library as one JSON object with absolute paths, which another process can run. */
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
+import { z } from 'zod'
 import { DatasetSpec } from '../contract/recipe.ts'
 import type { RunnerSpec } from '../contract/runner-protocol.ts'
-import { openDataset } from './data/dataset.ts'
-import { inspectImages } from './data/images/index.ts'
+import { FewbitError } from '../shared/errors.ts'
 import { imageSpecFor } from './data/images/input.ts'
+import { describeAny } from './data/open.ts'
 import { pathOf } from './files.ts'
 import { type Data, dataOf, type QuantizeOptions, recipeOf, type Source } from './options.ts'
 
@@ -48,14 +49,15 @@ const placeData = (given: Data | undefined, model: string, scratch: string, name
       }
     : {}
 
-const specOf = ({ arrays, images }: Data, model: string): DatasetSpec =>
-  DatasetSpec.parse({ arrays, ...(images && { images: imageSpecFor(images, model) }) })
+/** Throws invalid_request. */
+function specOf({ arrays, images, text }: Data, model: string): DatasetSpec {
+  const given = { arrays, text, ...(images && { images: imageSpecFor(images, model) }) }
+  const found = DatasetSpec.safeParse(given)
+  if (found.success) return found.data
+  throw new FewbitError('invalid_request', z.prettifyError(found.error).replaceAll(/\n\s*/g, ' '))
+}
 
+/** Of the evaluation data, without decoding any. */
 async function labelsOf(evaluation: Sets['evaluation']) {
-  if (!evaluation) return null
-  const { images } = evaluation.spec
-  if (images) return (await inspectImages(evaluation.path, images)).labels
-  const dataset = await openDataset(evaluation.path, evaluation.spec)
-  dataset.close()
-  return dataset.labels ?? null
+  return evaluation ? (await describeAny(evaluation.path, evaluation.spec)).labels : null
 }

@@ -20,6 +20,7 @@ export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: Spe
           data: at(source.path),
           arrays: source.spec.arrays,
           ...(source.spec.images && { images: source.spec.images }),
+          ...(source.spec.text && { text: source.spec.text }),
           ...(source.part && { part: source.part }),
           ...wishes,
         }

@@ -12,9 +12,9 @@ test('a data set that takes too long to read is refused as a data set', async (t
   t.after(() => rm(directory, { recursive: true }))
   const path = join(directory, 'data.npz')
   await writeFile(path, randomData(3, [8]))
-  const { samples } = await inspectDataset(path)
+  const { samples } = await inspectDataset(path, {})
   assert.equal(samples, 3)
-  await assert.rejects(inspectDataset(path, undefined, { timeoutMs: 1, memoryMb: 512 }), {
+  await assert.rejects(inspectDataset(path, {}, { timeoutMs: 1, memoryMb: 512 }), {
     code: 'dataset_array_invalid',
     message: /longer than 1 ms/,
   })

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import { PRESETS } from '../../contract/images.ts'
 import { METRIC_NAMES } from '../../contract/recipe.ts'
-import { count, images, integer, pairs, positive, scaling } from '../arguments.ts'
+import { count, images, integer, pairs, positive, scaling, text } from '../arguments.ts'
 
 export function addData(command: Command): void {
   command
@@ -17,6 +17,11 @@ export function addData(command: Command): void {
       '--images <preset|spec.json>',
       `data are .zip archives of pictures, prepared as ${Object.keys(PRESETS).join(', ')}, or as a file says: a spec, or preprocessor_config.json`,
       images,
+    )
+    .option(
+      '--text <tokens|spec.json>',
+      'data are .zip archives with a .jsonl and a tokenizer.json: so many tokens per sample, or a file with the spec',
+      text,
     )
     .option('--epochs <number>', 'how long to train', positive)
     .option('--steps <count>', 'instead of epochs', integer)

@@ -48,10 +48,11 @@ async function given<T>(path: string | undefined, use: (path: string) => Promise
 /** Labels of these metrics may be floats. */
 const OF_FIGURES: readonly (string | undefined)[] = ['pearson', 'spearman', 'psnr']
 
-async function specOf({ scale, metric, images }: Asked, model: string) {
+async function specOf({ scale, metric, images, text }: Asked, model: string) {
   const { imageSpecFor } = await import('../../engine/data/images/input.ts')
   return {
     arrays: scale,
+    text,
     ...(images && { images: imageSpecFor(images, model) }),
     ...(OF_FIGURES.includes(metric) && { labels: 'figures' }),
   }

@@ -2,11 +2,9 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Comparison, Goals } from '../../contract/comparison.ts'
-import { ImageSpec } from '../../contract/images.ts'
 import { DatasetSpec } from '../../contract/recipe.ts'
 import { FewbitError } from '../../shared/errors.ts'
-import { openDataset } from '../data/dataset.ts'
-import { inspectImages } from '../data/images/index.ts'
+import { describeAny } from '../data/open.ts'
 import { LEAST_WITH_PARTS } from '../data/split.ts'
 import { asFewbitError } from '../errors.ts'
 import { pathOf, withScratch } from '../files.ts'
@@ -91,13 +89,11 @@ async function judgingData({ calibration, evaluation }: CompareOptions) {
   } as const
 }
 
-const samplesIn = ({ data, images }: Pick<Data, 'data' | 'images'>): Promise<number> =>
+const samplesIn = ({ data, images, text }: Data): Promise<number> =>
   withScratch(undefined, async (scratch) => {
-    const path = pathOf(data, scratch, 'data.npz')
-    if (images) return (await inspectImages(path, ImageSpec.parse({ ...images, input: images.input ?? 'x' }))).samples
-    const dataset = await openDataset(path, DatasetSpec.parse({}))
-    dataset.close()
-    return dataset.samples
+    // how many there are does not depend on what they are for
+    const spec = DatasetSpec.parse({ text, ...(images && { images: { input: 'any', ...images } }) })
+    return (await describeAny(pathOf(data, scratch, 'data.npz'), spec)).samples
   })
 
 async function runRow(

@@ -27,7 +27,7 @@ export const create = endpoint(
     tags: ['datasets'],
     summary: 'Upload a data set',
     description:
-      'An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Or a .zip of pictures, whose `spec` says how they become an input: `{"images": {"input": "x", "preset": "torchvision"}}`; labels are read from a `labels.csv`, or from the folders that the pictures lie in. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.',
+      'An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Or a .zip of pictures, whose `spec` says how they become an input: `{"images": {"input": "x", "preset": "torchvision"}}`; labels are read from a `labels.csv`, or from the folders that the pictures lie in. Or a .zip with a .jsonl of texts and the tokenizer.json of the model: `{"text": {"max_length": 128}}`. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.',
     querystring: z.strictObject({
       name: z.string().max(200).optional().describe('name of the data set, for raw uploads'),
       spec: z.string().max(10_000).optional().describe('the spec as JSON, for raw uploads'),

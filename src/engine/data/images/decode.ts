@@ -2,7 +2,7 @@
 import type { Sharp } from 'sharp'
 import { type ImageSteps, imageShape } from '../../../contract/images.ts'
 import { messageOf } from '../../../shared/errors.ts'
-import { notImages } from './archive.ts'
+import { unusable } from '../zip.ts'
 
 const MOST_PIXELS = 100_000_000
 const KERNELS = { nearest: 'nearest', bilinear: 'linear', bicubic: 'cubic', lanczos: 'lanczos3' } as const
@@ -19,7 +19,7 @@ export async function openDecoder(steps: ImageSteps): Promise<Decode> {
       const picture = sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: 'error', sequentialRead: true })
       return arranged(await pixelsOf(picture, steps), steps)
     } catch (error) {
-      throw notImages(
+      throw unusable(
         `the picture "${name.slice(0, 200)}" cannot be used: ${messageOf(error).split('\n')[0]}`,
         undefined,
         error,
