@@ -87,7 +87,7 @@ export interface paths {
         put?: never;
         /**
          * Upload a data set
-         * @description An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Or a .zip of pictures, whose `spec` says how they become an input: `{"images": {"input": "x", "preset": "torchvision"}}`; labels are read from a `labels.csv`, or from the folders that the pictures lie in. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.
+         * @description An .npz whose arrays are named as the inputs of the model, first axis = sample, optionally with an array `labels`. The field `spec` says how stored integers become floats. Or a .zip of pictures, whose `spec` says how they become an input: `{"images": {"input": "x", "preset": "torchvision"}}`; labels are read from a `labels.csv`, or from the folders that the pictures lie in. Or a .zip with a .jsonl of texts and the tokenizer.json of the model: `{"text": {"max_length": 128}}`. Content-Digest and Repr-Digest are checked where they come. Large files can be sent in parts: POST /v1/uploads. The same bytes again answer 200 with the data set that exists.
          */
         post: operations["createDataset"];
         delete?: never;
@@ -984,6 +984,44 @@ export interface components {
                 } & {
                     [key: string]: unknown;
                 };
+            };
+            /** @description how the lines of a .zip with a .jsonl and a tokenizer.json become inputs */
+            text?: {
+                /** @description tokens per sample: longer ones are cut, shorter ones padded */
+                max_length: number;
+                /**
+                 * @description names in each line
+                 * @default {}
+                 */
+                fields?: {
+                    /** @default text */
+                    text?: string;
+                    /**
+                     * @description a second text of the same sample, where a line has it
+                     * @default text_pair
+                     */
+                    pair?: string;
+                    /** @default label */
+                    label?: string;
+                };
+                /**
+                 * @description names of the model's inputs; those that it does not have are not used
+                 * @default {}
+                 */
+                inputs?: {
+                    /** @default input_ids */
+                    input_ids?: string;
+                    /** @default attention_mask */
+                    attention_mask?: string;
+                    /** @default token_type_ids */
+                    token_type_ids?: string;
+                };
+                /**
+                 * @description next_token: each token is the label of the one before, for the perplexity of language models
+                 * @default field
+                 * @enum {string}
+                 */
+                labels?: "field" | "next_token";
             };
             /**
              * @description what the array `labels` holds: integers that are classes (the default), or figures and pictures, floats too, for the metrics pearson, spearman and psnr
@@ -1883,6 +1921,38 @@ export interface components {
                 } & {
                     [key: string]: unknown;
                 };
+            };
+            /** @description how the lines of a .zip with a .jsonl and a tokenizer.json become inputs */
+            text?: {
+                /** @description tokens per sample: longer ones are cut, shorter ones padded */
+                max_length: number;
+                /** @description names in each line */
+                fields: {
+                    /** @default text */
+                    text: string;
+                    /**
+                     * @description a second text of the same sample, where a line has it
+                     * @default text_pair
+                     */
+                    pair: string;
+                    /** @default label */
+                    label: string;
+                };
+                /** @description names of the model's inputs; those that it does not have are not used */
+                inputs: {
+                    /** @default input_ids */
+                    input_ids: string;
+                    /** @default attention_mask */
+                    attention_mask: string;
+                    /** @default token_type_ids */
+                    token_type_ids: string;
+                };
+                /**
+                 * @description next_token: each token is the label of the one before, for the perplexity of language models
+                 * @default field
+                 * @enum {string}
+                 */
+                labels: "field" | "next_token";
             };
             /**
              * @description what the array `labels` holds: integers that are classes (the default), or figures and pictures, floats too, for the metrics pearson, spearman and psnr
