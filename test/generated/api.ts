@@ -914,20 +914,14 @@ export interface components {
             /** @description how the pictures of a .zip become an input */
             images?: {
                 /** @description a number: the shorter side, the shape kept; two: height and width */
-                resize?: number | [
-                    number,
-                    number
-                ];
+                resize?: number | number[];
                 /**
                  * @description bilinear by default
                  * @enum {string}
                  */
                 filter?: "nearest" | "bilinear" | "bicubic" | "lanczos";
                 /** @description from the center */
-                crop?: number | [
-                    number,
-                    number
-                ];
+                crop?: number | number[];
                 /**
                  * @description rgb by default
                  * @enum {string}
@@ -1851,20 +1845,14 @@ export interface components {
             /** @description how the pictures of a .zip become an input */
             images?: {
                 /** @description a number: the shorter side, the shape kept; two: height and width */
-                resize?: number | [
-                    number,
-                    number
-                ];
+                resize?: number | number[];
                 /**
                  * @description bilinear by default
                  * @enum {string}
                  */
                 filter?: "nearest" | "bilinear" | "bicubic" | "lanczos";
                 /** @description from the center */
-                crop?: number | [
-                    number,
-                    number
-                ];
+                crop?: number | number[];
                 /**
                  * @description rgb by default
                  * @enum {string}
@@ -3697,6 +3685,10 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     /** @description the .npz archive, or the .zip of pictures */
+                    /**
+                     * Format: binary
+                     * @description the .npz archive, or the .zip of pictures
+                     */
                     file: string;
                     name?: string;
                     /** @description JSON: `{"arrays": {"x": {"scale": 0.00392}}}` */

@@ -11,7 +11,16 @@ const NOISE: readonly ((schema: Json, key: string) => boolean)[] = [
 
 export function stripNoise(document: Json): Json {
   const quiet = mapObjects(document, (schema) => without(schema, (key) => NOISE.some((rule) => rule(schema, key))))
-  return openAnswers(quiet)
+  return openAnswers(mapObjects(quiet, asList))
+}
+
+/** A tuple of equal members is a list of so many: linters and generators know `items`, and few know `prefixItems`. */
+function asList(schema: Json): Json {
+  const { prefixItems, items, ...rest } = schema
+  if (!Array.isArray(prefixItems) || items !== false) return schema
+  const [first] = prefixItems
+  const isEven = prefixItems.every((member) => JSON.stringify(member) === JSON.stringify(first))
+  return isEven ? { ...rest, items: first } : schema
 }
 
 /** Clients must accept new fields: only requests stay closed. */
