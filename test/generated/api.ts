@@ -3685,10 +3685,6 @@ export interface operations {
             content: {
                 "multipart/form-data": {
                     /** @description the .npz archive, or the .zip of pictures */
-                    /**
-                     * Format: binary
-                     * @description the .npz archive, or the .zip of pictures
-                     */
                     file: string;
                     name?: string;
                     /** @description JSON: `{"arrays": {"x": {"scale": 0.00392}}}` */
