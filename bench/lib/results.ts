@@ -2,10 +2,14 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-const BENCH = join(import.meta.dirname, '..', '..', '..', 'bench')
+const ROOT = join(import.meta.dirname, '..', '..', '..')
+const BENCH = join(ROOT, 'bench')
 
 /** Writes a page of bench/results. */
 export const writeResult = (name: string, text: string): void => writeFileSync(join(BENCH, 'results', name), text)
+
+/** Writes a page of the documentation that consists of what was measured. */
+export const writePage = (name: string, text: string): void => writeFileSync(join(ROOT, 'docs', name), text)
 
 const cacheOf = (name: string): string => join(BENCH, '.cache', name)
 

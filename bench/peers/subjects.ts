@@ -1,5 +1,5 @@
 /** The models that both sides quantize: their data as .npz, and how right an artifact is. */
-import { copyFileSync, mkdtempSync, readFileSync } from 'node:fs'
+import { copyFileSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DatasetSpec } from '../../src/contract/recipe.ts'
@@ -15,6 +15,7 @@ import { detectionsOf, truths } from '../lib/detector.ts'
 import { imageNames } from '../lib/images.ts'
 import { fileOf } from '../lib/models.ts'
 import { dataOf, specOf, subjectOf } from '../lib/subjects.ts'
+import { charactersOf } from '../lib/text-lines.ts'
 
 export interface Subject {
   name: string
@@ -65,14 +66,6 @@ export async function prepareSubject({ name, metric }: Subject): Promise<Prepare
   const score = (session: Session) =>
     metric === 'AP50-95' ? scoreDetector(session, evaluation, names) : scoreLabels(session, evaluation, metric)
   return { folder, model, calibration, spec, evaluation, score }
-}
-
-/** Classes of a text line: its characters' places in the dictionary, blank first and space last. */
-function charactersOf(dictionary: string): (line: string) => number[] {
-  const keys = readFileSync(dictionary, 'utf8').split(/\r?\n/)
-  if (keys.at(-1) === '') keys.pop()
-  const places = new Map([...keys.map((key, i) => [key, i + 1] as const), [' ', keys.length + 1] as const])
-  return (line) => Array.from(line.trim(), (character) => places.get(character) ?? -1)
 }
 
 /** Errors of a text line without the spaces at its ends, as its data set counts them. */

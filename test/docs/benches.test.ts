@@ -11,7 +11,18 @@ const BENCH = join(ROOT, 'bench')
 const sources = readdirSync(BENCH, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))
 
 /** Suites that measure on models of their own making need none. */
-const WANTING = ['detect', 'edge-cases', 'four-bits', 'qat', 'qat-try', 'refine', 'run', 'steps', 'targets']
+const WANTING = [
+  'detect',
+  'edge-cases',
+  'four-bits',
+  'ptq-or-qat/main',
+  'qat',
+  'qat-try',
+  'refine',
+  'run',
+  'steps',
+  'targets',
+]
 
 function run(suite: string, models: string | undefined) {
   const { FEWBIT_MODELS: _, ...env } = process.env
