@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { collectUnreferenced } from '../../src/collect-unreferenced.ts'
 import type { Model } from '../../src/models/model.ts'
 import type { Upload } from '../../src/uploads/upload.ts'
@@ -136,7 +137,9 @@ describe('uploads in parts', () => {
     assert.deepEqual([(await call(`${api.url}/v1/uploads/${id}`)).status, await api.storedFiles()], [404, []])
     const forgotten = await announced(bytes)
     await put(api.url, forgotten.id, 1, partOf(bytes, 1))
-    await api.deps.redis.pexpire(`${api.deps.config.REDIS_PREFIX}:upload:${forgotten.id}`, 1)
+    const key = `${api.deps.config.REDIS_PREFIX}:upload:${forgotten.id}`
+    await api.deps.redis.pexpire(key, 1)
+    while (await api.deps.redis.exists(key)) await delay(2)
     const suspects = await collectUnreferenced(api.deps, new Map(), 0)
     await collectUnreferenced(api.deps, suspects, 0)
     assert.deepEqual(await api.storedFiles(), [])
