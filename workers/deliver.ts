@@ -1,8 +1,10 @@
 /** One attempt to deliver a webhook: looks up what is to be sent to whom, sends it, and writes down what came of it. */
 import { type Job, UnrecoverableError } from 'bullmq'
+import { loadComparison } from '../src/comparisons/load-comparison.ts'
 import type { Deps } from '../src/deps.ts'
 import { loadJob } from '../src/jobs/record/load-job.ts'
 import type { Delivery, Notice } from '../src/queue/queues.ts'
+import { isId } from '../src/shared/ids.ts'
 import type { DeliveryRecord } from '../src/webhooks/deliveries/delivery.ts'
 import { findBody, findDelivery } from '../src/webhooks/deliveries/get-delivery.ts'
 import { giveUp, type Noted, noteAttempt } from '../src/webhooks/deliveries/note-attempt.ts'
@@ -19,7 +21,8 @@ export interface Errand extends Letter {
   /** of the errand: the same event may go to several receivers */
   id: string
   owner: string
-  jobId: string | null
+  /** id of the job or comparison that it tells of; null of a test */
+  subject: string | null
   note(noted: Noted): Promise<void>
 }
 
@@ -37,22 +40,27 @@ export function errandOf(deps: Deps, entry: Delivery | Notice): Promise<Errand |
 }
 
 async function jobErrand(deps: Deps, delivery: Delivery): Promise<Errand | null> {
-  const { eventId, jobId, owner, ownSecret } = delivery
-  const job = ownSecret ? await loadJob(deps, jobId) : null
-  const secret = ownSecret ? job?.record.webhook_secret : await getWebhookSecret(deps, owner)
+  const { eventId, subject, owner, ownSecret } = delivery
+  const secret = ownSecret ? await ownSecretOf(deps, subject) : await getWebhookSecret(deps, owner)
   return secret ? { ...delivery, id: eventId, secrets: [secret], note: async () => {} } : null
+}
+
+async function ownSecretOf(deps: Deps, id: string): Promise<string | null | undefined> {
+  const found = isId('cmp', id) ? await loadComparison(deps, id) : (await loadJob(deps, id))?.record
+  return found?.webhook_secret
 }
 
 async function endpointErrand(deps: Deps, { deliveryId, run }: Notice): Promise<Errand | null> {
   const delivery = await findDelivery(deps, deliveryId)
   if (delivery?.run !== run) return null
-  const { owner, endpoint_id, event_id, event_type, job_id } = delivery
+  const { owner, endpoint_id, event_id, event_type, job_id, comparison_id } = delivery
   const [endpoint, body] = await Promise.all([findEndpoint(deps, endpoint_id), findBody(deps, event_id)])
   if (!endpoint || body === null) return null
   if (endpoint.status === 'disabled' && event_type !== TEST_EVENT) return stop(deps, delivery)
   const { url } = endpoint
   const note = (noted: Noted) => noteAttempt(deps, delivery, url, noted)
-  return { id: deliveryId, owner, jobId: job_id, eventId: event_id, url, body, secrets: secretsOf(endpoint), note }
+  const told = { owner, subject: job_id ?? comparison_id, eventId: event_id, url, body }
+  return { ...told, id: deliveryId, secrets: secretsOf(endpoint), note }
 }
 
 async function stop(deps: Deps, delivery: DeliveryRecord): Promise<null> {
@@ -73,7 +81,7 @@ export async function deliver(deps: Deps, { sender, delays }: Sending, errand: E
   const isLast = result.ok || result.final || failures >= (entry.opts.attempts ?? 1)
   const delayMs = isLast ? null : delayBefore(delays, failures, result.retryAfterMs, Math.random())
   await persist(() => errand.note({ result, at, durationMs: Date.now() - at.getTime(), nextAttemptMs: delayMs }))
-  const told = { job: errand.jobId, event: errand.eventId }
+  const told = { subject: errand.subject, event: errand.eventId }
   if (result.ok) return deps.log.info({ ...told, status: result.status }, 'webhook delivered')
   deps.log.warn({ ...told, reason: result.reason }, 'webhook not delivered')
   throw delayMs === null ? new UnrecoverableError(result.reason) : new DeliveryFailed(result.reason, delayMs)

@@ -1,10 +1,12 @@
 /** The BullMQ worker: takes job ids from the queue, runs them in runner processes, gives them back when it must stop. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { DelayedError, type Job, WaitingError, Worker } from 'bullmq'
+import { reconcileComparisons } from '../src/comparisons/reconcile-comparisons.ts'
+import { settleComparison } from '../src/comparisons/settle-comparison.ts'
 import type { Deps } from '../src/deps.ts'
 import { reconcileJobs } from '../src/jobs/reconcile-jobs.ts'
 import { isThere, patientOptions } from '../src/queue/connection.ts'
-import { type JobTicket, lockOf, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
+import { type ComparisonTicket, type JobTicket, lockOf, QUEUE_NAMES, queuePrefix } from '../src/queue/queues.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { every, repeat } from '../src/shared/repeat.ts'
 import { type RunnerHost, runJob } from './attempt/run-job.ts'
@@ -41,11 +43,22 @@ export function startWorker(deps: Deps, host: RunnerHost, timing: WorkerTiming =
   worker.on('lockRenewalFailed', (ids) => {
     for (const id of ids) worker.cancelJob(id, reason('lost'))
   })
+  const comparisons = new Worker<ComparisonTicket>(
+    QUEUE_NAMES.comparisons,
+    (entry) => settleComparison(deps, entry.data.comparisonId),
+    {
+      connection: { ...patientOptions(deps.config.REDIS_URL!) },
+      prefix: queuePrefix(deps.config),
+      ...lockOf(deps.config),
+    },
+  )
+  comparisons.on('error', (error) => deps.log.warn({ reason: error.message }, 'queue'))
   const stopReconciling = repeat(() => reconcile(deps), every(timing.reconcileMs))
   return {
     async close() {
       await stopReconciling()
-      if (!(await isThere(deps.redis))) return abandon(worker)
+      if (!(await isThere(deps.redis))) return abandon(worker, comparisons)
+      await comparisons.close()
       await worker.pause(true)
       const finished = worker.close()
       await Promise.race([finished, delay(timing.graceMs, undefined, { ref: false })])
@@ -56,9 +69,9 @@ export function startWorker(deps: Deps, host: RunnerHost, timing: WorkerTiming =
 }
 
 /** Without Redis no job can be given back, and a polite end would wait until Redis is back. */
-async function abandon(worker: Worker): Promise<void> {
-  worker.cancelAllJobs(reason('shutdown'))
-  await worker.close(true)
+async function abandon(...workers: Worker[]): Promise<void> {
+  for (const worker of workers) worker.cancelAllJobs(reason('shutdown'))
+  await Promise.all(workers.map((worker) => worker.close(true)))
 }
 
 async function process(
@@ -79,5 +92,6 @@ async function process(
 }
 
 async function reconcile(deps: Deps): Promise<void> {
-  await reconcileJobs(deps).catch((error) => deps.log.warn({ reason: messageOf(error) }, 'reconcile'))
+  for (const each of [reconcileJobs, reconcileComparisons])
+    await each(deps).catch((error) => deps.log.warn({ reason: messageOf(error) }, 'reconcile'))
 }

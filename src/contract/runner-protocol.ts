@@ -5,6 +5,8 @@ import { DatasetSpec, Recipe } from './recipe.ts'
 /** One of two parts into which a data set is divided, the same ones for the same seed: what is held out judges. */
 export const DataPart = z.enum(['held_out', 'others'])
 export type DataPart = z.infer<typeof DataPart>
+/** smaller data sets have no parts */
+export const LEAST_WITH_PARTS = 10
 
 const DataFile = z.strictObject({ path: z.string(), spec: DatasetSpec, part: DataPart.optional() })
 
@@ -21,6 +23,8 @@ export const RunnerSpec = z.strictObject({
   /** how long the process may run; a search ends early enough to package what it found */
   max_seconds: z.number().positive().optional(),
   evaluation: DataFile.optional(),
+  /** whether the scores of the samples that judge are wanted as a file, for tests in pairs */
+  scores: z.boolean().optional(),
   output: z.string(),
   threads: z.number().int().positive(),
 })
@@ -40,6 +44,9 @@ export type Phase = (typeof PHASES)[number]
 
 /** A file of this name in the runner's directory asks search and training to end, and to package the best so far. */
 export const STOP_FILE = 'stop'
+
+/** What a runner that is asked for scores writes beside the artifact. */
+export const SCORES_FILE = 'scores.json'
 
 const text = (max: number) => z.string().transform((value) => value.slice(0, max))
 const count = z.number().int().nonnegative()

@@ -1,8 +1,10 @@
 /** The library as a runner calls it: a job in one JSON object, whose paths lie in one directory. */
-import { resolve } from 'node:path'
-import type { RunnerMessage, RunnerSpec } from '../contract/runner-protocol.ts'
+import { writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { type RunnerMessage, type RunnerSpec, SCORES_FILE } from '../contract/runner-protocol.ts'
 import type { Data, QuantizeOptions } from './options.ts'
 import { type QuantizedFiles, quantize } from './quantize.ts'
+import type { SampleScores } from './verify/sample-scores.ts'
 
 export interface SpecHost extends Pick<QuantizeOptions, 'now' | 'stop' | 'signal'> {
   /** where the paths of the job begin, and where it works */
@@ -11,7 +13,7 @@ export interface SpecHost extends Pick<QuantizeOptions, 'now' | 'stop' | 'signal
 }
 
 /** Runs a job. Throws FewbitError. */
-export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: SpecHost): Promise<QuantizedFiles> {
+export async function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: SpecHost): Promise<QuantizedFiles> {
   const { recipe } = spec
   const at = (path: string) => resolve(directory, path)
   const dataset = (source: RunnerSpec['calibration'], wishes: object = {}): Partial<Data> =>
@@ -27,7 +29,7 @@ export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: Spe
       : {}
   const optional = (name: 'calibration' | 'training' | 'evaluation') =>
     spec[name] ? { [name]: dataset(spec[name], recipe[name]) } : {}
-  return quantize(at(spec.model), {
+  const made = await quantize(at(spec.model), {
     ...host,
     target: recipe.target,
     method: recipe.method,
@@ -49,4 +51,13 @@ export function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host }: Spe
     onWarning: (warning) => emit({ type: 'warning', ...warning }),
     onCheckpoint: (checkpoint) => emit({ type: 'checkpoint', ...checkpoint }),
   })
+  return spec.scores && made.scores
+    ? { ...made, files: [...made.files, writeScores(made.scores, at(spec.output))] }
+    : made
+}
+
+function writeScores(scores: SampleScores, directory: string): string {
+  const path = join(directory, SCORES_FILE)
+  writeFileSync(path, JSON.stringify(scores))
+  return path
 }

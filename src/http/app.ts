@@ -14,6 +14,7 @@ import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
 import { refuseOnSocket, wire } from './plugins/wire.ts'
 import * as apiKeys from './routes/api-keys.ts'
 import * as artifacts from './routes/artifacts.ts'
+import * as comparisons from './routes/comparisons.ts'
 import * as datasets from './routes/datasets.ts'
 import * as events from './routes/events.ts'
 import * as health from './routes/health.ts'
@@ -66,6 +67,15 @@ const ROUTES: readonly Row[] = [
 
   ['GET', '/v1/artifacts/:id', artifacts.get],
   ['GET', '/v1/artifacts/:id/content', artifacts.content],
+
+  ['POST', '/v1/comparisons', comparisons.create],
+  ['GET', '/v1/comparisons', comparisons.list],
+  ['GET', '/v1/comparisons/:id', comparisons.get],
+  ['DELETE', '/v1/comparisons/:id', comparisons.remove],
+  ['POST', '/v1/comparisons/:id/cancel', comparisons.cancel],
+  ['POST', '/v1/comparisons/:id/retry', comparisons.retry],
+  ['GET', '/v1/comparisons/:id/events', comparisons.events],
+  ['GET', '/v1/comparisons/:id/report', comparisons.report],
 
   ['GET', '/v1/webhook-secret', webhookSecret.get],
 

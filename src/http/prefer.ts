@@ -1,7 +1,6 @@
 /** Long polling: `Prefer: wait=n` (RFC 7240). */
 import type { Deps } from '../deps.ts'
-import { waitForChange } from '../jobs/events/wait-for-change.ts'
-import { isTerminal, type JobRecord } from '../jobs/record/job.ts'
+import { waitForChange } from '../queue/wait-for-change.ts'
 
 const MAX_WAIT_SECONDS = 50
 
@@ -11,26 +10,25 @@ export function parseWait(prefer: string | undefined): number | undefined {
   return wait === undefined ? undefined : Math.min(Number(wait), MAX_WAIT_SECONDS)
 }
 
-interface Waiting {
+interface Waiting<T> {
   wait: number | undefined
   signal: AbortSignal
-  /** whether this state of the job is what the client waits for; by default a finished job is */
-  isNews?: ((job: JobRecord) => boolean) | undefined
+  load: () => Promise<T>
+  /** whether this state is what the client waits for */
+  isNews: (state: T) => boolean
 }
 
-/** The job as it is when the wait is over. */
-export async function followPreference(
-  deps: Deps,
-  owner: string,
-  first: JobRecord,
-  waiting: Waiting,
-): Promise<JobRecord> {
-  const { wait = 0, signal, isNews = () => false } = waiting
+/** The resource as it is when the wait is over. */
+export async function followPreference<T extends { id: string; version: number }>(
+  deps: Pick<Deps, 'queues'>,
+  first: T,
+  { wait = 0, signal, load, isNews }: Waiting<T>,
+): Promise<T> {
   const until = Date.now() + wait * 1000
-  let job = first
-  while (!isTerminal(job.status) && !isNews(job) && Date.now() < until && !signal.aborted) {
+  let state = first
+  while (!isNews(state) && Date.now() < until && !signal.aborted) {
     const timeoutMs = until - Date.now()
-    job = await waitForChange(deps, owner, job.id, { version: job.version, signal, timeoutMs })
+    state = await waitForChange(deps, state.id, load, { version: state.version, signal, timeoutMs })
   }
-  return job
+  return state
 }

@@ -1,16 +1,21 @@
-/** Server-sent events: job events as frames, with a heartbeat while nothing happens. */
+/** Server-sent events: events as frames, with a heartbeat while nothing happens. */
 import { setTimeout as delay } from 'node:timers/promises'
-import type { JobEvent } from '../jobs/record/job.ts'
 
 const HEARTBEAT_MS = 15_000
 const RECONNECT = 'retry: 2000\n\n'
 const HEARTBEAT = ': heartbeat\n\n'
 
-const frameOf = (event: JobEvent): string => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
+/** What a frame is made of. */
+export interface Framed {
+  id: string
+  type: string
+}
+
+const frameOf = (event: Framed): string => `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 
 /** Ends with the events, or when `signal` aborts. */
 export async function* framesOf(
-  events: AsyncIterable<JobEvent>,
+  events: AsyncIterable<Framed>,
   signal: AbortSignal,
   heartbeatMs = HEARTBEAT_MS,
 ): AsyncGenerator<string> {

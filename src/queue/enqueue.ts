@@ -1,8 +1,8 @@
-/** Puts a job's id, or a webhook delivery, on its queue: once per id, within 2 s. */
+/** Puts a job's id, a comparison or a webhook delivery on its queue: once per id, within 2 s. */
 import type { Queue } from 'bullmq'
 import type { Deps } from '../deps.ts'
 import { bounded } from './connection.ts'
-import type { Delivery, Notice } from './queues.ts'
+import { type ComparisonTicket, type Delivery, type Notice, QUEUE_NAMES, RETENTION } from './queues.ts'
 
 type QueueDeps = Pick<Deps, 'queues'>
 
@@ -21,6 +21,28 @@ interface Waiting {
 export async function enqueueJob({ queues }: QueueDeps, { id, priority }: Waiting): Promise<void> {
   const options = { jobId: id, priority: PRIORITIES[priority ?? 'normal'] }
   await bounded(queues.jobs.add('quantize', { jobId: id }, options), 'the queue')
+}
+
+/** Throws unavailable. The jobs, and behind them all the comparison, as one flow; `round` counts the flows of a comparison. */
+export async function enqueueComparison(
+  { queues }: QueueDeps,
+  { id, round, jobs }: { id: string; round: number; jobs: readonly Waiting[] },
+): Promise<void> {
+  const children = jobs.map((job) => ({
+    name: 'quantize',
+    queueName: QUEUE_NAMES.jobs,
+    data: { jobId: job.id },
+    opts: {
+      ...RETENTION,
+      jobId: job.id,
+      priority: PRIORITIES[job.priority ?? 'normal'],
+      removeDependencyOnFailure: true,
+    },
+  }))
+  const data: ComparisonTicket = { comparisonId: id }
+  const opts = { ...RETENTION, jobId: `${id}-${round}` }
+  const flow = { name: 'compare', queueName: QUEUE_NAMES.comparisons, data, opts, children }
+  await bounded(queues.flows.add(flow), 'the queue')
 }
 
 /** Throws unavailable. `attempts` counts the first try. */

@@ -1,5 +1,5 @@
 /** The queues: transport of job ids and of webhook deliveries. What they carry can always be made again from the records. */
-import { type JobsOptions, Queue } from 'bullmq'
+import { FlowProducer, type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
 import { type Changes, openChanges } from './changes.ts'
@@ -8,14 +8,20 @@ export interface JobTicket {
   jobId: string
 }
 
-/** A webhook to the address that a job names; `body` is signed as it stands. */
+/** All jobs of a comparison have left the queue. */
+export interface ComparisonTicket {
+  comparisonId: string
+}
+
+/** A webhook to the address that a job or a comparison names; `body` is signed as it stands. */
 export interface Delivery {
   eventId: string
-  jobId: string
+  /** id of the job or comparison */
+  subject: string
   owner: string
   url: string
   body: string
-  /** the job has a secret of its own, which its record holds */
+  /** it has a secret of its own, which its record holds */
   ownSecret?: boolean
 }
 
@@ -28,12 +34,15 @@ export interface Notice {
 
 export interface Queues {
   jobs: Queue<JobTicket>
+  comparisons: Queue<ComparisonTicket>
+  /** puts a comparison behind its jobs */
+  flows: FlowProducer
   notify: Queue<Delivery | Notice>
-  /** wakes those who wait for a job */
+  /** wakes those who wait for a job or a comparison */
   changes: Changes
 }
 
-export const QUEUE_NAMES = { jobs: 'jobs', notify: 'notify' } as const
+export const QUEUE_NAMES = { jobs: 'jobs', comparisons: 'comparisons', notify: 'notify' } as const
 
 /** BullMQ's keys live beside ours, under a prefix of their own. */
 export const queuePrefix = (config: Config): string => `${config.REDIS_PREFIX}:queue`
@@ -46,7 +55,8 @@ export const lockOf = ({ LOCK_SECONDS }: Config) => ({
 })
 
 const DAY = 86_400
-const RETENTION: JobsOptions = {
+/** How long entries that ended are kept. */
+export const RETENTION: JobsOptions = {
   removeOnComplete: { age: DAY, count: 10_000 },
   removeOnFail: { age: 7 * DAY, count: 10_000 },
 }
@@ -60,15 +70,18 @@ export function openQueues(config: Config, redis: Redis, redisUrl: string): Queu
   }
   const queues: Queues = {
     jobs: new Queue(QUEUE_NAMES.jobs, shared),
+    comparisons: new Queue(QUEUE_NAMES.comparisons, shared),
+    flows: new FlowProducer({ connection: redis, prefix: queuePrefix(config), skipWaitingForReady: true }),
     notify: new Queue(QUEUE_NAMES.notify, shared),
     changes: openChanges(redisUrl, changesChannel(config)),
   }
   // A queue without a listener would throw each connection error as an uncaught one; commands report their own.
-  for (const queue of [queues.jobs, queues.notify]) queue.on('error', () => {})
+  for (const one of [queues.jobs, queues.comparisons, queues.notify]) one.on('error', () => {})
+  queues.flows.on('error', () => {})
   return queues
 }
 
-export async function closeQueues({ jobs, notify, changes }: Queues): Promise<void> {
+export async function closeQueues({ changes, ...queues }: Queues): Promise<void> {
   changes.close()
-  await Promise.allSettled([jobs.close(), notify.close()])
+  await Promise.allSettled(Object.values(queues).map((one) => one.close()))
 }

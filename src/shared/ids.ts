@@ -1,7 +1,7 @@
 /** Ids of everything the service keeps: a prefix that names the kind, then a ULID, so that ids sort by time. */
 import { decodeTime, encodeTime, ulid } from 'ulid'
 
-export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art' | 'key' | 'whe' | 'dlv' | 'evt' | 'upl'
+export type IdPrefix = 'mdl' | 'ds' | 'job' | 'art' | 'key' | 'whe' | 'dlv' | 'evt' | 'upl' | 'cmp'
 
 /** ULIDs are written in Crockford's base 32 and lower case */
 const ULID = '[0-7][0-9a-hjkmnp-tv-z]{25}'
@@ -38,4 +38,5 @@ const PATTERNS: Record<IdPrefix, RegExp> = {
   dlv: new RegExp(`^dlv_${ULID}$`),
   upl: new RegExp(`^upl_${ULID}$`),
   evt: new RegExp(`^evt_${ULID}$`),
+  cmp: new RegExp(`^cmp_${ULID}$`),
 }

@@ -325,7 +325,7 @@ export interface paths {
         };
         /**
          * List or stream the events of a job
-         * @description A JSON list, oldest first; or, with `Accept: text/event-stream`, a stream that stays open until the job has finished. Who connects again behind the last event of a finished job is answered 204, which tells a browser to stop. Ids are the same in both: `Last-Event-ID` and `?after=` resume behind an event.
+         * @description A JSON list, oldest first; or, with `Accept: text/event-stream`, a stream that stays open until the end. Who connects again behind the last event is answered 204, which tells a browser to stop. Ids are the same in both: `Last-Event-ID` and `?after=` resume behind an event.
          */
         get: operations["listJobEvents"];
         put?: never;
@@ -428,6 +428,134 @@ export interface paths {
          * @description Its bytes, which never change; strong ETag, ranges, digest.
          */
         get: operations["getArtifactContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comparisons": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List comparisons
+         * @description Newest first, without their rows.
+         */
+        get: operations["listComparisons"];
+        put?: never;
+        /**
+         * Compare methods and targets
+         * @description Is post-training quantization enough for this model, or does training pay? Runs each method for each target as a job of its own, on whatever workers there are, and judges all of them on the same samples. What one row cannot do does not end the others. With `dry_run=true` nothing is made and the answer tells the rows, their options and their violations. With `Prefer: wait=20` the answer waits, at most 50 s, and is 200 when the comparison has ended by then.
+         */
+        post: operations["createComparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comparisons/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a comparison
+         * @description The table so far, with the jobs of its rows. With `If-None-Match` a poll that sees no change costs a 304. With `Prefer: wait=20` the answer waits, at most 50 s, until the comparison has ended.
+         */
+        get: operations["getComparison"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a comparison
+         * @description With the jobs of its rows and their artifacts. Refused while it has not ended.
+         */
+        delete: operations["deleteComparison"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comparisons/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a comparison
+         * @description Rows that have ended stay. 202 while others are being canceled, 200 when they are.
+         */
+        post: operations["cancelComparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comparisons/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Repeat rows of a comparison
+         * @description Each with a new job; the other rows stay as they are. Refused while the comparison has not ended.
+         */
+        post: operations["retryComparison"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comparisons/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List or stream the events of a comparison
+         * @description A JSON list, oldest first; or, with `Accept: text/event-stream`, a stream that stays open until the end. Who connects again behind the last event is answered 204, which tells a browser to stop. Ids are the same in both: `Last-Event-ID` and `?after=` resume behind an event.
+         */
+        get: operations["listComparisonEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/comparisons/{id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a comparison's report
+         * @description The table and the recommendation as a document of their own, as the library and the command write it.
+         */
+        get: operations["getComparisonReport"];
         put?: never;
         post?: never;
         delete?: never;
@@ -878,6 +1006,86 @@ export interface webhooks {
         patch?: never;
         trace?: never;
     };
+    "comparison.started": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A comparison sent comparison.started
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
+         */
+        post: operations["onComparisonStarted"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "comparison.succeeded": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A comparison sent comparison.succeeded
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
+         */
+        post: operations["onComparisonSucceeded"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "comparison.failed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A comparison sent comparison.failed
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
+         */
+        post: operations["onComparisonFailed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "comparison.canceled": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A comparison sent comparison.canceled
+         * @description Any 2xx is success, 410 disables an endpoint; anything else is tried again.
+         */
+        post: operations["onComparisonCanceled"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "webhook.test": {
         parameters: {
             query?: never;
@@ -901,6 +1109,315 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        ComparisonRequest: {
+            model_id: string;
+            /** @description cpu-int8, cpu-int4 and gpu-float16 by default: one of each kind that any worker can verify */
+            targets?: (("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+                /** @description a name of your own; the names of the built-in targets are taken */
+                id: string;
+                /**
+                 * @default target
+                 * @constant
+                 */
+                object?: "target";
+                /**
+                 * @default integer
+                 * @constant
+                 */
+                kind?: "integer";
+                /** @default User profile */
+                title?: string;
+                /** @default Sent with a job. */
+                description?: string;
+                /** @default any that executes QDQ models */
+                runtime?: string;
+                /**
+                 * @default [
+                 *       "static",
+                 *       "qat"
+                 *     ]
+                 */
+                methods?: ("static" | "dynamic" | "qat")[];
+                /**
+                 * @default static
+                 * @enum {string}
+                 */
+                default_method?: "static" | "dynamic" | "qat";
+                /** @default 13 */
+                min_opset?: number;
+                activation: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale?: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity?: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /** @description what the method option activation_bits 16 uses instead */
+                wide_activation?: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale?: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity?: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                weight: {
+                    /**
+                     * @description type in the file; 4 bits are packed in pairs, for weights only
+                     * @enum {string}
+                     */
+                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                    /** @description bits that are used; all of the type by default, fewer make the type a container */
+                    bits?: number;
+                    /** @description zero point in the middle of the type */
+                    symmetric: boolean;
+                    /**
+                     * @default any
+                     * @enum {string}
+                     */
+                    scale?: "any" | "power_of_two";
+                    /**
+                     * @description one scale per tensor, or per output channel
+                     * @default tensor
+                     * @enum {string}
+                     */
+                    granularity?: "tensor" | "channel";
+                    /** @description smallest max − min that a scale may stand for */
+                    minimum_range?: number;
+                };
+                /**
+                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
+                 * @default {
+                 *       "dtype": "int32"
+                 *     }
+                 */
+                bias?: {
+                    /** @enum {string} */
+                    dtype: "int32" | "int8" | "float32";
+                };
+                /**
+                 * @default QDQ
+                 * @constant
+                 */
+                format?: "QDQ";
+                /**
+                 * @description cpu: latency is measured where the job runs
+                 * @default other
+                 * @enum {string}
+                 */
+                hardware?: "cpu" | "other";
+                /**
+                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
+                 * @default all
+                 * @enum {string}
+                 */
+                placement?: "regions" | "all" | "inputs";
+                /**
+                 * @description whether every dimension must be a number
+                 * @default dynamic
+                 * @enum {string}
+                 */
+                shapes?: "static" | "dynamic";
+                /**
+                 * @description whether anything may stay in float
+                 * @default allowed
+                 * @enum {string}
+                 */
+                float_operators?: "allowed" | "forbidden";
+                /**
+                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
+                 * @default int32
+                 * @enum {string}
+                 */
+                accumulator?: "int32" | "int16-pairs";
+                /** @description for scales 2^−pos: by how many bits results may be shifted */
+                shifts?: {
+                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
+                    readonly cut: number[];
+                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
+                    readonly bias: number[];
+                };
+                /**
+                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
+                 * @default {}
+                 */
+                operators?: {
+                    [key: string]: {
+                        /**
+                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
+                         * @default required
+                         * @enum {string}
+                         */
+                        output?: "required" | "optional" | "float";
+                        /**
+                         * @description overrides the weights of the profile
+                         * @enum {string}
+                         */
+                        weight_granularity?: "tensor" | "channel";
+                        /** @description the only values of attributes that it computes in integers */
+                        attributes?: {
+                            [key: string]: (string | number)[];
+                        };
+                        /** @description inputs and output have one scale and zero point */
+                        same_scale?: boolean;
+                        /** @description parameters that the operator always writes */
+                        fixed_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                        /** @description the same for wide activations */
+                        fixed_wide_output?: {
+                            scale: number;
+                            zero_point: number;
+                        };
+                    };
+                };
+                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
+                run_time_operators?: ("LSTM" | "GRU")[];
+                /**
+                 * @description where the rules come from
+                 * @default []
+                 */
+                sources?: string[];
+            })[];
+            /** @description by default everything that makes sense for the targets and the data given, from the cheapest to training */
+            methods?: components["schemas"]["MethodInput"][];
+            calibration?: {
+                dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
+                /** @description at most so many, drawn over the whole data set; by default 128, and all of them with compat */
+                samples?: number;
+            };
+            /** @description for the method qat, which learns from the calibration data without it */
+            training?: {
+                /** @description passes over the data; not together with steps */
+                epochs?: number;
+                /** @description updates; not together with epochs */
+                steps?: number;
+                /** @default auto */
+                batch_size?: "auto" | number;
+                /**
+                 * @description its peak
+                 * @default auto
+                 */
+                learning_rate?: "auto" | number;
+                /** @description so many, drawn over the whole data set; all of them by default */
+                samples?: number;
+                dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
+            };
+            /** @description what judges every row; without it half of the calibration data, or else of the training data, which then does nothing else */
+            evaluation?: {
+                dataset_id: string;
+                /**
+                 * @description half of the data set, at most 2000 samples (held_out), or the rest of it (others): the same ones for the same seed, so that one data set both calibrates or trains, and judges
+                 * @enum {string}
+                 */
+                part?: "held_out" | "others";
+                /** @enum {string} */
+                metric?: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
+                /** @description for the metric wer: the class that stands between words */
+                word_separator?: number;
+                /** @description so many, drawn over the whole data set; all of them by default */
+                samples?: number;
+            };
+            goals?: {
+                /** @description a fraction: 0.01 is one point */
+                max_accuracy_drop?: number;
+                /** @description float p50 ÷ quantized p50 */
+                min_speedup?: number;
+                max_size_bytes?: number;
+            };
+            exclude?: {
+                /**
+                 * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
+                 * @default []
+                 */
+                nodes?: string[];
+                /**
+                 * @description operators that stay float
+                 * @default []
+                 */
+                op_types?: string[];
+            };
+            /** @description fixed shapes of inputs, for targets that compile; a free first dimension becomes 1 on its own */
+            input_shapes?: {
+                [key: string]: number[];
+            };
+            /** @description inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read */
+            input_values?: {
+                [key: string]: number | boolean | (number | boolean)[];
+            };
+            /** @description of each row */
+            limits?: {
+                /** @description 3600 by default, 21600 for the method qat */
+                max_runtime_seconds?: number;
+                /** @default 86400 */
+                max_queue_seconds?: number;
+            };
+            seed?: number;
+            /**
+             * @description before which other waiting jobs it is taken; within a priority the oldest is first
+             * @default normal
+             * @enum {string}
+             */
+            priority?: "high" | "normal" | "low";
+            webhook?: {
+                /** Format: uri */
+                url: string;
+                events?: ("comparison.started" | "comparison.succeeded" | "comparison.failed" | "comparison.canceled")[];
+                /** @description whsec_… of your own; it is not shown again */
+                secret?: string;
+            };
+            metadata?: {
+                [key: string]: string;
+            };
+        };
+        ComparisonRetry: {
+            /** @description indices in `rows` of the comparison; by default every row without a result */
+            rows?: number[];
+        };
         DatasetSpecInput: {
             /** @default {} */
             arrays?: {
@@ -1668,7 +2185,7 @@ export interface components {
              * @description https, and public unless the operator allows more
              */
             url?: string;
-            events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired" | "comparison.started" | "comparison.succeeded" | "comparison.failed" | "comparison.canceled")[];
             description?: string;
             /** @enum {string} */
             status?: "enabled" | "disabled";
@@ -1680,7 +2197,7 @@ export interface components {
              */
             url: string;
             /** @description what it shall be told of; by default how jobs end */
-            events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            events?: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired" | "comparison.started" | "comparison.succeeded" | "comparison.failed" | "comparison.canceled")[];
             description?: string;
         };
         WeightOnlyMethodInput: {
@@ -1794,6 +2311,509 @@ export interface components {
             data: components["schemas"]["Checkpoint"][];
             /** @constant */
             has_more: false;
+        };
+        Comparison: {
+            /**
+             * @description accuracy: against labels; agreement: with the float model; sqnr_db: of outputs that have no classes
+             * @enum {string}
+             */
+            quality: "accuracy" | "agreement" | "sqnr_db";
+            /** @description differences up to this count as none: the goal of the accuracy, or a point; of sqnr_db a decibel */
+            margin: number;
+            goals: {
+                /** @description a fraction: 0.01 is one point */
+                max_accuracy_drop?: number;
+                /** @description float p50 ÷ quantized p50 */
+                min_speedup?: number;
+                max_size_bytes?: number;
+            };
+            id: string;
+            /** @constant */
+            object: "comparison";
+            /** @enum {string} */
+            status: "queued" | "running" | "canceling" | "succeeded" | "failed" | "canceled";
+            /** Format: date-time */
+            created_at: string;
+            started_at: string | null;
+            finished_at: string | null;
+            request: components["schemas"]["ComparisonRequest"];
+            metadata: {
+                [key: string]: string;
+            };
+            progress: {
+                fraction: number;
+                rows_ended: number;
+                rows: number;
+            };
+            /** @description the float model first */
+            rows: components["schemas"]["ComparisonRow"][];
+            /** @description of the target that is served best, by the rows that have ended; null where none has */
+            recommendation: {
+                target: string;
+                /** @description index of the recommended row */
+                row: number | null;
+                /** @enum {string} */
+                verdict: "ptq_is_enough" | "qat_pays" | "stay_float" | "undecided";
+                text: string;
+                /** @description where each number of a sentence stands in this document */
+                evidence: {
+                    claim: string;
+                    pointer: string;
+                }[];
+                /** @description of the recommended row; null where that is the float model */
+                job_id: string | null;
+            } | null;
+            /** @description one for each target */
+            verdicts: {
+                target: string;
+                /** @description index of the recommended row */
+                row: number | null;
+                /** @enum {string} */
+                verdict: "ptq_is_enough" | "qat_pays" | "stay_float" | "undecided";
+                text: string;
+                /** @description where each number of a sentence stands in this document */
+                evidence: {
+                    claim: string;
+                    pointer: string;
+                }[];
+                /** @description of the recommended row; null where that is the float model */
+                job_id: string | null;
+            }[];
+            links: {
+                self: string;
+                events: string;
+                cancel: string;
+                retry: string;
+                report: string;
+            };
+        };
+        ComparisonDryRun: {
+            /** @constant */
+            object: "comparison_dry_run";
+            /** @description whether any row would run */
+            valid: boolean;
+            rows: {
+                name: string;
+                target: string;
+                /** @enum {string} */
+                method: "static" | "dynamic" | "weight_only" | "float16" | "qat";
+                /** @description what the job of the row would be told; null where it would be refused */
+                options: components["schemas"]["Recipe"] | null;
+                violations: {
+                    pointer: string;
+                    code: string;
+                    detail: string;
+                }[];
+            }[];
+        };
+        ComparisonEvent: {
+            /** @description evt_…; pass it as Last-Event-ID or ?after= */
+            id: string;
+            /** @constant */
+            object: "event";
+            comparison_id: string;
+            /** Format: date-time */
+            created_at: string;
+            /** @enum {string} */
+            type: "comparison.queued" | "comparison.started" | "comparison.row" | "comparison.canceling" | "comparison.retrying" | "comparison.succeeded" | "comparison.failed" | "comparison.canceled";
+            data: {
+                [key: string]: unknown;
+            };
+        };
+        ComparisonEventList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["ComparisonEvent"][];
+            has_more: boolean;
+            /** @description pass as `after`; null on the last page */
+            next_cursor: string | null;
+        };
+        ComparisonList: {
+            /** @constant */
+            object: "list";
+            data: components["schemas"]["ComparisonSummary"][];
+            has_more: boolean;
+            /** @description pass as `after`; null on the last page */
+            next_cursor: string | null;
+        };
+        ComparisonReport: {
+            /** @constant */
+            object: "comparison";
+            /**
+             * @description accuracy: against labels; agreement: with the float model; sqnr_db: of outputs that have no classes
+             * @enum {string}
+             */
+            quality: "accuracy" | "agreement" | "sqnr_db";
+            /** @description differences up to this count as none: the goal of the accuracy, or a point; of sqnr_db a decibel */
+            margin: number;
+            goals: {
+                /** @description a fraction: 0.01 is one point */
+                max_accuracy_drop?: number;
+                /** @description float p50 ÷ quantized p50 */
+                min_speedup?: number;
+                max_size_bytes?: number;
+            };
+            /** @description the float model first */
+            rows: {
+                /** @description unique for its target */
+                name: string;
+                target: string;
+                /** @enum {string} */
+                method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat";
+                /** @enum {string} */
+                status: "queued" | "running" | "succeeded" | "failed" | "canceled";
+                /** @description no other row is at least as good in quality, speed and size, and better in one of them */
+                pareto: boolean;
+                /** @description null without goals, and where one of them could not be checked */
+                meets_goals: boolean | null;
+                accuracy: {
+                    /** @enum {string} */
+                    metric: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
+                    value: number;
+                    /** @description what is lost against the float model; positive is a loss for every metric */
+                    drop: number;
+                    /** @description of the drop */
+                    ci95: number[];
+                    samples: number;
+                } | null;
+                fidelity: {
+                    sqnr_db: number;
+                    cosine: number;
+                    agreement: number | null;
+                    samples: number;
+                    /** @enum {string} */
+                    measured_on: "evaluation" | "held_out" | "calibration" | "training" | "synthetic";
+                } | null;
+                size_bytes: number | null;
+                /** @description quantized ÷ float */
+                size_ratio: number | null;
+                latency_ms: {
+                    p50: number;
+                    speedup: number;
+                    /** @description whether the machine that measured is what the target stands for; only then it counts */
+                    on_target: boolean;
+                } | null;
+                cost: {
+                    seconds: number;
+                    /** @description largest resident size of the process that was seen */
+                    peak_memory_bytes: number | null;
+                } | null;
+                conformance: {
+                    ok: boolean;
+                    violations: number;
+                } | null;
+                tests: {
+                    /** @description against the float model */
+                    float: {
+                        /** @description index of the row that this one is compared with */
+                        row: number;
+                        /** @description what this row has more than the other one, over the same samples: a fraction, or decibels; negative is a loss */
+                        gain: number;
+                        /** @description 95 % interval of the gain for other samples like these; null for fewer than 5 */
+                        ci95: number[] | null;
+                        /** @description probability of a difference as large as this one if there were none */
+                        p_value: number;
+                        /**
+                         * @description mcnemar: exact, for samples that are right or wrong; sign_flip: a seeded randomization of paired differences
+                         * @enum {string}
+                         */
+                        test: "mcnemar" | "sign_flip";
+                        samples: number;
+                        /**
+                         * @description better, worse: significant at 5 %; equal: the whole interval lies within the margin; unclear: too few samples to tell
+                         * @enum {string}
+                         */
+                        outcome: "better" | "worse" | "equal" | "unclear";
+                        /** @description about so many samples like these would tell a difference of the margin; null where the outcome is clear or nothing can be said */
+                        samples_needed: number | null;
+                        /** @description seconds that this row took ÷ seconds of the other one */
+                        cost_ratio: number | null;
+                    } | null;
+                    /** @description against the next cheaper method of the same target */
+                    cheaper: {
+                        /** @description index of the row that this one is compared with */
+                        row: number;
+                        /** @description what this row has more than the other one, over the same samples: a fraction, or decibels; negative is a loss */
+                        gain: number;
+                        /** @description 95 % interval of the gain for other samples like these; null for fewer than 5 */
+                        ci95: number[] | null;
+                        /** @description probability of a difference as large as this one if there were none */
+                        p_value: number;
+                        /**
+                         * @description mcnemar: exact, for samples that are right or wrong; sign_flip: a seeded randomization of paired differences
+                         * @enum {string}
+                         */
+                        test: "mcnemar" | "sign_flip";
+                        samples: number;
+                        /**
+                         * @description better, worse: significant at 5 %; equal: the whole interval lies within the margin; unclear: too few samples to tell
+                         * @enum {string}
+                         */
+                        outcome: "better" | "worse" | "equal" | "unclear";
+                        /** @description about so many samples like these would tell a difference of the margin; null where the outcome is clear or nothing can be said */
+                        samples_needed: number | null;
+                        /** @description seconds that this row took ÷ seconds of the other one */
+                        cost_ratio: number | null;
+                    } | null;
+                    /** @description of a trained row: against the best one without training */
+                    post_training: {
+                        /** @description index of the row that this one is compared with */
+                        row: number;
+                        /** @description what this row has more than the other one, over the same samples: a fraction, or decibels; negative is a loss */
+                        gain: number;
+                        /** @description 95 % interval of the gain for other samples like these; null for fewer than 5 */
+                        ci95: number[] | null;
+                        /** @description probability of a difference as large as this one if there were none */
+                        p_value: number;
+                        /**
+                         * @description mcnemar: exact, for samples that are right or wrong; sign_flip: a seeded randomization of paired differences
+                         * @enum {string}
+                         */
+                        test: "mcnemar" | "sign_flip";
+                        samples: number;
+                        /**
+                         * @description better, worse: significant at 5 %; equal: the whole interval lies within the margin; unclear: too few samples to tell
+                         * @enum {string}
+                         */
+                        outcome: "better" | "worse" | "equal" | "unclear";
+                        /** @description about so many samples like these would tell a difference of the margin; null where the outcome is clear or nothing can be said */
+                        samples_needed: number | null;
+                        /** @description seconds that this row took ÷ seconds of the other one */
+                        cost_ratio: number | null;
+                    } | null;
+                };
+                /** @description codes of the warnings */
+                warnings: string[];
+                error: {
+                    code: string;
+                    detail: string;
+                    hint: string | null;
+                } | null;
+            }[];
+            /** @description of the target that is served best; null where nothing ran */
+            recommendation: {
+                target: string;
+                /** @description index of the recommended row */
+                row: number | null;
+                /** @enum {string} */
+                verdict: "ptq_is_enough" | "qat_pays" | "stay_float" | "undecided";
+                text: string;
+                /** @description where each number of a sentence stands in this document */
+                evidence: {
+                    claim: string;
+                    pointer: string;
+                }[];
+            } | null;
+            /** @description one for each target */
+            verdicts: {
+                target: string;
+                /** @description index of the recommended row */
+                row: number | null;
+                /** @enum {string} */
+                verdict: "ptq_is_enough" | "qat_pays" | "stay_float" | "undecided";
+                text: string;
+                /** @description where each number of a sentence stands in this document */
+                evidence: {
+                    claim: string;
+                    pointer: string;
+                }[];
+            }[];
+        };
+        ComparisonRow: {
+            /** @description unique for its target */
+            name: string;
+            target: string;
+            /** @enum {string} */
+            method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat";
+            /** @enum {string} */
+            status: "queued" | "running" | "succeeded" | "failed" | "canceled";
+            /** @description no other row is at least as good in quality, speed and size, and better in one of them */
+            pareto: boolean;
+            /** @description null without goals, and where one of them could not be checked */
+            meets_goals: boolean | null;
+            accuracy: {
+                /** @enum {string} */
+                metric: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
+                value: number;
+                /** @description what is lost against the float model; positive is a loss for every metric */
+                drop: number;
+                /** @description of the drop */
+                ci95: number[];
+                samples: number;
+            } | null;
+            fidelity: {
+                sqnr_db: number;
+                cosine: number;
+                agreement: number | null;
+                samples: number;
+                /** @enum {string} */
+                measured_on: "evaluation" | "held_out" | "calibration" | "training" | "synthetic";
+            } | null;
+            size_bytes: number | null;
+            /** @description quantized ÷ float */
+            size_ratio: number | null;
+            latency_ms: {
+                p50: number;
+                speedup: number;
+                /** @description whether the machine that measured is what the target stands for; only then it counts */
+                on_target: boolean;
+            } | null;
+            cost: {
+                seconds: number;
+                /** @description largest resident size of the process that was seen */
+                peak_memory_bytes: number | null;
+            } | null;
+            conformance: {
+                ok: boolean;
+                violations: number;
+            } | null;
+            tests: {
+                /** @description against the float model */
+                float: {
+                    /** @description index of the row that this one is compared with */
+                    row: number;
+                    /** @description what this row has more than the other one, over the same samples: a fraction, or decibels; negative is a loss */
+                    gain: number;
+                    /** @description 95 % interval of the gain for other samples like these; null for fewer than 5 */
+                    ci95: number[] | null;
+                    /** @description probability of a difference as large as this one if there were none */
+                    p_value: number;
+                    /**
+                     * @description mcnemar: exact, for samples that are right or wrong; sign_flip: a seeded randomization of paired differences
+                     * @enum {string}
+                     */
+                    test: "mcnemar" | "sign_flip";
+                    samples: number;
+                    /**
+                     * @description better, worse: significant at 5 %; equal: the whole interval lies within the margin; unclear: too few samples to tell
+                     * @enum {string}
+                     */
+                    outcome: "better" | "worse" | "equal" | "unclear";
+                    /** @description about so many samples like these would tell a difference of the margin; null where the outcome is clear or nothing can be said */
+                    samples_needed: number | null;
+                    /** @description seconds that this row took ÷ seconds of the other one */
+                    cost_ratio: number | null;
+                } | null;
+                /** @description against the next cheaper method of the same target */
+                cheaper: {
+                    /** @description index of the row that this one is compared with */
+                    row: number;
+                    /** @description what this row has more than the other one, over the same samples: a fraction, or decibels; negative is a loss */
+                    gain: number;
+                    /** @description 95 % interval of the gain for other samples like these; null for fewer than 5 */
+                    ci95: number[] | null;
+                    /** @description probability of a difference as large as this one if there were none */
+                    p_value: number;
+                    /**
+                     * @description mcnemar: exact, for samples that are right or wrong; sign_flip: a seeded randomization of paired differences
+                     * @enum {string}
+                     */
+                    test: "mcnemar" | "sign_flip";
+                    samples: number;
+                    /**
+                     * @description better, worse: significant at 5 %; equal: the whole interval lies within the margin; unclear: too few samples to tell
+                     * @enum {string}
+                     */
+                    outcome: "better" | "worse" | "equal" | "unclear";
+                    /** @description about so many samples like these would tell a difference of the margin; null where the outcome is clear or nothing can be said */
+                    samples_needed: number | null;
+                    /** @description seconds that this row took ÷ seconds of the other one */
+                    cost_ratio: number | null;
+                } | null;
+                /** @description of a trained row: against the best one without training */
+                post_training: {
+                    /** @description index of the row that this one is compared with */
+                    row: number;
+                    /** @description what this row has more than the other one, over the same samples: a fraction, or decibels; negative is a loss */
+                    gain: number;
+                    /** @description 95 % interval of the gain for other samples like these; null for fewer than 5 */
+                    ci95: number[] | null;
+                    /** @description probability of a difference as large as this one if there were none */
+                    p_value: number;
+                    /**
+                     * @description mcnemar: exact, for samples that are right or wrong; sign_flip: a seeded randomization of paired differences
+                     * @enum {string}
+                     */
+                    test: "mcnemar" | "sign_flip";
+                    samples: number;
+                    /**
+                     * @description better, worse: significant at 5 %; equal: the whole interval lies within the margin; unclear: too few samples to tell
+                     * @enum {string}
+                     */
+                    outcome: "better" | "worse" | "equal" | "unclear";
+                    /** @description about so many samples like these would tell a difference of the margin; null where the outcome is clear or nothing can be said */
+                    samples_needed: number | null;
+                    /** @description seconds that this row took ÷ seconds of the other one */
+                    cost_ratio: number | null;
+                } | null;
+            };
+            /** @description codes of the warnings */
+            warnings: string[];
+            error: {
+                code: string;
+                detail: string;
+                hint: string | null;
+            } | null;
+            /** @description null of the float model, and of a row that was refused */
+            job_id: string | null;
+            /** @description of the job, while it runs */
+            progress: number | null;
+            artifacts: {
+                id: string;
+                name: string;
+                content_type: string;
+                size_bytes: number;
+            }[];
+        };
+        ComparisonSummary: {
+            goals: {
+                /** @description a fraction: 0.01 is one point */
+                max_accuracy_drop?: number;
+                /** @description float p50 ÷ quantized p50 */
+                min_speedup?: number;
+                max_size_bytes?: number;
+            };
+            id: string;
+            /** @constant */
+            object: "comparison";
+            /** @enum {string} */
+            status: "queued" | "running" | "canceling" | "succeeded" | "failed" | "canceled";
+            /** Format: date-time */
+            created_at: string;
+            started_at: string | null;
+            finished_at: string | null;
+            request: components["schemas"]["ComparisonRequest"];
+            metadata: {
+                [key: string]: string;
+            };
+            progress: {
+                fraction: number;
+                rows_ended: number;
+                rows: number;
+            };
+            /** @description of the target that is served best, by the rows that have ended; null where none has */
+            recommendation: {
+                target: string;
+                /** @description index of the recommended row */
+                row: number | null;
+                /** @enum {string} */
+                verdict: "ptq_is_enough" | "qat_pays" | "stay_float" | "undecided";
+                text: string;
+                /** @description where each number of a sentence stands in this document */
+                evidence: {
+                    claim: string;
+                    pointer: string;
+                }[];
+                /** @description of the recommended row; null where that is the float model */
+                job_id: string | null;
+            } | null;
+            links: {
+                self: string;
+                events: string;
+                cancel: string;
+                retry: string;
+                report: string;
+            };
         };
         Dataset: {
             /** @description ds_… */
@@ -2105,6 +3125,11 @@ export interface components {
              */
             retry_of: string | null;
             /**
+             * @description the comparison of which this job is a row
+             * @default null
+             */
+            comparison_id: string | null;
+            /**
              * @default normal
              * @enum {string}
              */
@@ -2358,7 +3383,7 @@ export interface components {
             url: string;
             description: string;
             /** @description what it is told of */
-            events: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            events: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired" | "comparison.started" | "comparison.succeeded" | "comparison.failed" | "comparison.canceled")[];
             /**
              * @description a disabled endpoint is sent nothing but tests
              * @enum {string}
@@ -3113,8 +4138,13 @@ export interface components {
             /** @description evt_…; the same in the field `webhook-id` of every attempt, to every endpoint */
             event_id: string;
             event_type: string;
-            /** @description null of a test */
+            /** @description null where it tells of something else */
             job_id: string | null;
+            /**
+             * @description null where it tells of something else
+             * @default null
+             */
+            comparison_id: string | null;
             /** @enum {string} */
             status: "pending" | "succeeded" | "failed";
             attempt_count: number;
@@ -3141,8 +4171,13 @@ export interface components {
             /** @description evt_…; the same in the field `webhook-id` of every attempt, to every endpoint */
             event_id: string;
             event_type: string;
-            /** @description null of a test */
+            /** @description null where it tells of something else */
             job_id: string | null;
+            /**
+             * @description null where it tells of something else
+             * @default null
+             */
+            comparison_id: string | null;
             /** @enum {string} */
             status: "pending" | "succeeded" | "failed";
             attempt_count: number;
@@ -3164,7 +4199,7 @@ export interface components {
             url: string;
             description: string;
             /** @description what it is told of */
-            events: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired")[];
+            events: ("job.started" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired" | "comparison.started" | "comparison.succeeded" | "comparison.failed" | "comparison.canceled")[];
             /**
              * @description a disabled endpoint is sent nothing but tests
              * @enum {string}
@@ -3332,7 +4367,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `invalid_request`: The request is not valid; `model_not_onnx`: The bytes are not an ONNX model; `model_bundle_invalid`: The bundle does not hold one model with its data; `idempotency_key_reused`: The Idempotency-Key was used for another request; `dataset_not_npz`: The bytes are not an .npz archive; `part_size_mismatch`: The part has another size */
+        /** @description `invalid_request`: The request is not valid; `model_not_onnx`: The bytes are not an ONNX model; `model_bundle_invalid`: The bundle does not hold one model with its data; `idempotency_key_reused`: The Idempotency-Key was used for another request; `dataset_not_npz`: The bytes are not an .npz archive; `target_method_mismatch`: The target does not support this method; `part_size_mismatch`: The part has another size */
         UnprocessableContent: {
             headers: {
                 [name: string]: unknown;
@@ -4553,6 +5588,365 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    listComparisons: {
+        parameters: {
+            query?: {
+                /** @description how many, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of comparisons */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    createComparison: {
+        parameters: {
+            query?: {
+                /** @description only plan and check */
+                dry_run?: string;
+            };
+            header?: {
+                /** @description `wait=n`: seconds to wait, at most 50 */
+                prefer?: string;
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComparisonRequest"];
+            };
+        };
+        responses: {
+            /** @description The result of a dry run, or the comparison at its end */
+            200: {
+                headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"] | components["schemas"]["ComparisonDryRun"];
+                };
+            };
+            /** @description The comparison was accepted */
+            202: {
+                headers: {
+                    /** @description path of the job */
+                    Location?: string;
+                    /** @description seconds until the first poll */
+                    "Retry-After"?: number;
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getComparison: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+                /** @description `wait=n`: seconds to wait, at most 50 */
+                prefer?: string;
+            };
+            path: {
+                /** @description cmp_…: id of the comparison */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison */
+            200: {
+                headers: {
+                    /** @description the state of the resource */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The ETag is still the same */
+            304: {
+                headers: {
+                    /** @description as before */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    deleteComparison: {
+        parameters: {
+            query?: {
+                /** @description the jobs stay, as jobs of their own */
+                keep_jobs?: string;
+            };
+            header?: never;
+            path: {
+                /** @description cmp_…: id of the comparison */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description done, nothing to say */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    cancelComparison: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description cmp_…: id of the comparison */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The comparison is canceled */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The comparison is being canceled */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    retryComparison: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description `wait=n`: seconds to wait, at most 50 */
+                prefer?: string;
+                /** @description A name of your own for this request, such as a UUID. Repeated with the same key and payload within 24 h, it makes nothing twice and is answered as it was the first time, with `Idempotent-Replayed: true`. Of an upload the digest of the bytes counts as payload. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+            };
+            path: {
+                /** @description cmp_…: id of the comparison */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ComparisonRetry"] | null;
+            };
+        };
+        responses: {
+            /** @description The comparison at its end */
+            200: {
+                headers: {
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description The rows are being repeated */
+            202: {
+                headers: {
+                    /** @description path of the job */
+                    Location?: string;
+                    /** @description seconds until the first poll */
+                    "Retry-After"?: number;
+                    /** @description true: what was answered before */
+                    "Idempotent-Replayed"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    listComparisonEvents: {
+        parameters: {
+            query?: {
+                /** @description how many, at most 100 */
+                limit?: number;
+                /** @description `next_cursor` of the page before */
+                after?: string;
+            };
+            header?: {
+                /** @description `text/event-stream` for a stream */
+                accept?: string;
+                /** @description id of the last event seen */
+                "last-event-id"?: string;
+            };
+            path: {
+                /** @description cmp_…: id of the comparison */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page of events, or the stream */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonEventList"];
+                    "text/event-stream": string;
+                };
+            };
+            /** @description The job has finished and the stream has nothing left: do not connect again */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    getComparisonReport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description the state that the resource must be in: its ETag, or `*` */
+                "if-match"?: string;
+                /** @description the ETag seen last */
+                "if-none-match"?: string;
+            };
+            path: {
+                /** @description cmp_…: id of the comparison */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report */
+            200: {
+                headers: {
+                    /** @description the state of the resource */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ComparisonReport"];
+                };
+            };
+            /** @description The ETag is still the same */
+            304: {
+                headers: {
+                    /** @description as before */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     getWebhookSecret: {
         parameters: {
             query?: never;
@@ -5393,6 +6787,146 @@ export interface operations {
                     /** Format: date-time */
                     timestamp: string;
                     data: components["schemas"]["Job"];
+                };
+            };
+        };
+        responses: {
+            /** @description received */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onComparisonStarted: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
+                "webhook-id": string;
+                /** @description seconds since 1970 of this attempt */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    type: "comparison.started";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["ComparisonSummary"];
+                };
+            };
+        };
+        responses: {
+            /** @description received */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onComparisonSucceeded: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
+                "webhook-id": string;
+                /** @description seconds since 1970 of this attempt */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    type: "comparison.succeeded";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["ComparisonSummary"];
+                };
+            };
+        };
+        responses: {
+            /** @description received */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onComparisonFailed: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
+                "webhook-id": string;
+                /** @description seconds since 1970 of this attempt */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    type: "comparison.failed";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["ComparisonSummary"];
+                };
+            };
+        };
+        responses: {
+            /** @description received */
+            "2XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    onComparisonCanceled: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description of the event: the same in every attempt, to every receiver, and when it is sent again */
+                "webhook-id": string;
+                /** @description seconds since 1970 of this attempt */
+                "webhook-timestamp": string;
+                /** @description `v1,` and the base64 HMAC-SHA256 of `id.timestamp.body`; two of them, divided by a space, while a secret is being replaced */
+                "webhook-signature": string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @constant */
+                    type: "comparison.canceled";
+                    /** Format: date-time */
+                    timestamp: string;
+                    data: components["schemas"]["ComparisonSummary"];
                 };
             };
         };

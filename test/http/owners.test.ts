@@ -81,12 +81,17 @@ describe('owners', () => {
     const request = { model_id: model.body.id, target: 'cpu-int8', method: { type: 'dynamic' } }
     const job = await send<{ id: string }>(all.key, 'POST', '/v1/jobs', request)
     assert.equal(job.status, 202)
+    const rows = { model_id: model.body.id, targets: ['cpu-int8'], methods: [{ type: 'dynamic' }] }
+    const comparison = await send<{ id: string }>(all.key, 'POST', '/v1/comparisons', rows)
+    const canceled = await send(all.key, 'POST', `/v1/comparisons/${comparison.body.id}/cancel`)
+    assert.deepEqual([comparison.status, canceled.status], [202, 200])
     return {
       keys: { all: all.key, read: read!.key, write: write!.key, admin: admin!.key, none: '' },
       ids: {
         models: model.body.id,
         datasets: dataset.body.id,
         jobs: job.body.id,
+        comparisons: comparison.body.id,
         artifacts: await finish(job.body.id),
         'api-keys': all.id,
         'webhook-endpoints': hook.body.id,
@@ -171,7 +176,7 @@ describe('owners', () => {
       const url = idIn(acme, path)
       const missing = idIn({ ...acme, ids: { ...acme.ids, [kindOf(path)]: idLike(acme.ids[kindOf(path)]!) } }, path)
       const strip = ({ body }: Answer) =>
-        JSON.stringify(body).replaceAll(/(mdl|ds|job|art|key|req|whe|dlv|upl)_\w+/g, '_')
+        JSON.stringify(body).replaceAll(/(mdl|ds|job|art|key|req|whe|dlv|upl|cmp)_\w+/g, '_')
       const [foreign, none] = [
         await send(other.keys.all, method, url, bodyFor(method)),
         await send(other.keys.all, method, missing, bodyFor(method)),

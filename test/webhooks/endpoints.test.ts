@@ -71,7 +71,9 @@ describe('webhook endpoints', () => {
   test('made, listed, changed and deleted; the secret is in the first answer only', async (t) => {
     const made = await register(t, { url: 'https://example.org/a', description: 'ours' })
     assert.match(made.secret, /^whsec_/)
-    assert.deepEqual(made.events, ['job.succeeded', 'job.failed', 'job.canceled', 'job.expired'])
+    const ends = ['succeeded', 'failed', 'canceled']
+    const usual = [...ends.map((end) => `job.${end}`), 'job.expired', ...ends.map((end) => `comparison.${end}`)]
+    assert.deepEqual(made.events, usual)
     const read = await call<WebhookEndpoint>(`${endpoints}/${made.id}`)
     const { secret: _, ...shown } = made
     assert.deepEqual(read.body, shown)

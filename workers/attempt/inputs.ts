@@ -29,6 +29,7 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
     ...(await placeDataset(deps, directory, 'training', job.inputs.training)),
     ...(await placeDataset(deps, directory, 'evaluation', job.inputs.evaluation)),
     ...(factsOf(job.options.method).hasCheckpoint && { checkpoint: await placeCheckpoint(deps, job, directory) }),
+    ...(job.comparison_id !== null && { scores: true }),
     output: 'out',
     threads: deps.config.RUNNER_THREADS,
     memory_bytes: deps.config.RUNNER_MEMORY_BYTES,

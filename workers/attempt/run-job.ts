@@ -1,6 +1,7 @@
 /** One attempt of one job, from the claim to its published end. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { settleComparison } from '../../src/comparisons/settle-comparison.ts'
 import { STOP_FILE } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import { type Claim, claimJob } from '../../src/jobs/attempt/claim-job.ts'
@@ -36,14 +37,24 @@ export async function runJob(deps: Deps, host: RunnerHost, jobId: string, signal
   }
   const log = deps.log.child({ job: jobId, attempt: claim.attempt })
   log.info('attempt starts')
+  await tellComparison({ ...deps, log }, claim)
   const stop = openStopSignal(deps, claim, signal)
   try {
     const settled = await settledAttempt({ ...deps, log }, host, claim, stop.signal)
     await persist(() => dropCheckpoint(deps, jobId))
+    await tellComparison({ ...deps, log }, claim)
     return settled
   } finally {
     stop.close()
   }
+}
+
+/** What fails here is done by the reconciler. */
+async function tellComparison(deps: Deps, { job: { comparison_id: id } }: Claim): Promise<void> {
+  if (id === null) return
+  await settleComparison(deps, id).catch((error) =>
+    deps.log.warn({ comparison: id, reason: messageOf(error) }, 'to be brought up to date by the reconciler'),
+  )
 }
 
 async function settledAttempt(deps: Deps, host: RunnerHost, claim: Claim, signal: AbortSignal): Promise<Settled> {

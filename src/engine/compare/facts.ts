@@ -27,7 +27,11 @@ const NOTHING = {
   error: null,
 } satisfies Partial<Facts>
 
-export function succeeded(candidate: Candidate, { metrics, warnings }: Report, cost: Facts['cost']): Facts {
+export function succeeded(
+  candidate: Candidate,
+  { metrics, warnings }: Pick<Report, 'metrics' | 'warnings'>,
+  cost: Facts['cost'],
+): Facts {
   const { size_bytes: size, latency_ms: latency, target_conformance: conformance } = metrics
   return {
     ...waiting(candidate),
@@ -59,7 +63,11 @@ const fidelityOf = ({ fidelity }: Metrics): Facts['fidelity'] => {
   return { sqnr_db, cosine, agreement, samples, measured_on }
 }
 
-export const failed = (candidate: Candidate, { code, detail, hint }: FewbitError, cost: Facts['cost']): Facts => ({
+export const failed = (
+  candidate: Candidate,
+  { code, detail, hint }: Pick<FewbitError, 'code' | 'detail' | 'hint'>,
+  cost: Facts['cost'],
+): Facts => ({
   ...waiting(candidate),
   status: 'failed',
   cost,
@@ -67,7 +75,7 @@ export const failed = (candidate: Candidate, { code, detail, hint }: FewbitError
 })
 
 /** The float model, as the first of the reports measured it; a row of its own, which nothing has to run. */
-export function floatFacts(reports: readonly Report[]): Facts {
+export function floatFacts(reports: readonly Pick<Report, 'metrics'>[]): Facts {
   const metrics = reports[0]?.metrics
   const [accuracy, latency] = [metrics?.accuracy, metrics?.latency_ms]
   return {

@@ -6,6 +6,12 @@ import { FewbitError } from '../../shared/errors.ts'
 import { nameOf, targetOf } from '../targets/index.ts'
 import type { CompareOptions } from './options.ts'
 
+/** What decides which methods are usual: targets, methods, and whether there are data. */
+export interface Wanted extends Pick<CompareOptions, 'targets' | 'methods'> {
+  calibration?: unknown
+  training?: unknown
+}
+
 /** One method for one target. */
 export interface Candidate {
   /** unique for its target */
@@ -39,7 +45,7 @@ const USUAL: readonly Usual[] = [
 const USUAL_TARGETS: readonly TargetName[] = ['cpu-int8', 'cpu-int4', 'gpu-float16']
 
 /** Throws invalid_request, and target_method_mismatch where no target supports a method that is named. */
-export function candidatesFor(options: CompareOptions): Candidate[] {
+export function candidatesFor(options: Wanted): Candidate[] {
   const targets = (options.targets ?? USUAL_TARGETS).map((target, i) => parsed(Target, target, `/targets/${i}`))
   const wished = options.methods ? named(options.methods) : null
   for (const [i, { name, method }] of (wished ?? []).entries())
@@ -57,7 +63,7 @@ function needsNoData(method: Method): boolean {
   return !needsRanges && samples !== 'trains'
 }
 
-function usualFor(target: Target, { calibration, training }: CompareOptions): Omit<Candidate, 'target'>[] {
+function usualFor(target: Target, { calibration, training }: Wanted): Omit<Candidate, 'target'>[] {
   const profile = targetOf(target)
   const perChannel = profile.kind === 'integer' && profile.weight.granularity === 'channel'
   const usual = USUAL.filter(({ granularity }) => granularity === undefined || perChannel)

@@ -3,7 +3,7 @@
 import { factsOf, type SampleUse } from '../../contract/method-facts.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { MeasuredOn, Warning } from '../../contract/report.ts'
-import type { DataPart, RunnerSpec } from '../../contract/runner-protocol.ts'
+import { type DataPart, LEAST_WITH_PARTS, type RunnerSpec } from '../../contract/runner-protocol.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { CalibrationBatches } from './batches.ts'
 import type { Dataset } from './dataset.ts'
@@ -60,9 +60,7 @@ const REFINING: HoldOut = { part: 1 / 4, most: 512, least: 16, from: 8 }
 export const JUDGING: HoldOut = { part: 1 / 4, most: 32, from: 40 }
 
 /** of a data set that comparisons both calibrate and judge with */
-const COMPARING: HoldOut = { part: 1 / 2, most: 2000, from: 10 }
-/** smaller data sets have no parts */
-export const LEAST_WITH_PARTS = COMPARING.from
+const COMPARING: HoldOut = { part: 1 / 2, most: 2000, from: LEAST_WITH_PARTS }
 
 /** samples that calibrate where the job does not say how many */
 const USUAL_CALIBRATION = 128

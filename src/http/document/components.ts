@@ -2,6 +2,14 @@
 import { z } from 'zod'
 import { ApiKey, NewApiKey } from '../../api-keys/api-key.ts'
 import {
+  ComparisonEvent,
+  ComparisonRequest,
+  ComparisonRow,
+  ComparisonSummary,
+  ComparisonView,
+} from '../../comparisons/comparison.ts'
+import { Comparison } from '../../contract/comparison.ts'
+import {
   DatasetSpec,
   DynamicMethod,
   Float16Method,
@@ -20,6 +28,7 @@ import { WebhookAttempt, WebhookDelivery, WebhookDeliveryWithPayload } from '../
 import { NewWebhookEndpoint, WebhookEndpoint } from '../../webhooks/endpoints/endpoint.ts'
 import { Problem } from '../problem.ts'
 import { ApiKeyList } from '../routes/api-keys.ts'
+import { ComparisonDryRun, ComparisonEventList, ComparisonList, ComparisonRetry } from '../routes/comparisons.ts'
 import { Dataset, DatasetList } from '../routes/datasets.ts'
 import { EventList } from '../routes/events.ts'
 import { Health } from '../routes/health.ts'
@@ -39,6 +48,16 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ArtifactList,
   Checkpoint,
   CheckpointList,
+  Comparison: ComparisonView,
+  ComparisonDryRun,
+  ComparisonEvent,
+  ComparisonEventList,
+  ComparisonList,
+  ComparisonReport: Comparison,
+  ComparisonRequest,
+  ComparisonRetry,
+  ComparisonRow,
+  ComparisonSummary,
   Dataset,
   DatasetList,
   DatasetSpec,

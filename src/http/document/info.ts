@@ -30,6 +30,7 @@ export const INFO = {
     { name: 'targets', description: 'Hardware profiles' },
     { name: 'jobs', description: 'Quantizations, their progress and reports' },
     { name: 'artifacts', description: 'What jobs made' },
+    { name: 'comparisons', description: 'Several methods and targets for one model, and a verdict' },
     { name: 'api-keys', description: 'Who may call the API' },
     {
       name: 'webhooks',

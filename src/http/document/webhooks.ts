@@ -1,5 +1,5 @@
 /** What the service sends to webhooks (Standard Webhooks 1.0). */
-import { TEST_EVENT, WEBHOOK_EVENTS } from '../../webhooks/events.ts'
+import { COMPARISON_WEBHOOK_EVENTS, JOB_WEBHOOK_EVENTS, TEST_EVENT } from '../../webhooks/events.ts'
 import type { Json } from './json.ts'
 
 const header = (name: string, description: string): Json => ({
@@ -20,6 +20,7 @@ const HEADERS = [
 ]
 
 const JOB: Json = { $ref: '#/components/schemas/Job' }
+const COMPARISON: Json = { $ref: '#/components/schemas/ComparisonSummary' }
 const TESTED: Json = {
   type: 'object',
   required: ['endpoint_id'],
@@ -34,7 +35,8 @@ const operationIdOf = (event: string): string =>
     .join('')}`
 
 export const WEBHOOKS: Json = Object.fromEntries([
-  ...WEBHOOK_EVENTS.map((event) => [event, operationOf(event, `A job sent ${event}`, JOB)]),
+  ...JOB_WEBHOOK_EVENTS.map((event) => [event, operationOf(event, `A job sent ${event}`, JOB)]),
+  ...COMPARISON_WEBHOOK_EVENTS.map((event) => [event, operationOf(event, `A comparison sent ${event}`, COMPARISON)]),
   [TEST_EVENT, operationOf(TEST_EVENT, 'The owner of an endpoint asked for a test', TESTED)],
 ])
 

@@ -142,7 +142,12 @@ async function sendNew(call: Creation, id: string, make: () => Promise<JobRecord
   const { deps, owner, headers, request, reply } = call
   const made = await withLimits({ deps, owner, reply }, ['unfinished-jobs', 'stored-bytes'], make)
   const wait = parseWait(headers.prefer)
-  const job = await followPreference(deps, owner, made, { wait, signal: request.gone })
+  const job = await followPreference(deps, made, {
+    wait,
+    signal: request.gone,
+    load: () => getJob(deps, owner, made.id),
+    isNews: ({ status }) => isTerminal(status),
+  })
   if (wait !== undefined) reply.header('preference-applied', `wait=${wait}`)
   const view = viewJob(job)
   const known = isTerminal(job.status) || job.id !== id
@@ -192,8 +197,9 @@ export const get = endpoint(
     const known = headers['if-none-match']
     const isNews = (job: { version: number }) => !matchesEtag(known, etagOf(job))
     if (wait !== undefined) {
-      const waiting = { wait, signal: request.gone, isNews: known === undefined ? undefined : isNews }
-      await followPreference(deps, owner, await getJob(deps, owner, params.id), waiting)
+      const load = () => getJob(deps, owner, params.id)
+      const hasNews = (job: JobRecord) => isTerminal(job.status) || (known !== undefined && isNews(job))
+      await followPreference(deps, await load(), { wait, signal: request.gone, load, isNews: hasNews })
       reply.header('preference-applied', `wait=${wait}`)
     }
     const job = await getJobText(deps, owner, params.id)

@@ -39,6 +39,8 @@ interface Order {
   /** the request before defaults were filled in */
   sent?: SentRequest
   retryOf?: string
+  /** of which it is a row; whoever makes it puts it on the queue */
+  comparisonId?: string
 }
 
 export function createJob(deps: Deps, owner: string, request: JobRequest, how: { dryRun: true }): Promise<DryRunResult>
@@ -72,8 +74,9 @@ export async function createJob(
   }
   if (violations.length > 0 || !subject.model) throw refusal(violations)
   const record = recordOf(id ?? newId('job'), owner, subject, subject.model)
-  const { sent = request, retryOf = null } = order
-  return insertJob(deps, { ...record, request: withoutSecret(sent), retry_of: retryOf }, request.deduplicate)
+  const { sent = request, retryOf = null, comparisonId = null } = order
+  const job = { ...record, request: withoutSecret(sent), retry_of: retryOf, comparison_id: comparisonId }
+  return insertJob(deps, job, { deduplicate: request.deduplicate, isQueuedLater: comparisonId !== null })
 }
 
 async function resolveSubject(deps: Deps, owner: string, request: JobRequest): Promise<Subject> {
@@ -95,7 +98,7 @@ function orNull<T>(found: Promise<T>): Promise<T | null> {
 }
 
 /** One kind of problem keeps its own code; an id that does not exist is a bad request, not a missing resource. */
-function refusal(violations: Violation[]): FewbitError {
+export function refusal(violations: readonly Violation[]): FewbitError {
   const codes = [...new Set(violations.map(({ code }) => code))]
   const [only] = codes
   const code: ErrorCode = codes.length === 1 && only && errorRow(only).status === 422 ? only : 'invalid_request'
@@ -104,7 +107,7 @@ function refusal(violations: Violation[]): FewbitError {
   })
 }
 
-function detailOf(violations: Violation[]): string {
+function detailOf(violations: readonly Violation[]): string {
   const shown = violations.slice(0, FEW).map(({ detail }) => cut(detail, 500))
   return shown.join('; ') + (violations.length > FEW ? `; and ${violations.length - FEW} more` : '')
 }
@@ -168,6 +171,7 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
     version: 1,
     request,
     retry_of: null,
+    comparison_id: null,
     priority: request.priority,
     options: optionsOf(subject),
     limits: limitsOf(request),

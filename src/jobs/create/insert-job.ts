@@ -17,10 +17,14 @@ import { workOf } from './work.ts'
  * Throws unavailable when the record could not be written, too_many_jobs, stored_bytes_exceeded, and invalid_request when what the job needs was deleted a moment
  * ago: both are looked at in the write itself. A queue that fails does not matter: the reconciler repeats it.
  */
-export async function insertJob(deps: Deps, job: JobRecord, deduplicate = false): Promise<JobRecord> {
+export async function insertJob(
+  deps: Deps,
+  job: JobRecord,
+  { deduplicate, isQueuedLater }: { deduplicate: boolean; isQueuedLater: boolean },
+): Promise<JobRecord> {
   await requireRoom(deps, job.owner)
   const admitted = await admit(deps, job, deduplicate)
-  if (admitted !== job) return admitted
+  if (admitted !== job || isQueuedLater) return admitted
   await enqueueJob(deps, job).catch((error) =>
     deps.log.warn({ job: job.id, reason: messageOf(error) }, 'accepted, to be queued by the reconciler'),
   )

@@ -1,10 +1,10 @@
 /** Moves webhook intents, written together with the event they tell of, to the delivery queue. */
 import type { Deps } from '../../deps.ts'
 import { enqueueDelivery } from '../../queue/enqueue.ts'
+import { eventIdOf } from '../../queue/read-stream.ts'
 import { fanOut } from '../../webhooks/deliveries/fan-out.ts'
 import { outboxKey } from '../record/keys.ts'
 import type { WebhookIntent } from '../record/webhook-intent.ts'
-import { eventIdOf } from './read-events.ts'
 
 const BATCH = 100
 

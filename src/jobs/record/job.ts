@@ -14,7 +14,7 @@ import {
 import { Metrics, Warning } from '../../contract/report.ts'
 import { DataPart } from '../../contract/runner-protocol.ts'
 import { ERROR_CODES } from '../../shared/errors.ts'
-import { WEBHOOK_EVENTS } from '../../webhooks/events.ts'
+import { JOB_WEBHOOK_EVENTS } from '../../webhooks/events.ts'
 import { GivenSecret } from '../../webhooks/webhook-secret.ts'
 
 export const JOB_STATUSES = ['queued', 'running', 'canceling', 'succeeded', 'failed', 'canceled', 'expired'] as const
@@ -86,7 +86,7 @@ export const JobRequest = z.strictObject({
   webhook: z
     .strictObject({
       url: z.url().max(2048),
-      events: z.array(z.enum(WEBHOOK_EVENTS)).min(1).optional(),
+      events: z.array(z.enum(JOB_WEBHOOK_EVENTS)).min(1).optional(),
       secret: GivenSecret.optional().describe(
         'whsec_… of your own, with which this job’s webhooks are signed; it is not shown again. By default that of GET /v1/webhook-secret',
       ),
@@ -199,6 +199,7 @@ export const JobRecord = z.object({
   /** as it was sent, without the webhook's secret */
   request: Sent,
   retry_of: z.string().nullable().default(null).describe('the job whose request this one repeats'),
+  comparison_id: z.string().nullable().default(null).describe('the comparison of which this job is a row'),
   priority: z.enum(PRIORITIES).default('normal'),
   /** resolved: what the runner is told */
   options: Recipe,

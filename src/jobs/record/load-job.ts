@@ -51,6 +51,12 @@ export async function loadJobTexts(deps: LoadDeps, ids: readonly string[]): Prom
   })
 }
 
+/** Whole records in the order of the ids; null where there is none. */
+export async function loadJobs(deps: LoadDeps, ids: readonly string[]): Promise<(JobRecord | null)[]> {
+  const fields = await Promise.all(ids.map((id) => deps.redis.hmget(jobKey(deps, id), ...RECORD_FIELDS)))
+  return fields.map(recordFrom)
+}
+
 /** Status, times and limits only; ids without a record are left out. */
 export async function loadJobStates(deps: LoadDeps, ids: readonly string[]): Promise<(JobState & { id: string })[]> {
   const texts = await Promise.all(ids.map((id) => deps.redis.hget(jobKey(deps, id), 'state')))

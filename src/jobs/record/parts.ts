@@ -3,7 +3,7 @@ import type { JobRecord } from './job.ts'
 
 /** Every property but owner and version, which are fields of their own. */
 const PARTS = {
-  fixed: ['id', 'object', 'created_at', 'request', 'retry_of', 'metadata'],
+  fixed: ['id', 'object', 'created_at', 'request', 'retry_of', 'comparison_id', 'metadata'],
   state: [
     'status',
     'priority',

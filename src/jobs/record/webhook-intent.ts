@@ -8,10 +8,11 @@ import { viewJob } from './view-job.ts'
 
 /** What lies in the outbox. */
 export interface WebhookIntent {
-  jobId: string
+  /** id of the job or comparison */
+  subject: string
   owner: string
   type: string
-  /** of the job's own webhook, when it wants this event */
+  /** of its own webhook, when it wants this event */
   url?: string
   ownSecret?: boolean
   body: string
@@ -37,14 +38,26 @@ export function intentCommands(
   if (!isWebhookEvent(type)) return []
   const { id, owner, request, webhook_secret } = record
   const { webhook } = request
-  const isWanted = webhook && (webhook.events ?? USUAL_EVENTS).includes(type)
-  const intent: WebhookIntent = {
-    jobId: id,
-    owner,
-    type,
-    ...(isWanted && { url: webhook.url, ownSecret: webhook_secret !== null }),
-    body: JSON.stringify({ type, timestamp, data: viewJob(record) }),
-  }
+  const told = { subject: id, owner, type, body: JSON.stringify({ type, timestamp, data: viewJob(record) }) }
+  return intoOutbox(deps, told, { webhook, hasSecret: webhook_secret !== null }, field)
+}
+
+/** A webhook that a request names. */
+interface Named {
+  webhook?: { url: string; events?: readonly string[] | undefined } | undefined
+  hasSecret: boolean
+}
+
+/** For the webhook that is named and wants this event, or else only where the owner has an endpoint. */
+export function intoOutbox(
+  deps: Pick<Deps, 'config'>,
+  told: Pick<WebhookIntent, 'subject' | 'owner' | 'type' | 'body'>,
+  { webhook, hasSecret }: Named,
+  field: string,
+): Command[] {
+  const events: readonly string[] = webhook?.events ?? USUAL_EVENTS
+  const isWanted = webhook && events.includes(told.type)
+  const intent: WebhookIntent = { ...told, ...(isWanted && { url: webhook.url, ownSecret: hasSecret }) }
   const command = ['HSET', outboxKey(deps), field, JSON.stringify(intent)]
-  return [isWanted ? command : [IF_EXISTS, endpointsKey(deps, owner), ...command]]
+  return [isWanted ? command : [IF_EXISTS, endpointsKey(deps, told.owner), ...command]]
 }

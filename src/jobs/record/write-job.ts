@@ -25,11 +25,27 @@ type Command = (string | number)[]
 const MAX_EVENTS = 1000
 /** longer than any job may wait and run */
 const WORK_SECONDS = 15 * 86_400
-const EVENT_ID = '$event'
+/** Stands in a command for the id of the event. */
+export const EVENT_ID = '$event'
 
 /**
- * Runs the commands if the job has the expected version and the admission, if there is one, allows it. Event ids are `<milliseconds>-<count over all jobs>`: they grow within a
- * stream even when the clock steps back, and no two jobs share one, so that they can name webhooks.
+ * Lua: runs the commands of ARGV[2] with the id of their event, in which KEYS[2] is the stream and KEYS[3] the counter. Ids are `<milliseconds>-<count over all
+ * streams>`: they grow within a stream even when the clock steps back, and no two streams share one, so that they can name webhooks.
+ */
+export const RUN_WITH_EVENT = `
+local time = redis.call('TIME')
+local ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+if last then ms = math.max(ms, tonumber(string.match(last[1], '^%d+'))) end
+local event = string.format('%.0f-%d', ms, redis.call('INCR', KEYS[3]))
+for _, command in ipairs(cjson.decode(ARGV[2])) do
+  for i, word in ipairs(command) do if word == '${EVENT_ID}' then command[i] = event end end
+  if command[1] ~= '${IF_EXISTS}' then redis.call(unpack(command))
+  elseif redis.call('EXISTS', command[2]) == 1 then redis.call(unpack(command, 3)) end
+end`
+
+/**
+ * Runs the commands if the job has the expected version and the admission, if there is one, allows it.
  */
 const WRITE = `
 if (redis.call('HGET', KEYS[1], 'version') or '0') ~= ARGV[1] then return 0 end
@@ -40,16 +56,7 @@ if ARGV[5] ~= '' then
   if ARGV[6] == '1' and twin and redis.call('SISMEMBER', KEYS[4], twin) == 1 then return twin end
 end
 if tonumber(ARGV[3]) >= 0 and redis.call('SCARD', KEYS[4]) >= tonumber(ARGV[3]) then return 0 end
-local time = redis.call('TIME')
-local ms = time[1] * 1000 + math.floor(time[2] / 1000)
-local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
-if last then ms = math.max(ms, tonumber(string.match(last[1], '^%d+'))) end
-local event = string.format('%.0f-%d', ms, redis.call('INCR', KEYS[3]))
-for _, command in ipairs(cjson.decode(ARGV[2])) do
-  for i, word in ipairs(command) do if word == '${EVENT_ID}' then command[i] = event end end
-  if command[1] ~= '${IF_EXISTS}' then redis.call(unpack(command))
-  elseif redis.call('EXISTS', command[2]) == 1 then redis.call(unpack(command, 3)) end
-end
+${RUN_WITH_EVENT}
 if ARGV[5] ~= '' then redis.call('SET', ARGV[5], ARGV[7], 'EX', ${WORK_SECONDS}) end
 return 1`
 

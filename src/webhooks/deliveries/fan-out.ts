@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Deps } from '../../deps.ts'
 import { enqueueNotice } from '../../queue/enqueue.ts'
-import { idAt } from '../../shared/ids.ts'
+import { idAt, isId } from '../../shared/ids.ts'
 import { MOST_ENDPOINTS } from '../endpoints/create-endpoint.ts'
 import type { WebhookEndpointRecord } from '../endpoints/endpoint.ts'
 import { listEndpoints } from '../endpoints/get-endpoint.ts'
@@ -14,7 +14,8 @@ export interface Happening {
   at: number
   type: string
   owner: string
-  jobId: string
+  /** id of the job or comparison that it happened to */
+  subject: string
   /** signed and sent as it stands */
   body: string
 }
@@ -35,10 +36,15 @@ async function sendTo(deps: Deps, endpoint: WebhookEndpointRecord, event: Happen
     endpoint_id: endpoint.id,
     event_id: event.eventId,
     event_type: event.type,
-    job_id: event.jobId,
+    ...subjectOf(event.subject),
   })
   await enqueueNotice(deps, { deliveryId: id, run }, attempts)
 }
+
+const subjectOf = (id: string) => ({
+  job_id: isId('job', id) ? id : null,
+  comparison_id: isId('cmp', id) ? id : null,
+})
 
 function deliveryIdOf(endpointId: string, { eventId, at }: Happening): string {
   return idAt('dlv', at, createHash('sha256').update(`${eventId} ${endpointId}`).digest())

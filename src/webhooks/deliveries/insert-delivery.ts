@@ -6,7 +6,10 @@ import { type DeliveryRecord, KEPT_SECONDS, MOST_KEPT } from './delivery.ts'
 
 type WriteDeps = Pick<Deps, 'config' | 'redis'>
 
-export type NewDelivery = Pick<DeliveryRecord, 'id' | 'owner' | 'endpoint_id' | 'event_id' | 'event_type' | 'job_id'>
+export type NewDelivery = Pick<
+  DeliveryRecord,
+  'id' | 'owner' | 'endpoint_id' | 'event_id' | 'event_type' | 'job_id' | 'comparison_id'
+>
 
 /** A delivery that is there already stays as it is. The oldest ones go when there are too many. */
 export async function insertDelivery(deps: WriteDeps, given: NewDelivery): Promise<DeliveryRecord> {

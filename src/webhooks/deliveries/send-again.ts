@@ -25,6 +25,7 @@ export async function testEndpoint(deps: Deps, owner: string, endpointId: string
     event_id,
     event_type: TEST_EVENT,
     job_id: null,
+    comparison_id: null,
   })
   await enqueueNotice(deps, { deliveryId: delivery.id, run: 0 }, 1)
   return delivery
