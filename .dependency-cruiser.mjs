@@ -124,6 +124,7 @@ export default {
     door('onnxruntime-node', 'src/engine/runtime/ort.ts'),
     door('fastify', 'src/http/', 'src/server.ts'),
     door('bullmq', 'src/queue/', 'workers/'),
+    door('prom-client', 'src/telemetry/'),
     door('pino', 'src/shared/log.ts'),
     door('commander', 'src/cli/'),
     door('sharp', 'src/engine/data/images/decode.ts'),

@@ -6,10 +6,12 @@ import type { Config } from './shared/config.ts'
 import type { Logger } from './shared/log.ts'
 import type { Tally } from './shared/tally.ts'
 import type { Store } from './storage/store.ts'
+import type { Metrics } from './telemetry/metrics.ts'
 
 export interface Deps {
   config: Config
   log: Logger
+  metrics: Metrics
   /** commands fail within 2 s when Redis is away */
   redis: Redis
   queues: Queues

@@ -7,6 +7,7 @@ import type { Config } from './shared/config.ts'
 import type { Logger } from './shared/log.ts'
 import { openTally } from './shared/tally.ts'
 import { openStore } from './storage/open.ts'
+import { openMetrics } from './telemetry/metrics.ts'
 
 /** shorter than a connection may be silent */
 const MAX_WAIT_MS = 120_000
@@ -21,6 +22,7 @@ export async function openDeps(config: Config, log: Logger): Promise<Deps> {
   return {
     config,
     log,
+    metrics: openMetrics(),
     redis,
     queues: openQueues(config, redis, url),
     store: await openStore(config.STORE_URL),

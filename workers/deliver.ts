@@ -77,10 +77,14 @@ interface Sending {
 export async function deliver(deps: Deps, { sender, delays }: Sending, errand: Errand, entry: Job): Promise<void> {
   const at = new Date()
   const result = await sendWebhook(sender, errand)
+  const durationMs = Date.now() - at.getTime()
   const failures = entry.attemptsMade + 1
   const isLast = result.ok || result.final || failures >= (entry.opts.attempts ?? 1)
   const delayMs = isLast ? null : delayBefore(delays, failures, result.retryAfterMs, Math.random())
-  await persist(() => errand.note({ result, at, durationMs: Date.now() - at.getTime(), nextAttemptMs: delayMs }))
+  const outcome = result.ok ? 'delivered' : delayMs === null ? 'given_up' : 'to_be_retried'
+  deps.metrics.deliveries.inc({ outcome })
+  deps.metrics.deliverySeconds.observe({ outcome }, durationMs / 1000)
+  await persist(() => errand.note({ result, at, durationMs, nextAttemptMs: delayMs }))
   const told = { subject: errand.subject, event: errand.eventId }
   if (result.ok) return deps.log.info({ ...told, status: result.status }, 'webhook delivered')
   deps.log.warn({ ...told, reason: result.reason }, 'webhook not delivered')

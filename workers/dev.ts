@@ -47,8 +47,11 @@ async function start(): Promise<void> {
   }
   // the operator's key is for the API alone
   const keyless = { ...environment, FEWBIT_BOOTSTRAP_KEY: undefined }
-  family.start({ name: 'worker', command: () => script('main.js'), env: () => keyless })
-  family.start({ name: 'notify', command: () => script('notify.js'), env: () => keyless })
+  // one machine, one port each
+  const metricsPort = (after: number) =>
+    config.METRICS_PORT ? { METRICS_PORT: String(config.METRICS_PORT + after) } : {}
+  family.start({ name: 'worker', command: () => script('main.js'), env: () => ({ ...keyless, ...metricsPort(1) }) })
+  family.start({ name: 'notify', command: () => script('notify.js'), env: () => ({ ...keyless, ...metricsPort(2) }) })
   family.start({
     name: 'api',
     command: () => script('..', 'src', 'server.js'),

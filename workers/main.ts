@@ -8,6 +8,7 @@ import { readConfig } from '../src/shared/config.ts'
 import { messageOf } from '../src/shared/errors.ts'
 import { createLogger } from '../src/shared/log.ts'
 import { every, repeat } from '../src/shared/repeat.ts'
+import { serveMetrics } from '../src/telemetry/serve-metrics.ts'
 import { openJobDirectories, removeLeftovers } from './attempt/job-directory.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { openSandbox } from './process/sandbox.ts'
@@ -31,15 +32,16 @@ if (sandbox.gaps.length > 0)
   )
 const worker = startWorker(deps, { sandbox, runner: [process.execPath, join(import.meta.dirname, 'runner.js')] })
 const stopHeartbeat = startHeartbeat(deps, 'worker', () => reportConfinement(deps, 'here'))
+const stopMetrics = await serveMetrics(deps)
 const stopCollecting = startCollecting(deps)
 const stopRemoving = repeat(removeOthers, every(LEFTOVERS_MS))
 log.info({ sandbox: sandbox.name, concurrency: config.WORKER_CONCURRENCY }, 'worker is ready')
 
 closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
   if (err) log.error({ err }, 'worker fails')
-  stopHeartbeat()
+  await stopHeartbeat()
   await worker.close()
-  await Promise.all([stopCollecting(), stopRemoving()])
+  await Promise.all([stopCollecting(), stopRemoving(), stopMetrics()])
   await closeDeps(deps)
 })
 

@@ -3,6 +3,7 @@ import closeWithGrace from 'close-with-grace'
 import { closeDeps, openDeps } from '../src/open-deps.ts'
 import { readConfig } from '../src/shared/config.ts'
 import { createLogger } from '../src/shared/log.ts'
+import { serveMetrics } from '../src/telemetry/serve-metrics.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { startNotify } from './start-notify.ts'
 
@@ -12,12 +13,14 @@ const config = readConfig(process.env)
 const log = createLogger(config.LOG_LEVEL, 'notify')
 const deps = await openDeps(config, log)
 const notify = await startNotify(deps)
+const stopMetrics = await serveMetrics(deps)
 const stopHeartbeat = startHeartbeat(deps, 'notify')
 log.info('notify is ready')
 
 closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
   if (err) log.error({ err }, 'notify fails')
-  stopHeartbeat()
+  await stopHeartbeat()
   await notify.close()
+  await stopMetrics()
   await closeDeps(deps)
 })

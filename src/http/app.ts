@@ -8,6 +8,7 @@ import { keepAnswers } from './once.ts'
 import { documentation } from './plugins/documentation.ts'
 import { guard } from './plugins/guard.ts'
 import { json } from './plugins/json.ts'
+import { measure } from './plugins/measure.ts'
 import { pace } from './plugins/pace.ts'
 import { problems, refuse } from './plugins/problems.ts'
 import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
@@ -19,6 +20,7 @@ import * as datasets from './routes/datasets.ts'
 import * as events from './routes/events.ts'
 import * as health from './routes/health.ts'
 import * as jobs from './routes/jobs.ts'
+import * as metrics from './routes/metrics.ts'
 import * as models from './routes/models.ts'
 import * as problemPages from './routes/problems.ts'
 import * as targets from './routes/targets.ts'
@@ -101,6 +103,7 @@ const ROUTES: readonly Row[] = [
 
   ['GET', '/livez', health.live],
   ['GET', '/readyz', health.ready],
+  ['GET', '/metrics', metrics.get],
 ]
 
 export interface Patience {
@@ -133,6 +136,7 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   // What the verbs return was made or checked by us; that it fits the schemas is for tests to see, not for every answer.
   app.setSerializerCompiler(() => JSON.stringify)
   wire(app)
+  measure(app, deps.metrics)
   expect(app)
   pace(app, paceMs)
   requests(app, deps.config)

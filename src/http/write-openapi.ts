@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Deps } from '../deps.ts'
 import { readConfig } from '../shared/config.ts'
 import { createLogger } from '../shared/log.ts'
+import { openMetrics } from '../telemetry/metrics.ts'
 import { buildApp } from './app.ts'
 import { toYaml } from './plugins/documentation.ts'
 
@@ -10,7 +11,8 @@ const FILE = 'openapi.yaml'
 
 /** No collaborator is called here: routes only hold them. */
 async function generate(): Promise<string> {
-  const app = buildApp({ config: readConfig({}), log: createLogger('silent', 'openapi') } as Deps)
+  const deps = { config: readConfig({}), log: createLogger('silent', 'openapi'), metrics: openMetrics() }
+  const app = buildApp(deps as Deps)
   await app.ready()
   return toYaml(app)
 }

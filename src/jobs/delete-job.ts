@@ -6,6 +6,7 @@ import { FewbitError } from '../shared/errors.ts'
 import { release } from '../storage/refs.ts'
 import { dropCheckpoint } from './attempt/keep-checkpoint.ts'
 import { getJob } from './get-job.ts'
+import { countCommands } from './record/counts.ts'
 import { INDEX_NAMES, INDEXES } from './record/indexes.ts'
 import { isTerminal, type JobRecord } from './record/job.ts'
 import { artifactKey, eventsKey, indexKey, jobKey, ownedKey } from './record/keys.ts'
@@ -50,6 +51,7 @@ function commandsOf(deps: Deps, job: JobRecord): Command[] {
     ['DEL', jobKey(deps, id), eventsKey(deps, id), ...artifacts.map((one) => artifactKey(deps, one.id))],
     ['ZREM', ownedKey(deps, owner), id],
     ...INDEX_NAMES.map((name) => ['ZREM', indexKey(deps, owner, name, INDEXES[name](job)), id]),
+    ...countCommands(deps, null, job),
     ['DECRBY', bytesKey(deps, owner), bytes],
     ['PUBLISH', changesChannel(deps.config), id],
   ]

@@ -80,6 +80,10 @@ export const Environment = z.object({
     .min(1)
     .default(15)
     .describe('a worker, or a sender of webhooks, that is silent for so long counts as dead: another takes its work'),
+  METRICS_PORT: port
+    .optional()
+    .describe('port on which a process shows /metrics without a key; 0 takes a free one; none by default'),
+  METRICS_HOST: z.string().default('127.0.0.1').describe('address that METRICS_PORT binds'),
   MAX_UPLOAD_BYTES: positive.default(16 * 1024 ** 3).describe('largest model or data set'),
   INSPECTION_MEMORY_BYTES: positive
     .default(Math.floor(Math.min(totalmem() / 4, 2 ** 30)))

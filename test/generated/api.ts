@@ -873,9 +873,29 @@ export interface paths {
         };
         /**
          * Can the service work
-         * @description Asks Redis, writes to the store, and looks whether workers miss a sandbox that they require.
+         * @description Asks Redis, writes to it and to the store, looks whether workers miss a sandbox that they require, and whether any worker and sender of webhooks is alive.
          */
         get: operations["getReadiness"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the metrics
+         * @description In the text format of Prometheus. Figures are of this process, `fewbit_jobs` and `fewbit_queue_entries` of the service.
+         */
+        get: operations["getMetrics"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3081,8 +3101,11 @@ export interface components {
             force_fp16_initializers?: boolean;
         };
         Health: {
-            /** @enum {string} */
-            status: "ok" | "unavailable";
+            /**
+             * @description degraded: jobs are accepted and wait, because a process that would go on with them is missing
+             * @enum {string}
+             */
+            status: "ok" | "degraded" | "unavailable";
             checks: {
                 [key: string]: {
                     ok: boolean;
@@ -6584,6 +6607,30 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+        };
+    };
+    getMetrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The metrics */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalServerError"];
+            503: components["responses"]["ServiceUnavailable"];
         };
     };
     putUploadPart: {

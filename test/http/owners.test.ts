@@ -130,7 +130,7 @@ describe('owners', () => {
 
   /** What is public for everybody who may read at all. */
   const SHARED = new Set(['targets'])
-  const NO_LISTS = new Set([...SHARED, 'webhook-secret'])
+  const NO_LISTS = new Set([...SHARED, 'webhook-secret', ''])
   const kindOf = (path: string): string =>
     path.startsWith('/v1/webhook-endpoints/deliveries') ? 'deliveries' : (path.split('/')[2] ?? '')
   /** what an operation refuses to go without */
@@ -208,6 +208,12 @@ describe('owners', () => {
     }
     const filtered = await send<{ data: unknown[] }>(other.keys.all, 'GET', `/v1/jobs?model_id=${acme.ids.models}`)
     assert.equal(filtered.body.data.length, 0)
+  })
+
+  test('the metrics of the service are the operator’s alone', async () => {
+    assert.equal((await send(BOOTSTRAP, 'GET', '/metrics')).status, 200)
+    const { status, body } = await send<{ code: string }>(acme.keys.all, 'GET', '/metrics')
+    assert.deepEqual([status, body.code], [403, 'insufficient_scope'])
   })
 
   test('a cursor, a model or a data set of another owner is of no use', async () => {

@@ -28,7 +28,8 @@ interface Mail {
 const INTERVAL_MS = 250
 const MAX_WARNINGS = 100
 
-export function openForwarder(deps: Deps, claim: Claim, directory: string): Forwarder {
+/** `enter` is told each phase when it begins. */
+export function openForwarder(deps: Deps, claim: Claim, directory: string, enter: (phase: string) => void): Forwarder {
   const mail: Mail = { progress: null, checkpoint: null, warnings: [] }
   const isNews = createTrainingNews()
   let phase: string | null = null
@@ -53,6 +54,7 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string): Forw
   const takers: { [T in RunnerMessage['type']]?: (message: Extract<RunnerMessage, { type: T }>) => void } = {
     progress: ({ type: _, ...progress }) => {
       phase = progress.phase
+      enter(phase)
       const training = phase === 'training' ? mail.progress?.training : undefined
       mail.progress = { ...progress, ...(training && { training, message: messageOfTraining(progress, training) }) }
     },

@@ -17,9 +17,11 @@ import { asFault } from './faults.ts'
 import { type Forwarder, openForwarder } from './forward.ts'
 import { placeInputs } from './inputs.ts'
 import { makeJobDirectory, removeJobDirectory } from './job-directory.ts'
+import { killReasonOf } from './kill-reason.ts'
 import { persist } from './persist.ts'
 import { openPublication } from './publish.ts'
 import { type Settled, settle, settleFailure } from './settle.ts'
+import { openStages, type Stages } from './stages.ts'
 import { openStopSignal } from './stop-signal.ts'
 
 export interface RunnerHost {
@@ -60,13 +62,16 @@ async function tellComparison(deps: Deps, { job: { comparison_id: id } }: Claim)
 async function settledAttempt(deps: Deps, host: RunnerHost, claim: Claim, signal: AbortSignal): Promise<Settled> {
   const made = await makeJobDirectory(deps.config.DATA_DIR, `${claim.jobId}-${claim.attempt}`).catch(asFault)
   if (made instanceof Error) return settleFailure(deps, claim, made, signal)
+  const stages = openStages(deps.metrics, claim.job.options.method.type)
   try {
-    const ending = await runAttempt(deps, host, claim, made, signal)
+    const ending = await runAttempt(deps, host, { claim, stages }, made, signal)
+    stages.enter('publishing')
     deps.log.info({ ending: ending.kind, reason: reasonOf(ending) }, 'attempt ended')
     if (ending.kind !== 'finished') return await settle(deps, claim, ending, signal)
     const publication = openPublication(made, ending.files, limitsOf(deps, claim.job))
     return await settle(deps, claim, { kind: 'finished', publication }, signal)
   } finally {
+    stages.end()
     await removeJobDirectory(made)
   }
 }
@@ -74,18 +79,18 @@ async function settledAttempt(deps: Deps, host: RunnerHost, claim: Claim, signal
 async function runAttempt(
   deps: Deps,
   host: RunnerHost,
-  claim: Claim,
+  { claim, stages }: { claim: Claim; stages: Stages },
   directory: string,
   signal: AbortSignal,
 ): Promise<Ending> {
-  const forwarder = openForwarder(deps, claim, directory)
+  const forwarder = openForwarder(deps, claim, directory, stages.enter)
   const meter = openCostMeter()
   let confined: Confined | undefined
   try {
     const spec = await placeInputs(deps, claim.job, directory)
     const limits = limitsOf(deps, claim.job)
     confined = await host.sandbox.confine(host.runner, directory, limits)
-    return await supervise({
+    const ending = await supervise({
       confined,
       directory,
       env: environmentOf(deps),
@@ -97,6 +102,9 @@ async function runAttempt(
       onResident: meter.see,
       onStderr: (text) => deps.log.debug({ stderr: text }, 'the runner said'),
     })
+    const reason = killReasonOf(ending)
+    if (reason !== null) deps.metrics.kills.inc({ reason })
+    return ending
   } catch (error) {
     return { kind: 'failed', error: asFault(error) }
   } finally {

@@ -4,7 +4,7 @@ import { changeJob, type JobChange } from '../record/change-job.ts'
 import { isTerminal, type JobRecord } from '../record/job.ts'
 import type { Claim } from './claim-job.ts'
 
-type AttemptDeps = Pick<Deps, 'config' | 'redis'>
+type AttemptDeps = Pick<Deps, 'config' | 'redis' | 'metrics'>
 
 export const holds = ({ attempt }: Claim, job: JobRecord): boolean => !isTerminal(job.status) && job.attempt === attempt
 

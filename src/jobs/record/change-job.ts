@@ -9,7 +9,7 @@ export interface JobChange extends Omit<JobWrite, 'record' | 'before'> {
   patch: Partial<JobRecord>
 }
 
-type ChangeDeps = Pick<Deps, 'config' | 'redis'>
+type ChangeDeps = Pick<Deps, 'config' | 'redis' | 'metrics'>
 
 const MAX_TRIES = 50
 

@@ -3,9 +3,11 @@ import type { Deps } from '../../deps.ts'
 import { bytesKey, neededKey, unfinishedKey } from '../../owners/keys.ts'
 import { changesChannel } from '../../queue/queues.ts'
 import { refsKey } from '../../storage/refs.ts'
+import { countCommands } from './counts.ts'
 import { indexCommands, needsOf } from './indexes.ts'
 import { type ArtifactSummary, isTerminal, type JobEvent, type JobRecord } from './job.ts'
 import { artifactKey, eventCounterKey, eventsKey, jobKey, openKey, ownedKey } from './keys.ts'
+import { observe } from './observe.ts'
 import { fieldsOf } from './parts.ts'
 import { IF_EXISTS, intentCommands } from './webhook-intent.ts'
 
@@ -19,7 +21,7 @@ export interface JobWrite {
   counts?: 'lost_attempts' | 'faults'
 }
 
-type WriteDeps = Pick<Deps, 'config' | 'redis'>
+type WriteDeps = Pick<Deps, 'config' | 'redis' | 'metrics'>
 type Command = (string | number)[]
 
 const MAX_EVENTS = 1000
@@ -103,7 +105,9 @@ async function send(deps: WriteDeps, write: JobWrite, admission?: Admission): Pr
     admission?.deduplicate ? 1 : 0,
     id,
   ]
-  return (await deps.redis.eval(WRITE, keys.length, ...keys, ...words)) as number | string
+  const answer = (await deps.redis.eval(WRITE, keys.length, ...keys, ...words)) as number | string
+  if (answer === WRITTEN) observe(deps.metrics, write.record, write.before)
+  return answer
 }
 
 /** References without which artifacts would have no bytes: the collector may have taken what waited for long. */
@@ -117,6 +121,7 @@ function commandsOf(deps: WriteDeps, write: JobWrite): Command[] {
     ['HSET', key, ...fieldsOf(record, before ? changesOf(record, before) : undefined)],
     ...(counts ? [['HINCRBY', key, counts, 1]] : []),
     ...indexCommands(deps, record, before),
+    ...countCommands(deps, record, before),
     ...openCommands(deps, record, before),
     ...artifacts.map((one) => ['SET', artifactKey(deps, one.id), JSON.stringify({ ...one, owner: record.owner })]),
     ...bytesCommands(deps, record.owner, artifacts),
