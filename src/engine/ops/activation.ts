@@ -102,7 +102,8 @@ export const ACTIVATION = {
   HardSigmoid: elementwise(hardSigmoidGradient, { example: 'Y = HardSigmoid(X[2,3,4], alpha=0.3)' }),
   HardSwish: elementwise((g, X, dY) => g.mul(dY, hardSwishSlope(g, X)), { example: 'Y = HardSwish(X[2,3,4])' }),
   Elu: elementwise((g, X, dY, Y, node) => g.mul(dY, pieces(g, X, 1, g.shift(Y, node.float('alpha', 1)))), {
-    example: 'Y = Elu(X[2,3,4], alpha=0.7)',
+    defaults: { alpha: 1 },
+    example: 'Y = Elu(X[2,3,4])',
   }),
   Celu: elementwise(
     (g, X, dY, _Y, node) => g.mul(dY, pieces(g, X, 1, g.unary('Exp', g.scale(X, 1 / node.float('alpha', 1))))),

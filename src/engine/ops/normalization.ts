@@ -13,6 +13,10 @@ import {
 const writesStatistics = (node: Node) =>
   node.outputs.slice(1).some(Boolean) ? 'its statistics have no integer form' : null
 
+/** Kernels of integers normalize vectors that lie together. */
+const notLast = (node: Node): string | null =>
+  [-1, (node.inputs[0]?.shape?.length ?? 0) - 1].includes(node.int('axis', -1)) ? null : 'its axis is not the last one'
+
 const refusesLayer = firstOf(needsRank, statisticsUnused)
 
 export const NORMALIZATION = {
@@ -67,13 +71,17 @@ export const NORMALIZATION = {
     outputs: ['Y'],
     example: 'Y = GroupNormalization(X[2,4,3,2], scale[4], bias[4], num_groups=2) @21',
   }),
-  LpNormalization: floatOp({
+  LpNormalization: integerOp({
+    class: 'pointwise',
     inputs: ['input'],
     outputs: ['output'],
+    quant: { input: activation, output: activation },
+    defaults: { p: 2 },
+    refuses: notLast,
     gradient: (g, { input: X }, { output: dY }, { output: Y }, node) => ({
       input: () => lpNormalizationGradient(g, X, dY, Y, [node.int('axis', -1)], node.int('p', 2)),
     }),
     refusesGradient: needsRank,
-    example: 'output = LpNormalization(input[2,3,4], axis=1)',
+    example: 'output = LpNormalization(input[2,3,4])',
   }),
 } as const satisfies OpTable

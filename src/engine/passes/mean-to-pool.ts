@@ -1,8 +1,9 @@
 /** A mean over all spatial axes is a GlobalAveragePool, which has an integer kernel. */
 import { addInitializer, addNode, ints, type NodeOptions, replaceNode } from '../ir/build.ts'
 import { allGraphs, freshName, type Graph, type Model, type Node, Value } from '../ir/graph.ts'
-import { int64, view } from '../ir/tensor.ts'
+import { int64 } from '../ir/tensor.ts'
 import type { Pass } from './pass.ts'
+import { axesOf } from './reduced-axes.ts'
 
 export const meanToPool: Pass = {
   name: 'mean-to-pool',
@@ -42,11 +43,4 @@ function squeeze(model: Model, graph: Graph, input: Value, axes: readonly number
     const constant = addInitializer(model, graph, `${options.name}_axes`, int64([axes.length], axes))
     addNode(model, graph, 'Squeeze', [input, constant], options)
   } else addNode(model, graph, 'Squeeze', [input], { ...options, attributes: { axes: ints(axes) } })
-}
-
-/** An attribute until operator set 17, an input from 18 on. */
-function axesOf(node: Node): number[] | undefined {
-  const [, given] = node.inputs
-  if (given?.tensor?.dtype === 'int64') return [...view(given.tensor, 'int64')].map(Number)
-  return given ? undefined : (node.ints('axes')?.slice() as number[] | undefined)
 }

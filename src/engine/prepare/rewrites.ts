@@ -7,11 +7,16 @@ import { allGraphs, type Model, type Node } from '../ir/graph.ts'
 import { foldAffine } from '../passes/affine/index.ts'
 import { constantArithmetic, startsGelu } from '../passes/constant-arithmetic.ts'
 import { convolveChannels } from '../passes/convolve-channels.ts'
+import { fuseGelu } from '../passes/fuse-gelu.ts'
+import { fuseLayerNorm } from '../passes/fuse-layer-norm.ts'
 import { expandHardSwish, fuseHardSwish } from '../passes/hard-swish.ts'
+import { lastAxisNorms } from '../passes/last-axis-norms.ts'
+import { lowerNorms } from '../passes/lower-norms.ts'
+import { lowerSoftplus } from '../passes/lower-softplus.ts'
 import { masksLast } from '../passes/masks-last.ts'
 import type { Pass } from '../passes/pass.ts'
 import { isFloatValue, STEERS, steeringNodes } from '../plan/steering.ts'
-import type { Target } from '../targets/target.ts'
+import type { IntegerTarget, Target } from '../targets/target.ts'
 
 /** Why the user wants a node to stay float, or null. */
 export function excludesOf({ exclude }: Recipe): (node: Node) => string | null {
@@ -46,10 +51,26 @@ export function rewritesFor(target: Target, recipe: Recipe): readonly Pass[] {
   // Where every operator becomes integers, a product is worth more than a GELU that stays whole.
   const arithmetic = constantArithmetic((node) => target.placement !== 'all' && startsGelu(node))
   const { inIntegers } = factsOf(recipe.method)
-  const norms = inIntegers && target.placement === 'all' ? [convolveChannels(has, stays)] : []
+  const everywhere = inIntegers && target.placement === 'all'
+  const whole = everywhere ? wholeOperators(target, has, stays) : []
+  const norms = everywhere ? [convolveChannels(has, stays)] : []
   const masks = inIntegers && target.activation.symmetric ? [masksLast] : []
-  if (has('HardSwish')) return [arithmetic, fuseHardSwish(stays), foldAffine, ...norms, ...masks]
+  if (has('HardSwish')) return [...whole, arithmetic, fuseHardSwish(stays), foldAffine, ...norms, ...masks]
   if (!inIntegers || target.placement !== 'regions' || !PARTS.every(has))
-    return [arithmetic, foldAffine, ...norms, ...masks]
+    return [...whole, arithmetic, foldAffine, ...norms, ...masks]
   return [arithmetic, fuseHardSwish(stays), expandHardSwish(stays), foldAffine]
+}
+
+/** Operators of many parts become one where the target has that one, or can have it put together better than it was. */
+function wholeOperators(
+  { operators, float_operators }: IntegerTarget,
+  has: (opType: string) => boolean,
+  stays: (node: Node) => boolean,
+): readonly Pass[] {
+  const isPrescribed = operators.LpNormalization?.fixed_output !== undefined
+  const gelu = has('Gelu') ? [fuseGelu(stays)] : []
+  const norms = has('LayerNormalization') || has('LpNormalization') ? [fuseLayerNorm(stays)] : []
+  const lengths = has('LpNormalization') ? [lastAxisNorms(stays)] : []
+  if (float_operators === 'allowed') return [...gelu, ...norms, ...lengths]
+  return [...gelu, ...norms, ...lengths, lowerNorms({ has, isPrescribed }, stays), lowerSoftplus(has, stays)]
 }

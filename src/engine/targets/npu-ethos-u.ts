@@ -29,12 +29,22 @@ export const npuEthosU: ShippedIntegerTarget = {
     ...listed('Conv ConvTranspose'),
     ...listed('Gemm MatMul', perTensor),
     ...listed('Add Sub Mul Relu Clip LeakyRelu PRelu HardSwish ReduceMean ReduceSum ArgMax'),
+    ...listed('Abs Ceil Cos Div Elu Erf Exp Floor Gelu HardSigmoid Log Neg Pow Reciprocal Round Sin Softplus Sqrt'),
     ...listed('AveragePool GlobalAveragePool MaxPool GlobalMaxPool Max Min Concat Pad Slice Split', sameScale),
     ...listed('Reshape Flatten Transpose Squeeze Unsqueeze Identity Expand Tile Gather Resize', sameScale),
     ...listed('DepthToSpace SpaceToDepth', sameScale),
     ...listed('Sigmoid Softmax', { output: 'required', fixed_output: { scale: 1 / 256, zero_point: -128 } }),
     Tanh: { output: 'required', fixed_output: { scale: 1 / 128, zero_point: 0 } },
+    LpNormalization: {
+      output: 'required',
+      attributes: { p: [2] },
+      fixed_output: { scale: 1 / 128, zero_point: 0 },
+    },
     LogSoftmax: { output: 'required', fixed_output: { scale: 16 / 256, zero_point: 127 } },
   },
-  sources: ['TensorFlow Lite 8-bit quantization specification', 'Arm Vela: supported operators of Ethos-U'],
+  sources: [
+    'TensorFlow Lite 8-bit quantization specification',
+    'Arm Vela: supported operators of Ethos-U',
+    'ExecuTorch, Ethos-U backend: operators computed in int8 on Ethos-U55, functions of one number as tables of 256 entries',
+  ],
 }

@@ -32,6 +32,7 @@ export const npuQnnHtp: ShippedIntegerTarget = {
       'Abs Ceil Cos Elu Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Log LogSoftmax Neg Reciprocal Relu Round',
     ),
     ...listed('Sign Sin Softmax Sqrt Clip'),
+    LpNormalization: { output: 'required', attributes: { p: [2] } },
     Sigmoid: { output: 'required', fixed_wide_output: { scale: 1 / 65536, zero_point: 0 } },
     Tanh: { output: 'required', fixed_wide_output: { scale: 1 / 32768, zero_point: 32768 } },
     ...listed('Add Sub Mul Div Pow PRelu Max Min Equal Greater GreaterOrEqual Less LessOrEqual Where CumSum'),

@@ -492,6 +492,11 @@ const NORMALIZATIONS: Record<string, Case> = {
     inputs: { X: ['N', 3], ...PER_CHANNEL },
     build: (k, { X, S, B }) => k.op('BatchNormalization', [X, S, B, k.floats([0.1, 0.2, 0.3]), k.floats([1, 2, 3])]),
   },
+  'LpNormalization, another axis': {
+    inputs: { X: ANY },
+    build: (k, { X }) => k.op('LpNormalization', [X], { axis: int(1) }),
+  },
+  'Elu, alpha': { inputs: { X: ANY }, build: (k, { X }) => k.op('Elu', [X], { alpha: float(0.7) }) },
   'LpNormalization, p 1': { inputs: { X: ANY }, build: (k, { X }) => k.op('LpNormalization', [X], { p: int(1) }) },
 }
 
