@@ -125,6 +125,7 @@ export default {
     door('fastify', 'src/http/', 'src/server.ts'),
     door('bullmq', 'src/queue/', 'workers/'),
     door('prom-client', 'src/telemetry/'),
+    door('@opentelemetry', 'src/telemetry/otel.ts'),
     door('pino', 'src/shared/log.ts'),
     door('commander', 'src/cli/'),
     door('sharp', 'src/engine/data/images/decode.ts'),

@@ -8,6 +8,7 @@ import type { Logger } from './shared/log.ts'
 import { openTally } from './shared/tally.ts'
 import { openStore } from './storage/open.ts'
 import { openMetrics } from './telemetry/metrics.ts'
+import { openTracing } from './telemetry/tracing.ts'
 
 /** shorter than a connection may be silent */
 const MAX_WAIT_MS = 120_000
@@ -23,6 +24,7 @@ export async function openDeps(config: Config, log: Logger): Promise<Deps> {
     config,
     log,
     metrics: openMetrics(),
+    tracing: await openTracing(config, String(log.bindings().process)),
     redis,
     queues: openQueues(config, redis, url),
     store: await openStore(config.STORE_URL),
@@ -34,4 +36,5 @@ export async function openDeps(config: Config, log: Logger): Promise<Deps> {
 export async function closeDeps(deps: Deps): Promise<void> {
   await closeQueues(deps.queues)
   deps.redis.disconnect()
+  await deps.tracing.close()
 }

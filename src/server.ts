@@ -14,7 +14,7 @@ const CLOSE_MS = 10_000
 
 const config = withBootstrapKey(readConfig(process.env))
 refuseOpenBinding(config)
-const log = createLogger(config.LOG_LEVEL, 'api')
+const log = createLogger(config.LOG_LEVEL, 'api', config)
 const deps = await openDeps(config, log)
 addServiceGauges(deps)
 const app = buildApp(deps)

@@ -85,8 +85,13 @@ export async function deliver(deps: Deps, { sender, delays }: Sending, errand: E
   deps.metrics.deliveries.inc({ outcome })
   deps.metrics.deliverySeconds.observe({ outcome }, durationMs / 1000)
   await persist(() => errand.note({ result, at, durationMs, nextAttemptMs: delayMs }))
-  const told = { subject: errand.subject, event: errand.eventId }
+  const told = { ...subjectOf(errand), event_id: errand.eventId }
   if (result.ok) return deps.log.info({ ...told, status: result.status }, 'webhook delivered')
   deps.log.warn({ ...told, reason: result.reason }, 'webhook not delivered')
   throw delayMs === null ? new UnrecoverableError(result.reason) : new DeliveryFailed(result.reason, delayMs)
+}
+
+function subjectOf({ subject }: Errand): Record<string, string> {
+  if (subject === null) return {}
+  return { [isId('cmp', subject) ? 'comparison_id' : 'job_id']: subject }
 }

@@ -18,7 +18,7 @@ const CLOSE_MS = 20_000
 const LEFTOVERS_MS = 60_000
 
 const config = readConfig(process.env)
-const log = createLogger(config.LOG_LEVEL, 'worker')
+const log = createLogger(config.LOG_LEVEL, 'worker', config)
 const root = join(import.meta.dirname, '..', '..')
 const readable = ['dist', 'node_modules', 'package.json'].map((name) => join(root, name))
 

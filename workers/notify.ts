@@ -10,7 +10,7 @@ import { startNotify } from './start-notify.ts'
 const CLOSE_MS = 20_000
 
 const config = readConfig(process.env)
-const log = createLogger(config.LOG_LEVEL, 'notify')
+const log = createLogger(config.LOG_LEVEL, 'notify', config)
 const deps = await openDeps(config, log)
 const notify = await startNotify(deps)
 const stopMetrics = await serveMetrics(deps)

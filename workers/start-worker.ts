@@ -81,7 +81,8 @@ async function process(
   token = '',
   signal?: AbortSignal,
 ): Promise<void> {
-  const settled = await runJob(deps, host, entry.data.jobId, signal ?? new AbortController().signal)
+  const { jobId, correlation } = entry.data
+  const settled = await runJob({ ...deps, correlation }, host, jobId, signal ?? new AbortController().signal)
   if (settled === 'done') return
   if (settled.againAfterMs > 0) {
     await entry.moveToDelayed(Date.now() + settled.againAfterMs, token)

@@ -18,5 +18,5 @@ export function markUsed(deps: Pick<Deps, 'config' | 'redis' | 'log'>, id: strin
   times.set(id, now)
   deps.redis
     .eval(MARK, 1, apiKeyKey(deps, id), new Date(now).toISOString())
-    .catch((error) => deps.log.warn({ key: id, reason: messageOf(error) }, 'the use of a key was not recorded'))
+    .catch((error) => deps.log.warn({ key_id: id, reason: messageOf(error) }, 'the use of a key was not recorded'))
 }

@@ -91,7 +91,7 @@ async function scoresOf(deps: Deps, job: JobRecord): Promise<Entry['scores']> {
   const file = job.artifacts.find(({ name }) => name === SCORES_FILE)
   if (!file) return null
   return readScores(deps.store, file).catch((error) => {
-    deps.log.warn({ job: job.id, reason: messageOf(error) }, 'scores of samples cannot be read')
+    deps.log.warn({ job_id: job.id, reason: messageOf(error) }, 'scores of samples cannot be read')
     return null
   })
 }

@@ -13,7 +13,9 @@ const BEING_MADE_MS = 10_000
 /** Looks at each once; one that cannot be brought in line does not hold up the others. */
 export async function reconcileComparisons(deps: Deps): Promise<void> {
   for (const id of await deps.redis.smembers(openComparisonsKey(deps)))
-    await reconcile(deps, id).catch((error) => deps.log.warn({ comparison: id, reason: messageOf(error) }, 'reconcile'))
+    await reconcile(deps, id).catch((error) =>
+      deps.log.warn({ comparison_id: id, reason: messageOf(error) }, 'reconcile'),
+    )
 }
 
 async function reconcile(deps: Deps, id: string): Promise<void> {

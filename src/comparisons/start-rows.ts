@@ -30,7 +30,7 @@ export async function startRows(deps: Deps, record: ComparisonRecord): Promise<C
   }
   const jobs = missing.flatMap(({ job_id: id }) => (refused.has(id) ? [] : [{ id, priority: record.shared.priority }]))
   await enqueueComparison(deps, { id: record.id, round: record.round, jobs }).catch((error) =>
-    deps.log.warn({ comparison: record.id, reason: messageOf(error) }, 'accepted, to be queued by the reconciler'),
+    deps.log.warn({ comparison_id: record.id, reason: messageOf(error) }, 'accepted, to be queued by the reconciler'),
   )
   return refused.size === 0 ? record : noteRefused(deps, record.id, refused)
 }

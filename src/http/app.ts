@@ -1,6 +1,6 @@
 /** The whole API on one screen. */
 import multipart from '@fastify/multipart'
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import type { Deps } from '../deps.ts'
 import { mount, type Row } from './endpoint.ts'
 import { expect } from './expect.ts'
@@ -12,6 +12,7 @@ import { measure } from './plugins/measure.ts'
 import { pace } from './plugins/pace.ts'
 import { problems, refuse } from './plugins/problems.ts'
 import { logSerializers, newRequestId, requests } from './plugins/requests.ts'
+import { trace } from './plugins/trace.ts'
 import { refuseOnSocket, wire } from './plugins/wire.ts'
 import * as apiKeys from './routes/api-keys.ts'
 import * as artifacts from './routes/artifacts.ts'
@@ -123,6 +124,7 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   const app = fastify({
     loggerInstance: deps.log.child({}, { serializers: logSerializers }) as FastifyBaseLogger,
     genReqId: newRequestId,
+    logController: new LogController({ requestIdLogLabel: 'request_id' }),
     // a record holds the request twice
     bodyLimit: 128 << 10,
     connectionTimeout: silenceMs,
@@ -137,6 +139,7 @@ export function buildApp(deps: Deps, patience: Partial<Patience> = {}): FastifyI
   app.setSerializerCompiler(() => JSON.stringify)
   wire(app)
   measure(app, deps.metrics)
+  trace(app, deps.tracing)
   expect(app)
   pace(app, paceMs)
   requests(app, deps.config)

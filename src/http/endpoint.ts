@@ -85,9 +85,15 @@ export function mount(app: FastifyInstance, deps: Deps, rows: readonly Row[], co
         request.caller = await authorize(deps, request, reply, scope)
       },
       handler: (request, reply) => {
-        const handle = () => row.handler(deps, request, reply)
-        return row.schema['x-idempotent'] ? once({ deps, request, reply }, handle) : handle()
+        const own = depsOf(deps, request)
+        const handle = () => row.handler(own, request, reply)
+        return row.schema['x-idempotent'] ? once({ deps: own, request, reply }, handle) : handle()
       },
     })
   }
+}
+
+/** So that what a verb logs, and the jobs that it makes, name the request. */
+function depsOf(deps: Deps, { id: request_id, log, span }: FastifyRequest): Deps {
+  return { ...deps, log: log as Deps['log'], correlation: { request_id, traceparent: span?.traceparent } }
 }

@@ -4,6 +4,7 @@ import type { Deps } from '../deps.ts'
 import { readConfig } from '../shared/config.ts'
 import { createLogger } from '../shared/log.ts'
 import { openMetrics } from '../telemetry/metrics.ts'
+import { NO_TRACING } from '../telemetry/tracing.ts'
 import { buildApp } from './app.ts'
 import { toYaml } from './plugins/documentation.ts'
 
@@ -11,7 +12,8 @@ const FILE = 'openapi.yaml'
 
 /** No collaborator is called here: routes only hold them. */
 async function generate(): Promise<string> {
-  const deps = { config: readConfig({}), log: createLogger('silent', 'openapi'), metrics: openMetrics() }
+  const log = createLogger('silent', 'openapi')
+  const deps = { config: readConfig({}), log, metrics: openMetrics(), tracing: NO_TRACING }
   const app = buildApp(deps as Deps)
   await app.ready()
   return toYaml(app)

@@ -16,7 +16,9 @@ export async function reconcileJobs(deps: Deps): Promise<void> {
   const ids = await deps.redis.smembers(openKey(deps))
   for (let from = 0; from < ids.length; from += BATCH) {
     for (const job of await loadJobStates(deps, ids.slice(from, from + BATCH))) {
-      await reconcile(deps, job).catch((error) => deps.log.warn({ job: job.id, reason: messageOf(error) }, 'reconcile'))
+      await reconcile(deps, job).catch((error) =>
+        deps.log.warn({ job_id: job.id, reason: messageOf(error) }, 'reconcile'),
+      )
     }
   }
 }

@@ -2,10 +2,13 @@
 import { FlowProducer, type JobsOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
 import type { Config } from '../shared/config.ts'
+import type { Correlation } from '../shared/correlation.ts'
 import { type Changes, openChanges } from './changes.ts'
 
 export interface JobTicket {
   jobId: string
+  /** of the request that queued it; the reconciler has none */
+  correlation?: Correlation | undefined
 }
 
 /** All jobs of a comparison have left the queue. */

@@ -84,6 +84,10 @@ export const Environment = z.object({
     .optional()
     .describe('port on which a process shows /metrics without a key; 0 takes a free one; none by default'),
   METRICS_HOST: z.string().default('127.0.0.1').describe('address that METRICS_PORT binds'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url()
+    .optional()
+    .describe('a collector of OpenTelemetry that takes OTLP over HTTP; traces are made only with one'),
   MAX_UPLOAD_BYTES: positive.default(16 * 1024 ** 3).describe('largest model or data set'),
   INSPECTION_MEMORY_BYTES: positive
     .default(Math.floor(Math.min(totalmem() / 4, 2 ** 30)))

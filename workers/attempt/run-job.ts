@@ -8,6 +8,7 @@ import { type Claim, claimJob } from '../../src/jobs/attempt/claim-job.ts'
 import { dropCheckpoint } from '../../src/jobs/attempt/keep-checkpoint.ts'
 import type { JobRecord } from '../../src/jobs/record/job.ts'
 import { FewbitError, messageOf } from '../../src/shared/errors.ts'
+import { type Span, traced } from '../../src/telemetry/tracing.ts'
 import type { Confined } from '../process/confine.ts'
 import type { Limits } from '../process/limits.ts'
 import type { Sandbox } from '../process/sandbox.ts'
@@ -37,14 +38,31 @@ export async function runJob(deps: Deps, host: RunnerHost, jobId: string, signal
     await dropCheckpoint(deps, jobId)
     return 'done'
   }
-  const log = deps.log.child({ job: jobId, attempt: claim.attempt })
-  log.info('attempt starts')
-  await tellComparison({ ...deps, log }, claim)
+  const correlation = deps.correlation ?? claim.job.correlation ?? undefined
+  const own = { job_id: jobId, attempt: claim.attempt, ...(correlation && { request_id: correlation.request_id }) }
+  const known = { ...deps, correlation, log: deps.log.child(own) }
+  const attributes = { 'fewbit.job_id': jobId, 'fewbit.attempt': claim.attempt, 'fewbit.method': methodOf(claim) }
+  return traced(deps.tracing, 'attempt', { kind: 'consumer', parent: correlation?.traceparent, attributes }, (span) =>
+    runClaim(known, host, { claim, span }, signal),
+  )
+}
+
+interface Traced {
+  claim: Claim
+  /** of the attempt */
+  span: Span
+}
+
+const methodOf = ({ job }: Claim) => job.options.method.type
+
+async function runClaim(deps: Deps, host: RunnerHost, { claim, span }: Traced, signal: AbortSignal): Promise<Settled> {
+  deps.log.info('attempt starts')
+  await tellComparison(deps, claim)
   const stop = openStopSignal(deps, claim, signal)
   try {
-    const settled = await settledAttempt({ ...deps, log }, host, claim, stop.signal)
-    await persist(() => dropCheckpoint(deps, jobId))
-    await tellComparison({ ...deps, log }, claim)
+    const settled = await settledAttempt(deps, host, { claim, span }, stop.signal)
+    await persist(() => dropCheckpoint(deps, claim.jobId))
+    await tellComparison(deps, claim)
     return settled
   } finally {
     stop.close()
@@ -55,17 +73,24 @@ export async function runJob(deps: Deps, host: RunnerHost, jobId: string, signal
 async function tellComparison(deps: Deps, { job: { comparison_id: id } }: Claim): Promise<void> {
   if (id === null) return
   await settleComparison(deps, id).catch((error) =>
-    deps.log.warn({ comparison: id, reason: messageOf(error) }, 'to be brought up to date by the reconciler'),
+    deps.log.warn({ comparison_id: id, reason: messageOf(error) }, 'to be brought up to date by the reconciler'),
   )
 }
 
-async function settledAttempt(deps: Deps, host: RunnerHost, claim: Claim, signal: AbortSignal): Promise<Settled> {
+async function settledAttempt(
+  deps: Deps,
+  host: RunnerHost,
+  { claim, span }: Traced,
+  signal: AbortSignal,
+): Promise<Settled> {
   const made = await makeJobDirectory(deps.config.DATA_DIR, `${claim.jobId}-${claim.attempt}`).catch(asFault)
   if (made instanceof Error) return settleFailure(deps, claim, made, signal)
-  const stages = openStages(deps.metrics, claim.job.options.method.type)
+  const stages = openStages(deps, methodOf(claim), span)
   try {
-    const ending = await runAttempt(deps, host, { claim, stages }, made, signal)
+    const ending = await runAttempt(deps, host, { claim, span, stages }, made, signal)
+    stages.within(span)
     stages.enter('publishing')
+    span.set({ 'fewbit.ending': ending.kind })
     deps.log.info({ ending: ending.kind, reason: reasonOf(ending) }, 'attempt ended')
     if (ending.kind !== 'finished') return await settle(deps, claim, ending, signal)
     const publication = openPublication(made, ending.files, limitsOf(deps, claim.job))
@@ -79,7 +104,7 @@ async function settledAttempt(deps: Deps, host: RunnerHost, claim: Claim, signal
 async function runAttempt(
   deps: Deps,
   host: RunnerHost,
-  { claim, stages }: { claim: Claim; stages: Stages },
+  { claim, span, stages }: Traced & { stages: Stages },
   directory: string,
   signal: AbortSignal,
 ): Promise<Ending> {
@@ -90,17 +115,20 @@ async function runAttempt(
     const spec = await placeInputs(deps, claim.job, directory)
     const limits = limitsOf(deps, claim.job)
     confined = await host.sandbox.confine(host.runner, directory, limits)
-    const ending = await supervise({
+    const run = {
       confined,
       directory,
-      env: environmentOf(deps),
       spec,
       limits,
       signal,
-      graceFor: (cause) => askToStop(deps, forwarder, directory, cause),
+      graceFor: (cause: unknown) => askToStop(deps, forwarder, directory, cause),
       onMessage: forwarder.take,
       onResident: meter.see,
-      onStderr: (text) => deps.log.debug({ stderr: text }, 'the runner said'),
+      onStderr: (text: string) => deps.log.debug({ stderr: text }, 'the runner said'),
+    }
+    const ending = await traced(deps.tracing, 'runner', { parent: span.traceparent }, (of) => {
+      stages.within(of)
+      return supervise({ ...run, env: environmentOf(deps, of) })
     })
     const reason = killReasonOf(ending)
     if (reason !== null) deps.metrics.kills.inc({ reason })
@@ -141,11 +169,12 @@ function limitsOf({ config }: Deps, { limits }: JobRecord): Limits {
 }
 
 /** All that a runner learns of its surroundings. */
-function environmentOf({ config }: Deps): Record<string, string> {
+function environmentOf({ config }: Deps, { traceparent }: Span): Record<string, string> {
   return {
     PATH: '/usr/local/bin:/usr/bin:/bin',
     ORT_DISABLE_TELEMETRY: '1',
     OMP_NUM_THREADS: String(config.RUNNER_THREADS),
+    ...(traceparent !== undefined && { TRACEPARENT: traceparent }),
   }
 }
 

@@ -1,25 +1,35 @@
 /** Measures how long each phase of an attempt takes; a phase may be entered several times. */
 import type { MethodName } from '../../src/contract/recipe.ts'
-import type { Metrics } from '../../src/telemetry/metrics.ts'
+import type { Deps } from '../../src/deps.ts'
+import type { Span } from '../../src/telemetry/tracing.ts'
 
 export interface Stages {
+  /** whose parts the phases from now on are */
+  within(span: Span): void
   /** Ends the phase before. To enter the phase at hand changes nothing. */
   enter(phase: string): void
   /** Ends the last phase and hands in the sums. */
   end(): void
 }
 
-export function openStages(metrics: Pick<Metrics, 'phases'>, method: MethodName): Stages {
+/** `whole`: the span of the attempt. */
+export function openStages({ metrics, tracing }: Deps, method: MethodName, whole: Span): Stages {
   const seconds = new Map<string, number>()
-  let at = { phase: 'starting', since: performance.now() }
+  let parent = whole.traceparent
+  const begin = (phase: string) => ({ phase, since: performance.now(), span: tracing.start(phase, { parent }) })
+  let at = begin('starting')
   const leave = () => {
-    const now = performance.now()
-    seconds.set(at.phase, (seconds.get(at.phase) ?? 0) + (now - at.since) / 1000)
-    return now
+    seconds.set(at.phase, (seconds.get(at.phase) ?? 0) + (performance.now() - at.since) / 1000)
+    at.span.end()
   }
   return {
+    within(span) {
+      parent = span.traceparent
+    },
     enter(phase) {
-      if (phase !== at.phase) at = { since: leave(), phase }
+      if (phase === at.phase) return
+      leave()
+      at = begin(phase)
     },
     end() {
       leave()

@@ -25,7 +25,7 @@ declare module 'fastify' {
 export const newRequestId = (): string => `req_${ulid().toLowerCase()}`
 
 export const logSerializers = {
-  req: ({ id, method, url }: { id: string; method: string; url: string }) => ({ id, method, path: url.split('?')[0] }),
+  req: ({ method, url }: { method: string; url: string }) => ({ method, path: url.split('?')[0] }),
   res: ({ statusCode }: { statusCode: number }) => ({ statusCode }),
 }
 

@@ -34,7 +34,13 @@ import { answer, idOf, listOf, NoContent, pageOf } from '../shapes.ts'
 const Id = idOf('job', 'job')
 const RETRY_AFTER_SECONDS = 1
 
-export const Job = JobRecord.omit({ owner: true, inputs: true, version: true, webhook_secret: true }).extend({
+export const Job = JobRecord.omit({
+  owner: true,
+  inputs: true,
+  version: true,
+  webhook_secret: true,
+  correlation: true,
+}).extend({
   links: z.object({
     self: z.string(),
     events: z.string(),

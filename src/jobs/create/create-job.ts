@@ -75,7 +75,8 @@ export async function createJob(
   if (violations.length > 0 || !subject.model) throw refusal(violations)
   const record = recordOf(id ?? newId('job'), owner, subject, subject.model)
   const { sent = request, retryOf = null, comparisonId = null } = order
-  const job = { ...record, request: withoutSecret(sent), retry_of: retryOf, comparison_id: comparisonId }
+  const { correlation = null } = deps
+  const job = { ...record, request: withoutSecret(sent), retry_of: retryOf, comparison_id: comparisonId, correlation }
   return insertJob(deps, job, { deduplicate: request.deduplicate, isQueuedLater: comparisonId !== null })
 }
 
@@ -184,6 +185,7 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
     cost: null,
     metadata: request.metadata ?? {},
     webhook_secret: request.webhook?.secret ?? null,
+    correlation: null,
     inputs: {
       model: model.files,
       calibration: inputOf(calibration, request.calibration?.part),

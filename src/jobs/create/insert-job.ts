@@ -24,9 +24,11 @@ export async function insertJob(
 ): Promise<JobRecord> {
   await requireRoom(deps, job.owner)
   const admitted = await admit(deps, job, deduplicate)
-  if (admitted !== job || isQueuedLater) return admitted
+  if (admitted !== job) return admitted
+  deps.log.info({ job_id: job.id }, 'job accepted')
+  if (isQueuedLater) return job
   await enqueueJob(deps, job).catch((error) =>
-    deps.log.warn({ job: job.id, reason: messageOf(error) }, 'accepted, to be queued by the reconciler'),
+    deps.log.warn({ job_id: job.id, reason: messageOf(error) }, 'accepted, to be queued by the reconciler'),
   )
   return job
 }

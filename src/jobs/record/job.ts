@@ -215,6 +215,8 @@ export const JobRecord = z.object({
   metadata: Metadata,
   /** the one that the request gave, which shows it no more */
   webhook_secret: z.string().nullable().default(null),
+  /** of the request that made it */
+  correlation: z.object({ request_id: z.string(), traceparent: z.string().optional() }).nullable().default(null),
   /** content of the inputs, so that a worker needs no other record */
   inputs: z.object({
     model: z.array(z.object({ path: z.string(), sha256: z.string(), size: z.number() })),

@@ -19,7 +19,7 @@ const PARTS = {
     'sandbox',
   ],
   result: ['options', 'metrics', 'artifacts', 'warnings', 'cost'],
-  inputs: ['inputs', 'webhook_secret'],
+  inputs: ['inputs', 'webhook_secret', 'correlation'],
 } as const satisfies Record<string, readonly (keyof JobRecord)[]>
 
 type Part = keyof typeof PARTS

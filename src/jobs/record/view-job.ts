@@ -3,14 +3,21 @@ import type { JobRecord } from './job.ts'
 
 type Links = Record<'self' | 'events' | 'cancel' | 'retry' | 'artifacts' | 'report', string>
 
-type Ours = 'owner' | 'inputs' | 'version' | 'webhook_secret'
+type Ours = 'owner' | 'inputs' | 'version' | 'webhook_secret' | 'correlation'
 
 export interface JobView extends Omit<JobRecord, Ours> {
   links: Links
 }
 
 export function viewJob(job: JobRecord): JobView {
-  const { owner: _owner, inputs: _inputs, version: _version, webhook_secret: _secret, ...visible } = job
+  const {
+    owner: _owner,
+    inputs: _inputs,
+    version: _version,
+    webhook_secret: _secret,
+    correlation: _correlation,
+    ...visible
+  } = job
   return { ...visible, links: linksOf(visible.id) }
 }
 
