@@ -1,5 +1,6 @@
 /** Writes protobuf messages by the schema table: one pass for the sizes, one for the bytes. */
 import type { FileSlice } from '../ir/file.ts'
+import type { Sink } from '../ir/sink.ts'
 import {
   type Field,
   fieldsOfMessage,
@@ -8,7 +9,6 @@ import {
   type ScalarTypes,
   type Written,
 } from './schema.ts'
-import type { Sink } from './sink.ts'
 
 const WIRE: Record<ScalarKind, number> = {
   int: 0,

@@ -1,7 +1,7 @@
 /** Where encoded bytes go: into one buffer that holds them all, or through a small one into a file. */
 import { closeSync, openSync, writeSync } from 'node:fs'
 import { FewbitError } from '../../shared/errors.ts'
-import { type FileSlice, readInto } from '../ir/file.ts'
+import { type FileSlice, readInto } from './file.ts'
 
 const BUFFER_BYTES = 4 << 20
 /** more than any number takes */
