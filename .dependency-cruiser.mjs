@@ -82,6 +82,16 @@ export default {
       { path: '^src/', pathNot: '^src/engine/onnx/' },
       { path: '^src/engine/onnx/(?!index\\.ts)' },
     ),
+    wall('tflite-knows-graphs', 'another format: graphs in, files and sessions out', '^src/engine/tflite/', {
+      path: '^src/engine/',
+      pathNot: '^src/engine/(tflite|ir|ops|runtime/runtime\\.ts)',
+    }),
+    wall(
+      'tflite-has-one-door',
+      'flatbuffers stay in their folder',
+      { path: '^src/', pathNot: '^src/engine/tflite/' },
+      { path: '^src/engine/tflite/(?!index\\.ts)' },
+    ),
     wall('ops-know-ir', 'an operator knows graphs, not chips or methods', '^src/engine/ops/', {
       path: '^src/engine/',
       pathNot: '^src/engine/(ops|ir)/',
@@ -122,6 +132,7 @@ export default {
       { path: '^src/http/' },
     ),
     door('onnxruntime-node', 'src/engine/runtime/ort.ts'),
+    door('@litertjs', 'src/engine/tflite/litert.ts'),
     door('fastify', 'src/http/', 'src/server.ts'),
     door('bullmq', 'src/queue/', 'workers/'),
     door('prom-client', 'src/telemetry/'),

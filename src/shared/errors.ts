@@ -58,6 +58,7 @@ const TABLE = {
   model_operator_unsupported: { status: 422, title: 'The model uses an operator that ONNX Runtime does not know' },
   model_signature_unsupported: { status: 422, title: 'The model has inputs or outputs that cannot be used' },
   model_too_complex: { status: 422, title: 'The model exceeds a structural limit' },
+  model_not_convertible: { status: 422, title: 'The model cannot be written in this format' },
   model_load_failed: { status: 422, title: 'ONNX Runtime refuses the model' },
   // data sets
   dataset_not_npz: { status: 422, title: 'The bytes are not an .npz archive' },
