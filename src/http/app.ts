@@ -90,8 +90,8 @@ const ROUTES: readonly Row[] = [
   ['POST', '/v1/webhook-endpoints/:id/rotate-secret', webhookEndpoints.rotate],
   ['POST', '/v1/webhook-endpoints/:id/test', webhookDeliveries.test],
   ['GET', '/v1/webhook-endpoints/:id/deliveries', webhookDeliveries.list],
-  ['GET', '/v1/webhook-endpoints/deliveries/:id', webhookDeliveries.get],
-  ['POST', '/v1/webhook-endpoints/deliveries/:id/resend', webhookDeliveries.resend],
+  ['GET', '/v1/webhook-endpoints/:id/deliveries/:delivery_id', webhookDeliveries.get],
+  ['POST', '/v1/webhook-endpoints/:id/deliveries/:delivery_id/resend', webhookDeliveries.resend],
 
   ['POST', '/v1/api-keys', apiKeys.create],
   ['GET', '/v1/api-keys', apiKeys.list],

@@ -131,8 +131,7 @@ describe('owners', () => {
   /** What is public for everybody who may read at all. */
   const SHARED = new Set(['targets'])
   const NO_LISTS = new Set([...SHARED, 'webhook-secret', ''])
-  const kindOf = (path: string): string =>
-    path.startsWith('/v1/webhook-endpoints/deliveries') ? 'deliveries' : (path.split('/')[2] ?? '')
+  const kindOf = (path: string): string => path.split('/')[2] ?? ''
   /** what an operation refuses to go without */
   const bodyFor = (method: string) => (method === 'PATCH' ? {} : undefined)
   const needsKey = () => operations.filter(({ scope }) => scope !== undefined)
@@ -141,7 +140,10 @@ describe('owners', () => {
   function idIn({ ids }: Owned, path: string): string {
     const id = ids[kindOf(path)]
     assert.ok(id, `this test has nothing for ${path}`)
-    return path.replace(/\{\w+\}/, id).replace('{n}', '1')
+    return path
+      .replace('{id}', id)
+      .replace('{delivery_id}', ids.deliveries ?? '')
+      .replace('{n}', '1')
   }
 
   test('every operation says which scope it needs, and only these need none', () => {

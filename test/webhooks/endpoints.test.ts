@@ -62,7 +62,8 @@ describe('webhook endpoints', () => {
     await until(async () => (await logOf(id))[0]?.status === state, `no ${state} delivery`)
     return (await logOf(id))[0]!
   }
-  const resend = <T = WebhookDelivery>(id: string) => post<T>(`${endpoints}/deliveries/${id}/resend`, {})
+  const resend = <T = WebhookDelivery>({ id, endpoint_id }: WebhookDelivery) =>
+    post<T>(`${endpoints}/${endpoint_id}/deliveries/${id}/resend`, {})
   const hookThat = async (t: TestContext, ...statuses: number[]): Promise<{ url: string; received: Received[] }> => {
     const { server, received } = receiver(...statuses)
     return { url: await listen(t, server), received }
@@ -146,7 +147,7 @@ describe('webhook endpoints', () => {
     const sendTest = () => post<WebhookDelivery>(`${endpoints}/${endpoint.id}/test`, {})
     const first = await sendTest()
     assert.equal(first.status, 202)
-    assert.equal(first.headers.get('location'), `/v1/webhook-endpoints/deliveries/${first.body.id}`)
+    assert.equal(first.headers.get('location'), `/v1/webhook-endpoints/${endpoint.id}/deliveries/${first.body.id}`)
     const failed = await deliveryOf(endpoint.id, 'failed')
     assert.deepEqual([failed.attempts.length, failed.attempts[0]?.status_code, failed.next_attempt_at], [1, 500, null])
     await patch(endpoint.id, { status: 'disabled' })
@@ -173,18 +174,20 @@ describe('webhook endpoints', () => {
     )
     const disabled = (await call<WebhookEndpoint>(`${endpoints}/${endpoint.id}`)).body
     assert.match(disabled.disabled_reason ?? '', /nothing has arrived/)
-    assert.deepEqual((await resend<Problem>(failed.id)).body.code, 'endpoint_disabled')
+    assert.deepEqual((await resend<Problem>(failed)).body.code, 'endpoint_disabled')
     assert.equal((await patch(endpoint.id, { status: 'enabled' })).body.disabled_reason, null)
-    assert.equal((await resend(failed.id)).status, 202)
+    assert.equal((await resend(failed)).status, 202)
     const sent = await deliveryOf(endpoint.id, 'succeeded')
     assert.deepEqual([sent.id, sent.attempt_count], [failed.id, 4])
     // also once it has arrived, and to where the endpoint is by now
     await patch(endpoint.id, { url: healthy.url })
-    await resend(failed.id)
+    await resend(failed)
     await until(() => healthy.received.length === 1, 'the resent delivery')
     const all = [...received, ...healthy.received]
     assert.deepEqual([new Set(all.map(webhookIdOf)).size, new Set(all.map(({ body }) => body)).size], [1, 1])
-    const { body } = await call<{ payload: { data: { id: string } } }>(`${endpoints}/deliveries/${failed.id}`)
+    const { body } = await call<{ payload: { data: { id: string } } }>(
+      `${endpoints}/${endpoint.id}/deliveries/${failed.id}`,
+    )
     assert.equal(body.payload.data.id, job)
     assert.deepEqual(body.payload, JSON.parse(all[0]!.body))
   })

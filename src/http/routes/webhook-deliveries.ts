@@ -7,10 +7,10 @@ import { endpoint } from '../endpoint.ts'
 import { answer, idOf, listOf, pageOf } from '../shapes.ts'
 
 const EndpointId = idOf('whe', 'webhook endpoint')
-const Id = idOf('dlv', 'delivery')
+const Id = EndpointId.extend({ delivery_id: idOf('dlv', 'delivery').shape.id })
 export const WebhookDeliveryList = listOf(WebhookDelivery)
 
-const pathOf = ({ id }: { id: string }): string => `/v1/webhook-endpoints/deliveries/${id}`
+const pathOf = ({ id, endpoint_id }: WebhookDelivery): string => `/v1/webhook-endpoints/${endpoint_id}/deliveries/${id}`
 
 export const test = endpoint(
   {
@@ -57,7 +57,7 @@ export const get = endpoint(
     'x-errors': ['not_found'],
   },
   async ({ deps, owner, params }) => {
-    const delivery = await getDelivery(deps, owner, params.id)
+    const delivery = await getDelivery(deps, owner, params.id, params.delivery_id)
     return { ...viewDelivery(delivery), payload: JSON.parse((await findBody(deps, delivery.event_id)) ?? '{}') }
   },
 )
@@ -74,7 +74,7 @@ export const resend = endpoint(
     'x-errors': ['not_found', 'endpoint_disabled'],
   },
   async ({ deps, owner, params, reply }) => {
-    const delivery = await resendDelivery(deps, owner, params.id)
+    const delivery = await resendDelivery(deps, owner, params.id, params.delivery_id)
     return reply.code(202).header('location', pathOf(delivery)).send(viewDelivery(delivery))
   },
 )

@@ -8,10 +8,16 @@ import type { DeliveryRecord } from './delivery.ts'
 
 type ReadDeps = Pick<Deps, 'config' | 'redis'>
 
-/** Throws not_found, for another owner's delivery too. */
-export async function getDelivery(deps: ReadDeps, owner: string, id: string): Promise<DeliveryRecord> {
+/** Throws not_found, for the delivery of another owner or endpoint too. */
+export async function getDelivery(
+  deps: ReadDeps,
+  owner: string,
+  endpointId: string,
+  id: string,
+): Promise<DeliveryRecord> {
   const delivery = await findDelivery(deps, id)
-  if (delivery?.owner !== owner) throw new FewbitError('not_found', `no delivery ${id}; deliveries are kept for a week`)
+  if (delivery?.owner !== owner || delivery.endpoint_id !== endpointId)
+    throw new FewbitError('not_found', `no delivery ${id}; deliveries are kept for a week`)
   return delivery
 }
 

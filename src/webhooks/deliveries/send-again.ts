@@ -32,13 +32,18 @@ export async function testEndpoint(deps: Deps, owner: string, endpointId: string
 }
 
 /** At once, under the same `webhook-id`, and repeated by the whole table; an attempt that waited is dropped. Throws not_found and unavailable. */
-export async function resendDelivery(deps: Deps, owner: string, id: string): Promise<DeliveryRecord> {
-  const { endpoint_id } = await getDelivery(deps, owner, id)
-  const endpoint = await getEndpoint(deps, owner, endpoint_id)
+export async function resendDelivery(
+  deps: Deps,
+  owner: string,
+  endpointId: string,
+  id: string,
+): Promise<DeliveryRecord> {
+  await getDelivery(deps, owner, endpointId, id)
+  const endpoint = await getEndpoint(deps, owner, endpointId)
   if (endpoint.status === 'disabled')
     throw new FewbitError(
       'endpoint_disabled',
-      `${endpoint_id} is disabled: ${endpoint.disabled_reason ?? 'by its owner'}`,
+      `${endpointId} is disabled: ${endpoint.disabled_reason ?? 'by its owner'}`,
       {
         hint: 'Enable it first: PATCH with {"status": "enabled"}.',
       },
