@@ -8,6 +8,9 @@ import { toBase64 } from './declared-digest.ts'
 import { matchesEtag, requireMatch } from './etag.ts'
 import { parseRange } from './range.ts'
 
+/** Pages are made by confined processes that read what strangers sent: a browser may show them, and let them do nothing. */
+const PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
 const IMMUTABLE = 'private, max-age=31536000, immutable'
 
 export interface ContentCall {
@@ -41,15 +44,18 @@ function rangeOf(request: FastifyRequest, reply: FastifyReply, content: Content,
 }
 
 function headersOf(content: Content, etag: string, range: ByteRange | undefined): Record<string, string | number> {
+  const isPage = content.contentType.startsWith('text/html')
+  const name = content.filename.replace(/[^\w.-]/g, '_')
   return {
     etag,
     'accept-ranges': 'bytes',
     'cache-control': IMMUTABLE,
-    'content-disposition': `attachment; filename="${content.filename.replace(/[^\w.-]/g, '_')}"`,
+    'content-disposition': `${isPage ? 'inline' : 'attachment'}; filename="${name}"`,
     'content-length': range ? range.end - range.start + 1 : content.size,
     'content-type': content.contentType,
     'repr-digest': `sha-256=:${toBase64(content.sha256)}:`,
     'x-content-type-options': 'nosniff',
+    ...(isPage && { 'content-security-policy': PAGE_POLICY }),
     ...(range && { 'content-range': `bytes ${range.start}-${range.end}/${content.size}` }),
   }
 }

@@ -51,7 +51,22 @@ describe('the main job', () => {
     assert.deepEqual(report.metrics, metrics)
     const plan = JSON.parse((await artifactOf(job, 'plan.json')).toString()) as PlanDocument
     assert.ok(plan.nodes.every(({ reason }) => reason.length > 0))
+    await requireShown(job)
   })
+
+  /** A browser shows the page where it is, and runs and loads nothing for it. */
+  async function requireShown({ id, artifacts }: Job): Promise<void> {
+    const page = artifacts.find(({ name }) => name === 'report.html')
+    for (const path of [`/v1/jobs/${id}/report`, `/v1/artifacts/${page?.id}/content`]) {
+      const answer = await fetch(service.url + path, { headers: { accept: 'text/html,*/*;q=0.8' } })
+      assert.match(await answer.text(), /<h1>static for cpu-int8<\/h1>/)
+      const field = (name: string) => answer.headers.get(name) ?? ''
+      assert.match(field('content-disposition'), /^inline; filename="report.html"$/)
+      assert.equal(field('x-content-type-options'), 'nosniff')
+      assert.match(field('content-security-policy'), /^default-src 'none'; style-src 'unsafe-inline'; /)
+      assert.doesNotMatch(field('content-security-policy'), /script|https?:/)
+    }
+  }
 
   test('one data set calibrates with one part and judges with the other', async () => {
     const dataset_id = await create(service.url, 'datasets', randomData(80, IMAGE, { classes: CLASSES }))
