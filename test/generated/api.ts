@@ -696,7 +696,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/webhook-endpoints/deliveries/{id}": {
+    "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -716,7 +716,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/webhook-endpoints/deliveries/{id}/resend": {
+    "/v1/webhook-endpoints/{id}/deliveries/{delivery_id}/resend": {
         parameters: {
             query?: never;
             header?: never;
@@ -3196,7 +3196,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "upload_incomplete" | "upload_in_progress" | "upload_completed" | "part_size_mismatch" | "too_many_uploads" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_bundle_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "upload_incomplete" | "upload_in_progress" | "upload_completed" | "part_size_mismatch" | "too_many_uploads" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_bundle_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_not_convertible" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -6284,8 +6284,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description dlv_…: id of the delivery */
+                /** @description whe_…: id of the webhook endpoint */
                 id: string;
+                /** @description dlv_…: id of the delivery */
+                delivery_id: string;
             };
             cookie?: never;
         };
@@ -6313,8 +6315,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @description dlv_…: id of the delivery */
+                /** @description whe_…: id of the webhook endpoint */
                 id: string;
+                /** @description dlv_…: id of the delivery */
+                delivery_id: string;
             };
             cookie?: never;
         };
