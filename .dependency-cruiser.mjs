@@ -133,6 +133,7 @@ export default {
     ),
     door('onnxruntime-node', 'src/engine/runtime/ort.ts'),
     door('@litertjs', 'src/engine/tflite/litert.ts'),
+    door('onnxruntime-web', 'src/engine/runtime/browser/wasm.ts'),
     door('fastify', 'src/http/', 'src/server.ts'),
     door('bullmq', 'src/queue/', 'workers/'),
     door('prom-client', 'src/telemetry/'),

@@ -20,7 +20,7 @@ export function summary({ report, files }: Made, missed: readonly Warning[], str
 }
 
 const rowsOf = ({ metrics }: Report): string[][] =>
-  [sizeRow, accuracyRow, fidelityRow, speedRow, coverageRow, targetRow].flatMap((row) => row(metrics))
+  [sizeRow, accuracyRow, fidelityRow, speedRow, browserRows, coverageRow, targetRow].flatMap((row) => row(metrics))
 
 const sizeRow = ({ size_bytes: { float, quantized, ratio } }: Metrics): string[][] => [
   ['size', `${bytes(float)} → ${bytes(quantized)} (${percent(ratio)})`],
@@ -51,6 +51,15 @@ function speedRow({ latency_ms: latency }: Metrics): string[][] {
   const { float, quantized, speedup, threads } = latency
   const times = `${digits(float.p50)} → ${digits(quantized.p50)} ms`
   return [['speed', `${speedup.toFixed(2)} x (${times}, ${threads} ${threads === 1 ? 'thread' : 'threads'})`]]
+}
+
+function browserRows({ runtimes }: Metrics): string[][] {
+  return runtimes.map(({ runtime, verified, sqnr_db, latency_ms: latency, cpu_nodes }) => {
+    if (!verified) return [runtime, 'not verified']
+    const speed = latency === null ? 'not timed' : `${latency.speedup.toFixed(2)} x`
+    const cpu = runtime === 'wasm' ? [] : [`${cpu_nodes.length} nodes on the CPU`]
+    return [runtime, [`${sqnr_db?.toFixed(1) ?? '?'} dB`, speed, ...cpu].join(', ')]
+  })
 }
 
 function coverageRow({ coverage: { nodes, nodes_quantized, macs_integer } }: Metrics): string[][] {

@@ -29,6 +29,8 @@ export const TARGET_NAMES = [
   'npu-vitis-ai',
   'npu-ethos-u',
   'npu-openvino',
+  'web-wasm',
+  'web-webgpu',
 ] as const
 export const METRIC_NAMES = [
   'top1',

@@ -1,6 +1,7 @@
 /** What a finished quantization proves about itself: the shape of `report.json` and of a job's metrics. */
 import { z } from 'zod'
 import { METRIC_NAMES } from './recipe.ts'
+import { BROWSER_RUNTIMES } from './target-profile.ts'
 
 const percentiles = z.object({ p50: z.number(), p95: z.number() })
 const nonNegative = z.number().int().nonnegative()
@@ -31,6 +32,37 @@ const OutputFidelity = z.object({
 })
 
 export type MeasuredOn = (typeof MEASURED_ON)[number]
+
+const placed = z.object({ node: z.string(), op_type: z.string() })
+
+/** One runtime of browsers: artifact and float model on the same samples. */
+export const BrowserRun = z.object({
+  runtime: z.enum(BROWSER_RUNTIMES),
+  verified: z.boolean().describe('whether both models ran there'),
+  reason: z.string().nullable().describe('why they did not'),
+  device: z.string().describe('what computed'),
+  version: z.string().nullable().describe('of ONNX Runtime'),
+  samples: nonNegative,
+  sqnr_db: z.number().nullable().describe('of the artifact against the float model, both there; worst output'),
+  cosine: z.number().nullable(),
+  max_abs_error: z.number().nullable(),
+  agreement: z.number().nullable().describe('share of positions with the same largest class'),
+  sqnr_db_to_cpu: z.number().nullable().describe('of the artifact there against the same artifact on this CPU'),
+  latency_ms: z
+    .object({
+      float: percentiles,
+      quantized: percentiles,
+      speedup: z.number().describe('float p50 ÷ quantized p50'),
+      threads: nonNegative,
+      runs: nonNegative,
+    })
+    .nullable()
+    .describe('of one run of the first sample; null where a software renderer stands in for the GPU'),
+  cpu_nodes: z.array(placed).describe('nodes with numbers that the GPU leaves to the CPU'),
+  shape_nodes: nonNegative.nullable().describe('nodes of whole numbers, sizes mostly, that stay on the CPU'),
+  crossings: nonNegative.nullable().describe('copies between CPU and GPU in one run'),
+})
+export type BrowserRun = z.infer<typeof BrowserRun>
 
 export const Metrics = z.object({
   size_bytes: z.object({ float: nonNegative, quantized: nonNegative, ratio: z.number().describe('quantized ÷ float') }),
@@ -87,7 +119,15 @@ export const Metrics = z.object({
       samples: nonNegative,
       batch: nonNegative.describe('samples in one run'),
       in_batches: z
-        .object({ batch: nonNegative, sqnr_db: z.number() })
+        .object({
+          batch: nonNegative,
+          sqnr_db: z.number(),
+          max_change: z
+            .number()
+            .nullable()
+            .default(null)
+            .describe('the most by which a number of a sample differs from the same sample alone'),
+        })
         .nullable()
         .describe(
           'the same with so many samples in one run, where the artifact reads ranges from whole runs (method dynamic); null where samples do not depend on each other, or cannot share a run',
@@ -116,6 +156,10 @@ export const Metrics = z.object({
         'share of multiply-accumulates in integers: in the kernels of one run on this CPU where it is the target, as planned elsewhere',
       ),
   }),
+  runtimes: z
+    .array(BrowserRun)
+    .default([])
+    .describe('the runtimes of browsers that the target names; none for other targets'),
   target_conformance: z.object({
     ok: z.boolean(),
     violations: z.array(

@@ -3,6 +3,10 @@ import { z } from 'zod'
 
 const STORAGE = { uint4: 4, int4: 4, uint8: 8, int8: 8, uint16: 16, int16: 16 } as const
 
+/** What runs models in browsers: WebAssembly, and GPUs through WebGPU. */
+export const BROWSER_RUNTIMES = ['wasm', 'webgpu'] as const
+export type BrowserRuntime = (typeof BROWSER_RUNTIMES)[number]
+
 /** How one kind of tensor becomes integers. */
 const NumberFormat = z.strictObject({
   dtype: z
@@ -117,6 +121,13 @@ export const IntegerProfile = z.strictObject({
     .max(2)
     .optional()
     .describe('recurrent operators whose weights become int8 and whose activations are quantized at run time'),
+  browsers: z
+    .array(z.enum(BROWSER_RUNTIMES))
+    .max(BROWSER_RUNTIMES.length)
+    .optional()
+    .describe(
+      'runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor',
+    ),
   sources: z.array(z.string().max(300)).max(50).default([]).describe('where the rules come from'),
 })
 export type IntegerTarget = Readonly<z.infer<typeof IntegerProfile>>

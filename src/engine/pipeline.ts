@@ -14,6 +14,7 @@ import { settleBatch } from './prepare/batch.ts'
 import { fixSizesFor, prepareFor } from './prepare/stage.ts'
 import { writeArtifact, writeDocuments } from './report/documents.ts'
 import { executedInFloat } from './report/executed-in-float.ts'
+import { inBrowsers } from './report/in-browsers.ts'
 import { metricsOf } from './report/metrics.ts'
 import { saturatingProcessor } from './report/saturating-processor.ts'
 import { slowerThanFloat } from './report/slower-than-float.ts'
@@ -21,6 +22,7 @@ import { warningsOf } from './report/warnings.ts'
 import { type Host, type Run, warn } from './run.ts'
 import { closing } from './runtime/closing.ts'
 import { openRuntime } from './runtime/ort.ts'
+import { verifyInBrowsers } from './verify/browser/stage.ts'
 import { floatNames } from './verify/conformance/index.ts'
 import { checkLabels } from './verify/labels.ts'
 import type { SampleScores } from './verify/sample-scores.ts'
@@ -79,12 +81,14 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   if (!output.keepAsIs) runPasses(output.model, finishFor(target))
   const artifact = writeArtifact(run, output.model)
   const verification = await verifyArtifact(run, prepared, split, artifact)
+  const runtimes = await verifyInBrowsers(run, prepared, split, artifact, verification)
   progress.report('packaging', 0, 1)
   const bytes = { float: prepared.floatBytes, quantized: artifact.bytes }
-  const metrics = metricsOf(target, output, { verification, floats, bytes })
+  const metrics = metricsOf(target, output, { verification, runtimes, floats, bytes })
   warn(run, [
     ...verification.warnings,
     ...saturatingProcessor(target, spec.recipe, run.runtime.saturates),
+    ...inBrowsers(metrics),
     ...executedInFloat(output.macsInteger, verification.macs),
     ...(await slowerThanFloat(run, { prepared, artifact, verification, dynamic: () => dynamicForm(run, prepared) })),
     ...warningsOf({ recipe: spec.recipe, target, metrics, output }),

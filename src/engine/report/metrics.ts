@@ -1,5 +1,5 @@
 /** The figures of a finished artifact. */
-import type { Metrics } from '../../contract/report.ts'
+import type { BrowserRun, Metrics } from '../../contract/report.ts'
 import type { MethodOutput } from '../methods/method.ts'
 import { runsHere, type Target } from '../targets/target.ts'
 import { violationsOf } from '../verify/conformance/index.ts'
@@ -8,13 +8,19 @@ import type { Verification } from '../verify/verify.ts'
 /** What was measured. */
 export interface Measured {
   verification: Verification
+  /** on the runtimes of browsers */
+  runtimes: BrowserRun[]
   /** names of the float values of the prepared model */
   floats: ReadonlySet<string>
   /** of all files of each model */
   bytes: { float: number; quantized: number }
 }
 
-export function metricsOf(target: Target, output: MethodOutput, { verification, floats, bytes }: Measured): Metrics {
+export function metricsOf(
+  target: Target,
+  output: MethodOutput,
+  { verification, runtimes, floats, bytes }: Measured,
+): Metrics {
   const { fidelity, accuracy, latency_ms, kernels, macs } = verification
   const violations = violationsOf(output.model, target, floats)
   return {
@@ -29,6 +35,7 @@ export function metricsOf(target: Target, output: MethodOutput, { verification, 
       conversions: kernels.conversions,
       macs_integer: macs ? macs.integer : output.macsInteger,
     },
+    runtimes,
     target_conformance: { ok: violations.length === 0, violations },
   }
 }

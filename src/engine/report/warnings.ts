@@ -1,6 +1,6 @@
 /** What a user must not overlook in the figures. */
 import type { Metrics, Warning } from '../../contract/report.ts'
-import type { Target } from '../targets/target.ts'
+import { browsersOf, type Target } from '../targets/target.ts'
 import type { AdviceInput } from './advice.ts'
 import { lowFidelity } from './low-fidelity.ts'
 
@@ -16,12 +16,16 @@ export const warningsOf = (input: AdviceInput & { metrics: Metrics }): Warning[]
 /** dB between samples alone and in company that somebody should know of */
 const BATCH_MATTERS_DB = 1
 
-function dependsOnBatch({ fidelity }: Metrics): Warning | null {
+function dependsOnBatch({ fidelity }: Metrics, target: Target): Warning | null {
   const together = fidelity?.in_batches
-  if (!fidelity || !together || Math.abs(fidelity.sqnr_db - together.sqnr_db) < BATCH_MATTERS_DB) return null
+  if (!fidelity || !together) return null
+  const changes = browsersOf(target).length > 0 && (together.max_change ?? 0) > 0
+  if (!changes && Math.abs(fidelity.sqnr_db - together.sqnr_db) < BATCH_MATTERS_DB) return null
+  const change =
+    together.max_change === null ? '' : `a number of a sample changes by up to ${together.max_change.toPrecision(2)}: `
   return {
     code: 'depends_on_batch',
-    detail: `the artifact reads the range of activations from all samples of a run: with ${fidelity.batch} in a run the outputs keep ${fidelity.sqnr_db.toFixed(1)} dB, with ${together.batch} they keep ${together.sqnr_db.toFixed(1)} dB. All other figures are of ${fidelity.batch}`,
+    detail: `the artifact reads the range of activations from all samples of a run, so that ${change || 'results depend on the others: '}with ${fidelity.batch} in a run the outputs keep ${fidelity.sqnr_db.toFixed(1)} dB, with ${together.batch} they keep ${together.sqnr_db.toFixed(1)} dB. All other figures are of ${fidelity.batch}`,
   }
 }
 

@@ -23,6 +23,15 @@ export function openRuntime(threads: number): Runtime {
 }
 
 /**
+ * The WebGPU provider that browsers use, as the native library bundles it: it needs a driver for Vulkan, or Direct3D or Metal. Loading throws
+ * model_load_failed where there is none.
+ */
+export const openWebgpu = (): Runtime => {
+  const runtime = openRuntime(1)
+  return { ...runtime, name: 'onnxruntime WebGPU', load: (path, options) => load(path, options, 1, {}, ['webgpu']) }
+}
+
+/**
  * At its first tensor the library looks for Float16Array, which Node has from 24 on, and keeps float16 in it; but its native part reads
  * no bytes of such an array (microsoft/onnxruntime#32323). So it must not find one.
  */
@@ -51,6 +60,7 @@ async function load(
   { optimization, saveTo, floatRounding, profile }: LoadOptions,
   threads: number,
   settings: Readonly<Record<string, string>> = {},
+  executionProviders: readonly ('cpu' | 'webgpu')[] = ['cpu'],
 ): Promise<Session> {
   const prefix = `${path}.profile`
   const session = await ort.InferenceSession.create(path, {
@@ -60,7 +70,7 @@ async function load(
     interOpNumThreads: 1,
     executionMode: 'sequential',
     logSeverityLevel: FATAL_ONLY,
-    executionProviders: ['cpu'],
+    executionProviders,
     ...(profile && { enableProfiling: true, profileFilePrefix: prefix }),
     extra: {
       session: {

@@ -11,7 +11,7 @@ interface Event {
   name: string
   /** microseconds */
   dur: number
-  args?: { op_name?: string; input_type_shape?: Shapes; output_type_shape?: Shapes }
+  args?: { op_name?: string; provider?: string; input_type_shape?: Shapes; output_type_shape?: Shapes }
 }
 
 const KERNEL = '_kernel_time'
@@ -34,6 +34,8 @@ const kernelOf = ({ name, dur, args = {} }: Event): ExecutedKernel => ({
   node: name.slice(0, -KERNEL.length).replace(TOKEN, ''),
   opType: args.op_name ?? '',
   milliseconds: dur / 1000,
+  provider: args.provider ?? '',
+  dtypes: [...(args.input_type_shape ?? []), ...(args.output_type_shape ?? [])].flatMap(Object.keys),
   inputs: shapesOf(args.input_type_shape),
   outputs: shapesOf(args.output_type_shape),
 })

@@ -49,6 +49,10 @@ export interface ExecutedKernel {
   node: string
   opType: string
   milliseconds: number
+  /** of ONNX Runtime: CPUExecutionProvider, WebGpuExecutionProvider */
+  provider: string
+  /** element types of what goes in and comes out */
+  dtypes: readonly string[]
   /** shapes of the tensors that are there; without `shapes` packed weights are missing */
   inputs: readonly (readonly number[])[]
   outputs: readonly (readonly number[])[]

@@ -12,6 +12,8 @@ import { npuOpenvino } from './npu-openvino.ts'
 import { npuQnnHtp } from './npu-qnn-htp.ts'
 import { npuVitisAi } from './npu-vitis-ai.ts'
 import type { IntegerTarget, Target } from './target.ts'
+import { webWasm } from './web-wasm.ts'
+import { webWebgpu } from './web-webgpu.ts'
 
 export const TARGETS = {
   'cpu-int8': cpuInt8,
@@ -25,6 +27,8 @@ export const TARGETS = {
   'npu-vitis-ai': npuVitisAi,
   'npu-ethos-u': npuEthosU,
   'npu-openvino': npuOpenvino,
+  'web-wasm': webWasm,
+  'web-webgpu': webWebgpu,
 } as const satisfies Record<TargetName, Target>
 
 /** A built-in target by its name, or the profile that the user sent. */

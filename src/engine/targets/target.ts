@@ -1,6 +1,6 @@
 /** A hardware target, as data: what it can do, never how we do it. */
 import type { MethodName } from '../../contract/recipe.ts'
-import type { IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
+import type { BrowserRuntime, IntegerTarget, OperatorSupport } from '../../contract/target-profile.ts'
 import type { StandardOperator } from '../ir/operators.ts'
 import type { Words } from '../ir/words.ts'
 import type { IntegerOpName } from '../ops/index.ts'
@@ -14,6 +14,7 @@ interface TargetBase {
   methods: readonly MethodName[]
   default_method: MethodName
   min_opset: number
+  browsers?: readonly BrowserRuntime[]
   sources: readonly string[]
 }
 
@@ -58,7 +59,11 @@ export type { IntegerTarget, OperatorSupport } from '../../contract/target-profi
 export type Target = IntegerTarget | FloatTarget | WeightOnlyTarget
 
 /** Whether a latency that the processor at hand measures is one of the target. */
-export const isTimedHere = (target: Target): boolean => target.kind === 'weight-only' || runsHere(target)
+export const isTimedHere = (target: Target): boolean =>
+  browsersOf(target).length === 0 && (target.kind === 'weight-only' || runsHere(target))
+
+/** Runtimes of browsers on which artifacts for the target run; the first is its own. */
+export const browsersOf = ({ browsers }: Target): readonly BrowserRuntime[] => browsers ?? []
 
 /** Whether the processor that a job runs on is what the target computes with in integers. */
 export const runsHere = (target: Target): boolean => target.kind === 'integer' && target.hardware === 'cpu'

@@ -65,7 +65,7 @@ async function timesInterleaved(input: LatencyInput): Promise<Times> {
   return { float: float!, quantized: quantized! }
 }
 
-function percentiles(times: number[]): { p50: number; p95: number } {
+export function percentiles(times: readonly number[]): { p50: number; p95: number } {
   const sorted = times.toSorted((a, b) => a - b)
   const quantile = (share: number) => at(sorted, Math.min(sorted.length - 1, Math.floor(share * sorted.length)))
   return { p50: quantile(0.5), p95: quantile(0.95) }

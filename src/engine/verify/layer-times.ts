@@ -1,8 +1,8 @@
 /** Where the time of a run goes, layer by layer: in the kernel of each layer and in the conversions for it, beside the float model's. */
 import type { Graph, Model, Node, Value } from '../ir/graph.ts'
+import { feedsFor } from '../runtime/feeds.ts'
 import { medianTimes } from '../runtime/profile.ts'
 import type { RunTensor, Runtime } from '../runtime/runtime.ts'
-import { feedsFor } from './feeds.ts'
 
 /** runs that are profiled */
 const PROFILED = 20

@@ -1,7 +1,8 @@
 /** How long models take on the same inputs, measured in turns. */
+
+import { feedsFor } from '../runtime/feeds.ts'
 import type { RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import { timesInTurns } from '../runtime/turns.ts'
-import { feedsFor } from './feeds.ts'
 import { quantile } from './interval.ts'
 
 const TURNS = { most: 50, least: 10, budgetMs: 1500 }

@@ -7,10 +7,11 @@ import { FewbitError, messageOf } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import type { Model } from '../ir/graph.ts'
 import { entryOf } from '../ir/list.ts'
+import { feedsFor } from '../runtime/feeds.ts'
 import type { LoadOptions, RunTensor, Runtime, Session } from '../runtime/runtime.ts'
 import type { Workspace } from '../runtime/workspace.ts'
 import { type AccuracyMeter, createAccuracyMeter } from './accuracy.ts'
-import { feedsFor } from './feeds.ts'
+import { changeByCompany } from './company.ts'
 import { createFidelityMeter, type FidelityMeter } from './fidelity.ts'
 import { countKernels, type ExecutedMacs, executedMacs, type KernelCount } from './kernels.ts'
 import { crashesOptimizer } from './known-crash.ts'
@@ -199,12 +200,14 @@ const runBatch = async (session: Session, { feeds, size, count }: Batch) =>
 async function compareTogether(batches: AsyncIterable<Batch>, float: Session, quantized: Session) {
   const meter = createFidelityMeter(float.outputs.map(({ name }) => name))
   let most = 0
+  let change: number | null = null
   for await (const batch of batches) {
+    change ??= await changeByCompany(quantized, batch)
     most = Math.max(most, batch.count)
     meter.add(await runBatch(float, batch), await runBatch(quantized, batch), batch.count)
   }
   const sqnr = meter.sqnr()
-  return sqnr === null ? null : { batch: most, sqnr_db: sqnr }
+  return sqnr === null ? null : { batch: most, sqnr_db: sqnr, max_change: change }
 }
 
 /** The results without those of samples that fill a fixed batch up. */

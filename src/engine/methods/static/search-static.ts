@@ -13,7 +13,7 @@ import { opOf } from '../../ops/index.ts'
 import { type Plan, quantizedIn } from '../../plan/plan.ts'
 import { planGraph } from '../../plan/plan-graph.ts'
 import type { RunTensor } from '../../runtime/runtime.ts'
-import type { IntegerTarget } from '../../targets/target.ts'
+import { type IntegerTarget, isTimedHere } from '../../targets/target.ts'
 import type { MethodInput, MethodOutput } from '../method.ts'
 import { nothingToQuantize } from '../nothing-to-quantize.ts'
 import { hasMatrix } from '../weight-problem.ts'
@@ -250,7 +250,7 @@ async function measureAllSamples({ bases, search, more }: Climb, best: Variant):
 async function trySkippingSlow(climb: Climb, best: Variant): Promise<Variant> {
   const { options, bases, input, common, search, judging } = climb
   const [feeds] = judging
-  const skips = options.skip_slow_layers === true && common.target.hardware === 'cpu' && !input.prepared.large
+  const skips = options.skip_slow_layers === true && isTimedHere(common.target) && !input.prepared.large
   if (!skips || !feeds) return best
   const expose = (variant: Variant) => bases.exposed(common, variant)
   const timing = { input, common, search, feeds, expose }

@@ -1,7 +1,7 @@
 /** Inputs in the types that a session takes. */
 import { toFloat16 } from '../ir/float16.ts'
 import { entryOf } from '../ir/list.ts'
-import type { RunTensor, Session } from '../runtime/runtime.ts'
+import type { RunTensor, Session } from './runtime.ts'
 
 /** The artifact may take float16 where the float model takes float32. */
 export function feedsFor(session: Session, feeds: Readonly<Record<string, RunTensor>>): Record<string, RunTensor> {
