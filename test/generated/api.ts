@@ -1132,7 +1132,7 @@ export interface components {
         ComparisonRequest: {
             model_id: string;
             /** @description cpu-int8, cpu-int4 and gpu-float16 by default: one of each kind that any worker can verify */
-            targets?: (("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+            targets?: (("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu") | {
                 /** @description a name of your own; the names of the built-in targets are taken */
                 id: string;
                 /**
@@ -1327,6 +1327,8 @@ export interface components {
                 };
                 /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
                 run_time_operators?: ("LSTM" | "GRU")[];
+                /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
+                browsers?: ("wasm" | "webgpu")[];
                 /**
                  * @description where the rules come from
                  * @default []
@@ -1638,7 +1640,7 @@ export interface components {
         JobRequest: {
             model_id: string;
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu") | {
                 /** @description a name of your own; the names of the built-in targets are taken */
                 id: string;
                 /**
@@ -1833,6 +1835,8 @@ export interface components {
                 };
                 /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
                 run_time_operators?: ("LSTM" | "GRU")[];
+                /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
+                browsers?: ("wasm" | "webgpu")[];
                 /**
                  * @description where the rules come from
                  * @default []
@@ -3277,6 +3281,11 @@ export interface components {
                 in_batches: {
                     batch: number;
                     sqnr_db: number;
+                    /**
+                     * @description the most by which a number of a sample differs from the same sample alone
+                     * @default null
+                     */
+                    max_change: number | null;
                 } | null;
                 /**
                  * @description samples of the evaluation data; held out of the calibration or training data; the same that calibrated or trained; or one made-up input
@@ -3315,6 +3324,55 @@ export interface components {
                 /** @description share of multiply-accumulates in integers: in the kernels of one run on this CPU where it is the target, as planned elsewhere */
                 macs_integer: number | null;
             };
+            /**
+             * @description the runtimes of browsers that the target names; none for other targets
+             * @default []
+             */
+            runtimes: {
+                /** @enum {string} */
+                runtime: "wasm" | "webgpu";
+                /** @description whether both models ran there */
+                verified: boolean;
+                /** @description why they did not */
+                reason: string | null;
+                /** @description what computed */
+                device: string;
+                /** @description of ONNX Runtime */
+                version: string | null;
+                samples: number;
+                /** @description of the artifact against the float model, both there; worst output */
+                sqnr_db: number | null;
+                cosine: number | null;
+                max_abs_error: number | null;
+                /** @description share of positions with the same largest class */
+                agreement: number | null;
+                /** @description of the artifact there against the same artifact on this CPU */
+                sqnr_db_to_cpu: number | null;
+                /** @description of one run of the first sample; null where a software renderer stands in for the GPU */
+                latency_ms: {
+                    float: {
+                        p50: number;
+                        p95: number;
+                    };
+                    quantized: {
+                        p50: number;
+                        p95: number;
+                    };
+                    /** @description float p50 ÷ quantized p50 */
+                    speedup: number;
+                    threads: number;
+                    runs: number;
+                } | null;
+                /** @description nodes with numbers that the GPU leaves to the CPU */
+                cpu_nodes: {
+                    node: string;
+                    op_type: string;
+                }[];
+                /** @description nodes of whole numbers, sizes mostly, that stay on the CPU */
+                shape_nodes: number | null;
+                /** @description copies between CPU and GPU in one run */
+                crossings: number | null;
+            }[];
             target_conformance: {
                 ok: boolean;
                 violations: {
@@ -3536,7 +3594,7 @@ export interface components {
         };
         Recipe: {
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino") | {
+            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu") | {
                 /** @description a name of your own; the names of the built-in targets are taken */
                 id: string;
                 /**
@@ -3731,6 +3789,8 @@ export interface components {
                 };
                 /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
                 run_time_operators?: ("LSTM" | "GRU")[];
+                /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
+                browsers?: ("wasm" | "webgpu")[];
                 /**
                  * @description where the rules come from
                  * @default []
