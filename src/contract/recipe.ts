@@ -282,18 +282,16 @@ export const WordSeparator = z
   .nonnegative()
   .describe('for the metric wer: the class that stands between words')
 
+export const TargetName = z.enum(TARGET_NAMES).describe('a built-in target')
+/** As GET /v1/targets/{id} answers, under a name of the user's own. */
+export const TargetProfile = IntegerProfile.refine(isOwnName, {
+  error: 'this is the name of a built-in target: choose another',
+  path: ['id'],
+}).describe('a hardware profile of your own: everything but `id`, `activation` and `weight` has a default')
+
 /** A hardware target by name, or a profile in the form in which the built-in ones are published. */
 export const Target = z
-  .union(
-    [
-      z.enum(TARGET_NAMES),
-      IntegerProfile.refine(isOwnName, {
-        error: 'this is the name of a built-in target: choose another',
-        path: ['id'],
-      }),
-    ],
-    { error: targetProblem },
-  )
+  .union([TargetName, TargetProfile], { error: targetProblem })
   .describe('a built-in target, or a profile of your own in the form of GET /v1/targets/{id}')
 export type Target = z.infer<typeof Target>
 

@@ -1129,212 +1129,16 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        ApiKeyRequest: {
+            name: string;
+            scopes: ("read" | "write" | "admin")[];
+            /** @description by default the caller's own; only the operator's keys may name another */
+            owner?: string;
+        };
         ComparisonRequest: {
             model_id: string;
             /** @description cpu-int8, cpu-int4 and gpu-float16 by default: one of each kind that any worker can verify */
-            targets?: (("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu") | {
-                /** @description a name of your own; the names of the built-in targets are taken */
-                id: string;
-                /**
-                 * @default target
-                 * @constant
-                 */
-                object?: "target";
-                /**
-                 * @default integer
-                 * @constant
-                 */
-                kind?: "integer";
-                /** @default User profile */
-                title?: string;
-                /** @default Sent with a job. */
-                description?: string;
-                /** @default any that executes QDQ models */
-                runtime?: string;
-                /**
-                 * @default [
-                 *       "static",
-                 *       "qat"
-                 *     ]
-                 */
-                methods?: ("static" | "dynamic" | "qat")[];
-                /**
-                 * @default static
-                 * @enum {string}
-                 */
-                default_method?: "static" | "dynamic" | "qat";
-                /** @default 13 */
-                min_opset?: number;
-                activation: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale?: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity?: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /** @description what the method option activation_bits 16 uses instead */
-                wide_activation?: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale?: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity?: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                weight: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale?: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity?: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /**
-                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
-                 * @default {
-                 *       "dtype": "int32"
-                 *     }
-                 */
-                bias?: {
-                    /** @enum {string} */
-                    dtype: "int32" | "int8" | "float32";
-                };
-                /**
-                 * @default QDQ
-                 * @constant
-                 */
-                format?: "QDQ";
-                /**
-                 * @description cpu: latency is measured where the job runs
-                 * @default other
-                 * @enum {string}
-                 */
-                hardware?: "cpu" | "other";
-                /**
-                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
-                 * @default all
-                 * @enum {string}
-                 */
-                placement?: "regions" | "all" | "inputs";
-                /**
-                 * @description whether every dimension must be a number
-                 * @default dynamic
-                 * @enum {string}
-                 */
-                shapes?: "static" | "dynamic";
-                /**
-                 * @description whether anything may stay in float
-                 * @default allowed
-                 * @enum {string}
-                 */
-                float_operators?: "allowed" | "forbidden";
-                /**
-                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
-                 * @default int32
-                 * @enum {string}
-                 */
-                accumulator?: "int32" | "int16-pairs";
-                /** @description for scales 2^−pos: by how many bits results may be shifted */
-                shifts?: {
-                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
-                    readonly cut: number[];
-                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
-                    readonly bias: number[];
-                };
-                /**
-                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
-                 * @default {}
-                 */
-                operators?: {
-                    [key: string]: {
-                        /**
-                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
-                         * @default required
-                         * @enum {string}
-                         */
-                        output?: "required" | "optional" | "float";
-                        /**
-                         * @description overrides the weights of the profile
-                         * @enum {string}
-                         */
-                        weight_granularity?: "tensor" | "channel";
-                        /** @description the only values of attributes that it computes in integers */
-                        attributes?: {
-                            [key: string]: (string | number)[];
-                        };
-                        /** @description inputs and output have one scale and zero point */
-                        same_scale?: boolean;
-                        /** @description parameters that the operator always writes */
-                        fixed_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                        /** @description the same for wide activations */
-                        fixed_wide_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                    };
-                };
-                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
-                run_time_operators?: ("LSTM" | "GRU")[];
-                /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
-                browsers?: ("wasm" | "webgpu")[];
-                /**
-                 * @description where the rules come from
-                 * @default []
-                 */
-                sources?: string[];
-            })[];
+            targets?: (components["schemas"]["TargetName"] | components["schemas"]["TargetProfileInput"])[];
             /** @description by default everything that makes sense for the targets and the data given, from the cheapest to training */
             methods?: components["schemas"]["MethodInput"][];
             calibration?: {
@@ -1640,209 +1444,7 @@ export interface components {
         JobRequest: {
             model_id: string;
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu") | {
-                /** @description a name of your own; the names of the built-in targets are taken */
-                id: string;
-                /**
-                 * @default target
-                 * @constant
-                 */
-                object?: "target";
-                /**
-                 * @default integer
-                 * @constant
-                 */
-                kind?: "integer";
-                /** @default User profile */
-                title?: string;
-                /** @default Sent with a job. */
-                description?: string;
-                /** @default any that executes QDQ models */
-                runtime?: string;
-                /**
-                 * @default [
-                 *       "static",
-                 *       "qat"
-                 *     ]
-                 */
-                methods?: ("static" | "dynamic" | "qat")[];
-                /**
-                 * @default static
-                 * @enum {string}
-                 */
-                default_method?: "static" | "dynamic" | "qat";
-                /** @default 13 */
-                min_opset?: number;
-                activation: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale?: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity?: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /** @description what the method option activation_bits 16 uses instead */
-                wide_activation?: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale?: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity?: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                weight: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale?: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity?: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /**
-                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
-                 * @default {
-                 *       "dtype": "int32"
-                 *     }
-                 */
-                bias?: {
-                    /** @enum {string} */
-                    dtype: "int32" | "int8" | "float32";
-                };
-                /**
-                 * @default QDQ
-                 * @constant
-                 */
-                format?: "QDQ";
-                /**
-                 * @description cpu: latency is measured where the job runs
-                 * @default other
-                 * @enum {string}
-                 */
-                hardware?: "cpu" | "other";
-                /**
-                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
-                 * @default all
-                 * @enum {string}
-                 */
-                placement?: "regions" | "all" | "inputs";
-                /**
-                 * @description whether every dimension must be a number
-                 * @default dynamic
-                 * @enum {string}
-                 */
-                shapes?: "static" | "dynamic";
-                /**
-                 * @description whether anything may stay in float
-                 * @default allowed
-                 * @enum {string}
-                 */
-                float_operators?: "allowed" | "forbidden";
-                /**
-                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
-                 * @default int32
-                 * @enum {string}
-                 */
-                accumulator?: "int32" | "int16-pairs";
-                /** @description for scales 2^−pos: by how many bits results may be shifted */
-                shifts?: {
-                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
-                    readonly cut: number[];
-                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
-                    readonly bias: number[];
-                };
-                /**
-                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
-                 * @default {}
-                 */
-                operators?: {
-                    [key: string]: {
-                        /**
-                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
-                         * @default required
-                         * @enum {string}
-                         */
-                        output?: "required" | "optional" | "float";
-                        /**
-                         * @description overrides the weights of the profile
-                         * @enum {string}
-                         */
-                        weight_granularity?: "tensor" | "channel";
-                        /** @description the only values of attributes that it computes in integers */
-                        attributes?: {
-                            [key: string]: (string | number)[];
-                        };
-                        /** @description inputs and output have one scale and zero point */
-                        same_scale?: boolean;
-                        /** @description parameters that the operator always writes */
-                        fixed_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                        /** @description the same for wide activations */
-                        fixed_wide_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                    };
-                };
-                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
-                run_time_operators?: ("LSTM" | "GRU")[];
-                /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
-                browsers?: ("wasm" | "webgpu")[];
-                /**
-                 * @description where the rules come from
-                 * @default []
-                 */
-                sources?: string[];
-            };
+            target: components["schemas"]["TargetName"] | components["schemas"]["TargetProfileInput"];
             method: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
@@ -1945,6 +1547,35 @@ export interface components {
         };
         /** @description how the numbers are reduced */
         MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["WeightOnlyMethodInput"] | components["schemas"]["Float16MethodInput"] | components["schemas"]["QatMethodInput"];
+        OperatorSupportInput: {
+            /**
+             * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
+             * @default required
+             * @enum {string}
+             */
+            output?: "required" | "optional" | "float";
+            /**
+             * @description overrides the weights of the profile
+             * @enum {string}
+             */
+            weight_granularity?: "tensor" | "channel";
+            /** @description the only values of attributes that it computes in integers */
+            attributes?: {
+                [key: string]: (string | number)[];
+            };
+            /** @description inputs and output have one scale and zero point */
+            same_scale?: boolean;
+            /** @description parameters that the operator always writes */
+            fixed_output?: {
+                scale: number;
+                zero_point: number;
+            };
+            /** @description the same for wide activations */
+            fixed_wide_output?: {
+                scale: number;
+                zero_point: number;
+            };
+        };
         QatMethodInput: {
             /**
              * @description discriminator enum property added by openapi-typescript
@@ -2184,6 +1815,186 @@ export interface components {
                     "extra.Sigmoid.nnapi"?: boolean;
                 };
             };
+        };
+        /** @description a hardware profile of your own: everything but `id`, `activation` and `weight` has a default */
+        TargetProfileInput: {
+            /** @description a name of your own; the names of the built-in targets are taken */
+            id: string;
+            /**
+             * @default target
+             * @constant
+             */
+            object?: "target";
+            /**
+             * @default integer
+             * @constant
+             */
+            kind?: "integer";
+            /** @default User profile */
+            title?: string;
+            /** @default Sent with a job. */
+            description?: string;
+            /** @default any that executes QDQ models */
+            runtime?: string;
+            /**
+             * @default [
+             *       "static",
+             *       "qat"
+             *     ]
+             */
+            methods?: ("static" | "dynamic" | "qat")[];
+            /**
+             * @default static
+             * @enum {string}
+             */
+            default_method?: "static" | "dynamic" | "qat";
+            /** @default 13 */
+            min_opset?: number;
+            activation: {
+                /**
+                 * @description type in the file; 4 bits are packed in pairs, for weights only
+                 * @enum {string}
+                 */
+                dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                /** @description bits that are used; all of the type by default, fewer make the type a container */
+                bits?: number;
+                /** @description zero point in the middle of the type */
+                symmetric: boolean;
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                scale?: "any" | "power_of_two";
+                /**
+                 * @description one scale per tensor, or per output channel
+                 * @default tensor
+                 * @enum {string}
+                 */
+                granularity?: "tensor" | "channel";
+                /** @description smallest max − min that a scale may stand for */
+                minimum_range?: number;
+            };
+            /** @description what the method option activation_bits 16 uses instead */
+            wide_activation?: {
+                /**
+                 * @description type in the file; 4 bits are packed in pairs, for weights only
+                 * @enum {string}
+                 */
+                dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                /** @description bits that are used; all of the type by default, fewer make the type a container */
+                bits?: number;
+                /** @description zero point in the middle of the type */
+                symmetric: boolean;
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                scale?: "any" | "power_of_two";
+                /**
+                 * @description one scale per tensor, or per output channel
+                 * @default tensor
+                 * @enum {string}
+                 */
+                granularity?: "tensor" | "channel";
+                /** @description smallest max − min that a scale may stand for */
+                minimum_range?: number;
+            };
+            weight: {
+                /**
+                 * @description type in the file; 4 bits are packed in pairs, for weights only
+                 * @enum {string}
+                 */
+                dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                /** @description bits that are used; all of the type by default, fewer make the type a container */
+                bits?: number;
+                /** @description zero point in the middle of the type */
+                symmetric: boolean;
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                scale?: "any" | "power_of_two";
+                /**
+                 * @description one scale per tensor, or per output channel
+                 * @default tensor
+                 * @enum {string}
+                 */
+                granularity?: "tensor" | "channel";
+                /** @description smallest max − min that a scale may stand for */
+                minimum_range?: number;
+            };
+            /**
+             * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
+             * @default {
+             *       "dtype": "int32"
+             *     }
+             */
+            bias?: {
+                /** @enum {string} */
+                dtype: "int32" | "int8" | "float32";
+            };
+            /**
+             * @default QDQ
+             * @constant
+             */
+            format?: "QDQ";
+            /**
+             * @description cpu: latency is measured where the job runs
+             * @default other
+             * @enum {string}
+             */
+            hardware?: "cpu" | "other";
+            /**
+             * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
+             * @default all
+             * @enum {string}
+             */
+            placement?: "regions" | "all" | "inputs";
+            /**
+             * @description whether every dimension must be a number
+             * @default dynamic
+             * @enum {string}
+             */
+            shapes?: "static" | "dynamic";
+            /**
+             * @description whether anything may stay in float
+             * @default allowed
+             * @enum {string}
+             */
+            float_operators?: "allowed" | "forbidden";
+            /**
+             * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
+             * @default int32
+             * @enum {string}
+             */
+            accumulator?: "int32" | "int16-pairs";
+            /** @description for scales 2^−pos: by how many bits results may be shifted */
+            shifts?: {
+                /** @description bounds of pos(weight) + pos(input) − pos(output) */
+                readonly cut: number[];
+                /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
+                readonly bias: number[];
+            };
+            /**
+             * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
+             * @default {}
+             */
+            operators?: {
+                [key: string]: components["schemas"]["OperatorSupportInput"];
+            };
+            /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
+            run_time_operators?: ("LSTM" | "GRU")[];
+            /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
+            browsers?: ("wasm" | "webgpu")[];
+            /**
+             * @description where the rules come from
+             * @default []
+             */
+            sources?: string[];
+        };
+        UploadCompletion: {
+            /** @description of all bytes, in hex */
+            sha256?: string;
         };
         UploadRequest: {
             /** @enum {string} */
@@ -3482,6 +3293,35 @@ export interface components {
             /** @description whsec_…, as the libraries of Standard Webhooks take it; shown only now */
             secret: string;
         };
+        OperatorSupport: {
+            /**
+             * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
+             * @default required
+             * @enum {string}
+             */
+            output: "required" | "optional" | "float";
+            /**
+             * @description overrides the weights of the profile
+             * @enum {string}
+             */
+            weight_granularity?: "tensor" | "channel";
+            /** @description the only values of attributes that it computes in integers */
+            attributes?: {
+                [key: string]: (string | number)[];
+            };
+            /** @description inputs and output have one scale and zero point */
+            same_scale?: boolean;
+            /** @description parameters that the operator always writes */
+            fixed_output?: {
+                scale: number;
+                zero_point: number;
+            };
+            /** @description the same for wide activations */
+            fixed_wide_output?: {
+                scale: number;
+                zero_point: number;
+            };
+        };
         Port: {
             name: string;
             dtype: string;
@@ -3594,209 +3434,7 @@ export interface components {
         };
         Recipe: {
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
-            target: ("cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu") | {
-                /** @description a name of your own; the names of the built-in targets are taken */
-                id: string;
-                /**
-                 * @default target
-                 * @constant
-                 */
-                object: "target";
-                /**
-                 * @default integer
-                 * @constant
-                 */
-                kind: "integer";
-                /** @default User profile */
-                title: string;
-                /** @default Sent with a job. */
-                description: string;
-                /** @default any that executes QDQ models */
-                runtime: string;
-                /**
-                 * @default [
-                 *       "static",
-                 *       "qat"
-                 *     ]
-                 */
-                methods: ("static" | "dynamic" | "qat")[];
-                /**
-                 * @default static
-                 * @enum {string}
-                 */
-                default_method: "static" | "dynamic" | "qat";
-                /** @default 13 */
-                min_opset: number;
-                activation: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /** @description what the method option activation_bits 16 uses instead */
-                wide_activation?: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                weight: {
-                    /**
-                     * @description type in the file; 4 bits are packed in pairs, for weights only
-                     * @enum {string}
-                     */
-                    dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
-                    /** @description bits that are used; all of the type by default, fewer make the type a container */
-                    bits?: number;
-                    /** @description zero point in the middle of the type */
-                    symmetric: boolean;
-                    /**
-                     * @default any
-                     * @enum {string}
-                     */
-                    scale: "any" | "power_of_two";
-                    /**
-                     * @description one scale per tensor, or per output channel
-                     * @default tensor
-                     * @enum {string}
-                     */
-                    granularity: "tensor" | "channel";
-                    /** @description smallest max − min that a scale may stand for */
-                    minimum_range?: number;
-                };
-                /**
-                 * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
-                 * @default {
-                 *       "dtype": "int32"
-                 *     }
-                 */
-                bias: {
-                    /** @enum {string} */
-                    dtype: "int32" | "int8" | "float32";
-                };
-                /**
-                 * @default QDQ
-                 * @constant
-                 */
-                format: "QDQ";
-                /**
-                 * @description cpu: latency is measured where the job runs
-                 * @default other
-                 * @enum {string}
-                 */
-                hardware: "cpu" | "other";
-                /**
-                 * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
-                 * @default all
-                 * @enum {string}
-                 */
-                placement: "regions" | "all" | "inputs";
-                /**
-                 * @description whether every dimension must be a number
-                 * @default dynamic
-                 * @enum {string}
-                 */
-                shapes: "static" | "dynamic";
-                /**
-                 * @description whether anything may stay in float
-                 * @default allowed
-                 * @enum {string}
-                 */
-                float_operators: "allowed" | "forbidden";
-                /**
-                 * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
-                 * @default int32
-                 * @enum {string}
-                 */
-                accumulator: "int32" | "int16-pairs";
-                /** @description for scales 2^−pos: by how many bits results may be shifted */
-                shifts?: {
-                    /** @description bounds of pos(weight) + pos(input) − pos(output) */
-                    readonly cut: number[];
-                    /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
-                    readonly bias: number[];
-                };
-                /**
-                 * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
-                 * @default {}
-                 */
-                operators: {
-                    [key: string]: {
-                        /**
-                         * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
-                         * @default required
-                         * @enum {string}
-                         */
-                        output: "required" | "optional" | "float";
-                        /**
-                         * @description overrides the weights of the profile
-                         * @enum {string}
-                         */
-                        weight_granularity?: "tensor" | "channel";
-                        /** @description the only values of attributes that it computes in integers */
-                        attributes?: {
-                            [key: string]: (string | number)[];
-                        };
-                        /** @description inputs and output have one scale and zero point */
-                        same_scale?: boolean;
-                        /** @description parameters that the operator always writes */
-                        fixed_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                        /** @description the same for wide activations */
-                        fixed_wide_output?: {
-                            scale: number;
-                            zero_point: number;
-                        };
-                    };
-                };
-                /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
-                run_time_operators?: ("LSTM" | "GRU")[];
-                /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
-                browsers?: ("wasm" | "webgpu")[];
-                /**
-                 * @description where the rules come from
-                 * @default []
-                 */
-                sources: string[];
-            };
+            target: components["schemas"]["TargetName"] | components["schemas"]["TargetProfile"];
             method: components["schemas"]["Method"];
             /**
              * @default {
@@ -4140,6 +3778,187 @@ export interface components {
             /** @constant */
             has_more: false;
         };
+        /**
+         * @description a built-in target
+         * @enum {string}
+         */
+        TargetName: "cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu";
+        /** @description a hardware profile of your own: everything but `id`, `activation` and `weight` has a default */
+        TargetProfile: {
+            /** @description a name of your own; the names of the built-in targets are taken */
+            id: string;
+            /**
+             * @default target
+             * @constant
+             */
+            object: "target";
+            /**
+             * @default integer
+             * @constant
+             */
+            kind: "integer";
+            /** @default User profile */
+            title: string;
+            /** @default Sent with a job. */
+            description: string;
+            /** @default any that executes QDQ models */
+            runtime: string;
+            /**
+             * @default [
+             *       "static",
+             *       "qat"
+             *     ]
+             */
+            methods: ("static" | "dynamic" | "qat")[];
+            /**
+             * @default static
+             * @enum {string}
+             */
+            default_method: "static" | "dynamic" | "qat";
+            /** @default 13 */
+            min_opset: number;
+            activation: {
+                /**
+                 * @description type in the file; 4 bits are packed in pairs, for weights only
+                 * @enum {string}
+                 */
+                dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                /** @description bits that are used; all of the type by default, fewer make the type a container */
+                bits?: number;
+                /** @description zero point in the middle of the type */
+                symmetric: boolean;
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                scale: "any" | "power_of_two";
+                /**
+                 * @description one scale per tensor, or per output channel
+                 * @default tensor
+                 * @enum {string}
+                 */
+                granularity: "tensor" | "channel";
+                /** @description smallest max − min that a scale may stand for */
+                minimum_range?: number;
+            };
+            /** @description what the method option activation_bits 16 uses instead */
+            wide_activation?: {
+                /**
+                 * @description type in the file; 4 bits are packed in pairs, for weights only
+                 * @enum {string}
+                 */
+                dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                /** @description bits that are used; all of the type by default, fewer make the type a container */
+                bits?: number;
+                /** @description zero point in the middle of the type */
+                symmetric: boolean;
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                scale: "any" | "power_of_two";
+                /**
+                 * @description one scale per tensor, or per output channel
+                 * @default tensor
+                 * @enum {string}
+                 */
+                granularity: "tensor" | "channel";
+                /** @description smallest max − min that a scale may stand for */
+                minimum_range?: number;
+            };
+            weight: {
+                /**
+                 * @description type in the file; 4 bits are packed in pairs, for weights only
+                 * @enum {string}
+                 */
+                dtype: "uint4" | "int4" | "uint8" | "int8" | "uint16" | "int16";
+                /** @description bits that are used; all of the type by default, fewer make the type a container */
+                bits?: number;
+                /** @description zero point in the middle of the type */
+                symmetric: boolean;
+                /**
+                 * @default any
+                 * @enum {string}
+                 */
+                scale: "any" | "power_of_two";
+                /**
+                 * @description one scale per tensor, or per output channel
+                 * @default tensor
+                 * @enum {string}
+                 */
+                granularity: "tensor" | "channel";
+                /** @description smallest max − min that a scale may stand for */
+                minimum_range?: number;
+            };
+            /**
+             * @description int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized
+             * @default {
+             *       "dtype": "int32"
+             *     }
+             */
+            bias: {
+                /** @enum {string} */
+                dtype: "int32" | "int8" | "float32";
+            };
+            /**
+             * @default QDQ
+             * @constant
+             */
+            format: "QDQ";
+            /**
+             * @description cpu: latency is measured where the job runs
+             * @default other
+             * @enum {string}
+             */
+            hardware: "cpu" | "other";
+            /**
+             * @description regions: only where neighbouring operators stay in integers; all: every listed operator, whatever surrounds it; inputs: only what weighted operators read
+             * @default all
+             * @enum {string}
+             */
+            placement: "regions" | "all" | "inputs";
+            /**
+             * @description whether every dimension must be a number
+             * @default dynamic
+             * @enum {string}
+             */
+            shapes: "static" | "dynamic";
+            /**
+             * @description whether anything may stay in float
+             * @default allowed
+             * @enum {string}
+             */
+            float_operators: "allowed" | "forbidden";
+            /**
+             * @description int16-pairs: products of two neighbouring weights are added up in 16 bits that saturate
+             * @default int32
+             * @enum {string}
+             */
+            accumulator: "int32" | "int16-pairs";
+            /** @description for scales 2^−pos: by how many bits results may be shifted */
+            shifts?: {
+                /** @description bounds of pos(weight) + pos(input) − pos(output) */
+                readonly cut: number[];
+                /** @description bounds of pos(weight) + pos(input) − pos(bias); the lower one rises with the cut, up to 0 */
+                readonly bias: number[];
+            };
+            /**
+             * @description operators that compute in integers; an empty table means every operator that Fewbit can quantize
+             * @default {}
+             */
+            operators: {
+                [key: string]: components["schemas"]["OperatorSupport"];
+            };
+            /** @description recurrent operators whose weights become int8 and whose activations are quantized at run time */
+            run_time_operators?: ("LSTM" | "GRU")[];
+            /** @description runtimes of browsers on which every artifact is run beside the float model; on the first it must run. Speed counts there, and not on this processor */
+            browsers?: ("wasm" | "webgpu")[];
+            /**
+             * @description where the rules come from
+             * @default []
+             */
+            sources: string[];
+        };
         Training: {
             /** @description passes over the data; not together with steps */
             epochs?: number;
@@ -4378,7 +4197,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description `insufficient_scope`: The API key may not do this */
+        /** @description `insufficient_scope`: The API key may not do this; `cross_site_request`: Web pages of other sites may not call this service */
         Forbidden: {
             headers: {
                 [name: string]: unknown;
@@ -4443,6 +4262,15 @@ export interface components {
         };
         /** @description `range_not_satisfiable`: The range lies outside the content */
         RangeNotSatisfiable: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description `misdirected_request`: The service is not reached under this host */
+        MisdirectedRequest: {
             headers: {
                 [name: string]: unknown;
             };
@@ -4539,6 +4367,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4561,6 +4390,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "the bytes of the file",
+                 *       "name": "net",
+                 *       "metadata": "{\"commit\":\"4f2a9c1\"}"
+                 *     }
+                 */
                 "multipart/form-data": {
                     /** @description the .onnx file, or a .zip with it and its external data */
                     file: string;
@@ -4570,6 +4406,7 @@ export interface operations {
                     /** @description JSON object of strings */
                     metadata?: string;
                 };
+                /** @example the bytes of the file */
                 "application/octet-stream": string;
             };
         };
@@ -4602,6 +4439,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -4650,6 +4488,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4684,6 +4523,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4713,6 +4553,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example the bytes of the file */
                     "application/octet-stream": string;
                 };
             };
@@ -4730,6 +4571,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example the bytes of the file */
                     "application/octet-stream": string;
                 };
             };
@@ -4747,6 +4589,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             416: components["responses"]["RangeNotSatisfiable"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4777,6 +4620,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4801,6 +4645,13 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "file": "the bytes of the file",
+                 *       "name": "net",
+                 *       "metadata": "{\"commit\":\"4f2a9c1\"}"
+                 *     }
+                 */
                 "multipart/form-data": {
                     /** @description the .npz archive, or the .zip of pictures */
                     file: string;
@@ -4810,6 +4661,7 @@ export interface operations {
                     /** @description JSON object of strings */
                     metadata?: string;
                 };
+                /** @example the bytes of the file */
                 "application/octet-stream": string;
             };
         };
@@ -4842,6 +4694,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -4890,6 +4743,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4924,6 +4778,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -4949,6 +4804,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -4985,6 +4841,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -5015,6 +4872,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5043,6 +4901,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5060,10 +4919,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    /** @description of all bytes, in hex */
-                    sha256?: string;
-                } | null;
+                "application/json": components["schemas"]["UploadCompletion"] | null;
             };
         };
         responses: {
@@ -5090,6 +4946,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -5117,6 +4974,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -5145,6 +5003,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5181,6 +5040,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5239,6 +5099,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -5288,6 +5149,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5322,6 +5184,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5367,6 +5230,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5419,6 +5283,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -5454,6 +5319,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EventList"];
+                    /**
+                     * @example id: evt_1796101258240-3
+                     *     event: job.progress
+                     *     data: {"id":"evt_1796101258240-3","object":"event","job_id":"job_01m8qzmdpy2crtqmwcxjsjgen5","type":"job.progress","data":{"phase":"preparing","fraction":0,"step":0,"total_steps":1,"message":"folding constants and finding shapes"},"created_at":"2026-03-02T05:00:58.240Z"}
+                     */
                     "text/event-stream": string;
                 };
             };
@@ -5468,6 +5338,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5497,6 +5368,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5526,6 +5398,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5556,6 +5429,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Report"];
+                    /** @example <!doctype html><html lang="en"><head><title>static for cpu-int8</title></head><body></body></html> */
                     "text/html": string;
                 };
             };
@@ -5574,6 +5448,7 @@ export interface operations {
             406: components["responses"]["NotAcceptable"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5603,6 +5478,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5632,6 +5508,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example the bytes of the file */
                     "application/octet-stream": string;
                 };
             };
@@ -5649,6 +5526,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /** @example the bytes of the file */
                     "application/octet-stream": string;
                 };
             };
@@ -5666,6 +5544,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
             416: components["responses"]["RangeNotSatisfiable"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5696,6 +5575,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5754,6 +5634,7 @@ export interface operations {
             409: components["responses"]["Conflict"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -5803,6 +5684,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5834,6 +5716,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5873,6 +5756,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -5929,6 +5813,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalServerError"];
@@ -5964,6 +5849,11 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ComparisonEventList"];
+                    /**
+                     * @example id: evt_1796101258240-3
+                     *     event: job.progress
+                     *     data: {"id":"evt_1796101258240-3","object":"event","job_id":"job_01m8qzmdpy2crtqmwcxjsjgen5","type":"job.progress","data":{"phase":"preparing","fraction":0,"step":0,"total_steps":1,"message":"folding constants and finding shapes"},"created_at":"2026-03-02T05:00:58.240Z"}
+                     */
                     "text/event-stream": string;
                 };
             };
@@ -5978,6 +5868,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6025,6 +5916,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6050,6 +5942,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6079,6 +5972,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6115,6 +6009,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6161,6 +6056,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6194,6 +6090,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6234,6 +6131,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             412: components["responses"]["PreconditionFailed"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6271,6 +6169,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6300,6 +6199,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6334,6 +6234,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6365,6 +6266,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6397,6 +6299,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6429,6 +6332,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6446,12 +6350,7 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": {
-                    name: string;
-                    scopes: ("read" | "write" | "admin")[];
-                    /** @description by default the caller's own; only the operator's keys may name another */
-                    owner?: string;
-                };
+                "application/json": components["schemas"]["ApiKeyRequest"];
             };
         };
         responses: {
@@ -6470,6 +6369,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6499,6 +6399,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6526,6 +6427,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6563,6 +6465,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6584,10 +6487,13 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProblemKindList"];
+                    /** @example <!doctype html><html lang="en"><head><title>static for cpu-int8</title></head><body></body></html> */
                     "text/html": string;
                 };
             };
+            403: components["responses"]["Forbidden"];
             406: components["responses"]["NotAcceptable"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6611,11 +6517,14 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProblemKind"];
+                    /** @example <!doctype html><html lang="en"><head><title>static for cpu-int8</title></head><body></body></html> */
                     "text/html": string;
                 };
             };
+            403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6639,6 +6548,8 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6661,6 +6572,8 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
+            403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             /** @description Something does not work */
             503: {
@@ -6688,11 +6601,16 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # TYPE fewbit_jobs gauge
+                     *     fewbit_jobs{status="queued",method="static"} 2
+                     */
                     "text/plain": string;
                 };
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            421: components["responses"]["MisdirectedRequest"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -6711,6 +6629,7 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /** @example the bytes of the file */
                 "application/octet-stream": string;
             };
         };
@@ -6730,6 +6649,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             415: components["responses"]["UnsupportedMediaType"];
+            421: components["responses"]["MisdirectedRequest"];
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalServerError"];
             503: components["responses"]["ServiceUnavailable"];
@@ -6752,6 +6672,235 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "job.started",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *         "object": "job",
+                 *         "created_at": "2026-03-02T05:00:56.926Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static"
+                 *           },
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "others"
+                 *           },
+                 *           "evaluation": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "held_out",
+                 *             "metric": "top1"
+                 *           },
+                 *           "metadata": {
+                 *             "commit": "4f2a9c1"
+                 *           }
+                 *         },
+                 *         "retry_of": null,
+                 *         "comparison_id": null,
+                 *         "metadata": {
+                 *           "commit": "4f2a9c1"
+                 *         },
+                 *         "status": "running",
+                 *         "priority": "normal",
+                 *         "phase": null,
+                 *         "progress": {
+                 *           "step": 1,
+                 *           "total_steps": 1,
+                 *           "message": "writing the results",
+                 *           "fraction": 1
+                 *         },
+                 *         "queued_at": "2026-03-02T05:00:56.926Z",
+                 *         "started_at": "2026-03-02T05:00:56.977Z",
+                 *         "finished_at": "2026-03-02T05:01:03.632Z",
+                 *         "attempt": 1,
+                 *         "limits": {
+                 *           "max_runtime_seconds": 3600,
+                 *           "max_queue_seconds": 86400
+                 *         },
+                 *         "checkpoint": null,
+                 *         "error": null,
+                 *         "sandbox": "bubblewrap",
+                 *         "options": {
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static",
+                 *             "observer": "auto",
+                 *             "per_channel": true,
+                 *             "bias_correction": "auto",
+                 *             "equalize": "auto",
+                 *             "smooth": "auto",
+                 *             "adaround": false,
+                 *             "refine": false,
+                 *             "skip_slow_layers": true,
+                 *             "activation_bits": 8
+                 *           },
+                 *           "exclude": {
+                 *             "nodes": [],
+                 *             "op_types": []
+                 *           },
+                 *           "calibration": {
+                 *             "samples": 80
+                 *           },
+                 *           "evaluation": {
+                 *             "metric": "top1",
+                 *             "samples": 80
+                 *           },
+                 *           "seed": 0
+                 *         },
+                 *         "metrics": {
+                 *           "size_bytes": {
+                 *             "float": 12894,
+                 *             "quantized": 6647,
+                 *             "ratio": 0.5155
+                 *           },
+                 *           "latency_ms": {
+                 *             "float": {
+                 *               "p50": 0.03001,
+                 *               "p95": 0.1051
+                 *             },
+                 *             "quantized": {
+                 *               "p50": 0.03285,
+                 *               "p95": 0.09899
+                 *             },
+                 *             "speedup": 0.9137,
+                 *             "threads": 2,
+                 *             "runs": 200,
+                 *             "batch": 1,
+                 *             "measured_on": "AMD EPYC"
+                 *           },
+                 *           "accuracy": {
+                 *             "metric": "top1",
+                 *             "float": 0.925,
+                 *             "quantized": 0.925,
+                 *             "drop": 0,
+                 *             "samples": 40,
+                 *             "ci95": [
+                 *               0,
+                 *               0
+                 *             ]
+                 *           },
+                 *           "fidelity": {
+                 *             "sqnr_db": 52.4,
+                 *             "sqnr_db_ci95": [
+                 *               51.89,
+                 *               52.95
+                 *             ],
+                 *             "sqnr_db_median": 52.55,
+                 *             "sqnr_db_p10": 50.25,
+                 *             "cosine": 1,
+                 *             "cosine_ci95": [
+                 *               1,
+                 *               1
+                 *             ],
+                 *             "agreement": 1,
+                 *             "agreement_ci95": [
+                 *               0.9124,
+                 *               1
+                 *             ],
+                 *             "agreement_over": {
+                 *               "output": "y",
+                 *               "axis": 1
+                 *             },
+                 *             "samples": 40,
+                 *             "batch": 32,
+                 *             "in_batches": null,
+                 *             "measured_on": "evaluation",
+                 *             "outputs": [
+                 *               {
+                 *                 "name": "y",
+                 *                 "kind": "numbers",
+                 *                 "sqnr_db": 52.4,
+                 *                 "sqnr_db_ci95": [
+                 *                   51.89,
+                 *                   52.95
+                 *                 ],
+                 *                 "sqnr_db_median": 52.55,
+                 *                 "sqnr_db_p10": 50.25,
+                 *                 "cosine": 1,
+                 *                 "max_abs_error": 0.01122,
+                 *                 "equal": null
+                 *               }
+                 *             ]
+                 *           },
+                 *           "coverage": {
+                 *             "nodes": 8,
+                 *             "nodes_quantized": 8,
+                 *             "integer_kernels": 5,
+                 *             "conversions": 1,
+                 *             "macs_integer": 1
+                 *           },
+                 *           "target_conformance": {
+                 *             "ok": true,
+                 *             "violations": []
+                 *           }
+                 *         },
+                 *         "artifacts": [
+                 *           {
+                 *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "model.onnx",
+                 *             "content_type": "application/octet-stream",
+                 *             "size_bytes": 6647,
+                 *             "sha256": "46c8ce1e6643936147cd83b668735e2d51ab5dfe3eafbddbb3ab3790d6440a35",
+                 *             "created_at": "2026-03-02T05:01:03.595Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6g9nx1t58x6nae0vzt",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 5616,
+                 *             "sha256": "3cc4bbf479e3dad455478681577f35f06cbb367ef359bdcda9c168681340ac5d",
+                 *             "created_at": "2026-03-02T05:01:03.598Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6grcmmbweffa67jsj7",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.html",
+                 *             "content_type": "text/html; charset=utf-8",
+                 *             "size_bytes": 7495,
+                 *             "sha256": "6c6c75c64bcd7645657ab6d216f205039657e998c91576901161bbf996002973",
+                 *             "created_at": "2026-03-02T05:01:03.609Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6gcd2d28yqyn0d8v06",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "plan.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 3156,
+                 *             "sha256": "2e3a8a78782142e1a6bc8ca326659b99ac93b41487f4e3fb7cb7bd74827ccbfe",
+                 *             "created_at": "2026-03-02T05:01:03.625Z"
+                 *           }
+                 *         ],
+                 *         "warnings": [
+                 *           {
+                 *             "code": "slower_than_float",
+                 *             "detail": "on this machine one run takes 0.033 ms, the float model 0.030 ms."
+                 *           }
+                 *         ],
+                 *         "cost": {
+                 *           "seconds": 6.571,
+                 *           "peak_memory_bytes": 167129088
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *           "events": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/events",
+                 *           "cancel": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/cancel",
+                 *           "retry": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/retry",
+                 *           "artifacts": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/artifacts",
+                 *           "report": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "job.started";
@@ -6787,6 +6936,235 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "job.succeeded",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *         "object": "job",
+                 *         "created_at": "2026-03-02T05:00:56.926Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static"
+                 *           },
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "others"
+                 *           },
+                 *           "evaluation": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "held_out",
+                 *             "metric": "top1"
+                 *           },
+                 *           "metadata": {
+                 *             "commit": "4f2a9c1"
+                 *           }
+                 *         },
+                 *         "retry_of": null,
+                 *         "comparison_id": null,
+                 *         "metadata": {
+                 *           "commit": "4f2a9c1"
+                 *         },
+                 *         "status": "succeeded",
+                 *         "priority": "normal",
+                 *         "phase": null,
+                 *         "progress": {
+                 *           "step": 1,
+                 *           "total_steps": 1,
+                 *           "message": "writing the results",
+                 *           "fraction": 1
+                 *         },
+                 *         "queued_at": "2026-03-02T05:00:56.926Z",
+                 *         "started_at": "2026-03-02T05:00:56.977Z",
+                 *         "finished_at": "2026-03-02T05:01:03.632Z",
+                 *         "attempt": 1,
+                 *         "limits": {
+                 *           "max_runtime_seconds": 3600,
+                 *           "max_queue_seconds": 86400
+                 *         },
+                 *         "checkpoint": null,
+                 *         "error": null,
+                 *         "sandbox": "bubblewrap",
+                 *         "options": {
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static",
+                 *             "observer": "auto",
+                 *             "per_channel": true,
+                 *             "bias_correction": "auto",
+                 *             "equalize": "auto",
+                 *             "smooth": "auto",
+                 *             "adaround": false,
+                 *             "refine": false,
+                 *             "skip_slow_layers": true,
+                 *             "activation_bits": 8
+                 *           },
+                 *           "exclude": {
+                 *             "nodes": [],
+                 *             "op_types": []
+                 *           },
+                 *           "calibration": {
+                 *             "samples": 80
+                 *           },
+                 *           "evaluation": {
+                 *             "metric": "top1",
+                 *             "samples": 80
+                 *           },
+                 *           "seed": 0
+                 *         },
+                 *         "metrics": {
+                 *           "size_bytes": {
+                 *             "float": 12894,
+                 *             "quantized": 6647,
+                 *             "ratio": 0.5155
+                 *           },
+                 *           "latency_ms": {
+                 *             "float": {
+                 *               "p50": 0.03001,
+                 *               "p95": 0.1051
+                 *             },
+                 *             "quantized": {
+                 *               "p50": 0.03285,
+                 *               "p95": 0.09899
+                 *             },
+                 *             "speedup": 0.9137,
+                 *             "threads": 2,
+                 *             "runs": 200,
+                 *             "batch": 1,
+                 *             "measured_on": "AMD EPYC"
+                 *           },
+                 *           "accuracy": {
+                 *             "metric": "top1",
+                 *             "float": 0.925,
+                 *             "quantized": 0.925,
+                 *             "drop": 0,
+                 *             "samples": 40,
+                 *             "ci95": [
+                 *               0,
+                 *               0
+                 *             ]
+                 *           },
+                 *           "fidelity": {
+                 *             "sqnr_db": 52.4,
+                 *             "sqnr_db_ci95": [
+                 *               51.89,
+                 *               52.95
+                 *             ],
+                 *             "sqnr_db_median": 52.55,
+                 *             "sqnr_db_p10": 50.25,
+                 *             "cosine": 1,
+                 *             "cosine_ci95": [
+                 *               1,
+                 *               1
+                 *             ],
+                 *             "agreement": 1,
+                 *             "agreement_ci95": [
+                 *               0.9124,
+                 *               1
+                 *             ],
+                 *             "agreement_over": {
+                 *               "output": "y",
+                 *               "axis": 1
+                 *             },
+                 *             "samples": 40,
+                 *             "batch": 32,
+                 *             "in_batches": null,
+                 *             "measured_on": "evaluation",
+                 *             "outputs": [
+                 *               {
+                 *                 "name": "y",
+                 *                 "kind": "numbers",
+                 *                 "sqnr_db": 52.4,
+                 *                 "sqnr_db_ci95": [
+                 *                   51.89,
+                 *                   52.95
+                 *                 ],
+                 *                 "sqnr_db_median": 52.55,
+                 *                 "sqnr_db_p10": 50.25,
+                 *                 "cosine": 1,
+                 *                 "max_abs_error": 0.01122,
+                 *                 "equal": null
+                 *               }
+                 *             ]
+                 *           },
+                 *           "coverage": {
+                 *             "nodes": 8,
+                 *             "nodes_quantized": 8,
+                 *             "integer_kernels": 5,
+                 *             "conversions": 1,
+                 *             "macs_integer": 1
+                 *           },
+                 *           "target_conformance": {
+                 *             "ok": true,
+                 *             "violations": []
+                 *           }
+                 *         },
+                 *         "artifacts": [
+                 *           {
+                 *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "model.onnx",
+                 *             "content_type": "application/octet-stream",
+                 *             "size_bytes": 6647,
+                 *             "sha256": "46c8ce1e6643936147cd83b668735e2d51ab5dfe3eafbddbb3ab3790d6440a35",
+                 *             "created_at": "2026-03-02T05:01:03.595Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6g9nx1t58x6nae0vzt",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 5616,
+                 *             "sha256": "3cc4bbf479e3dad455478681577f35f06cbb367ef359bdcda9c168681340ac5d",
+                 *             "created_at": "2026-03-02T05:01:03.598Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6grcmmbweffa67jsj7",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.html",
+                 *             "content_type": "text/html; charset=utf-8",
+                 *             "size_bytes": 7495,
+                 *             "sha256": "6c6c75c64bcd7645657ab6d216f205039657e998c91576901161bbf996002973",
+                 *             "created_at": "2026-03-02T05:01:03.609Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6gcd2d28yqyn0d8v06",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "plan.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 3156,
+                 *             "sha256": "2e3a8a78782142e1a6bc8ca326659b99ac93b41487f4e3fb7cb7bd74827ccbfe",
+                 *             "created_at": "2026-03-02T05:01:03.625Z"
+                 *           }
+                 *         ],
+                 *         "warnings": [
+                 *           {
+                 *             "code": "slower_than_float",
+                 *             "detail": "on this machine one run takes 0.033 ms, the float model 0.030 ms."
+                 *           }
+                 *         ],
+                 *         "cost": {
+                 *           "seconds": 6.571,
+                 *           "peak_memory_bytes": 167129088
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *           "events": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/events",
+                 *           "cancel": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/cancel",
+                 *           "retry": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/retry",
+                 *           "artifacts": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/artifacts",
+                 *           "report": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "job.succeeded";
@@ -6822,6 +7200,235 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "job.failed",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *         "object": "job",
+                 *         "created_at": "2026-03-02T05:00:56.926Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static"
+                 *           },
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "others"
+                 *           },
+                 *           "evaluation": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "held_out",
+                 *             "metric": "top1"
+                 *           },
+                 *           "metadata": {
+                 *             "commit": "4f2a9c1"
+                 *           }
+                 *         },
+                 *         "retry_of": null,
+                 *         "comparison_id": null,
+                 *         "metadata": {
+                 *           "commit": "4f2a9c1"
+                 *         },
+                 *         "status": "failed",
+                 *         "priority": "normal",
+                 *         "phase": null,
+                 *         "progress": {
+                 *           "step": 1,
+                 *           "total_steps": 1,
+                 *           "message": "writing the results",
+                 *           "fraction": 1
+                 *         },
+                 *         "queued_at": "2026-03-02T05:00:56.926Z",
+                 *         "started_at": "2026-03-02T05:00:56.977Z",
+                 *         "finished_at": "2026-03-02T05:01:03.632Z",
+                 *         "attempt": 1,
+                 *         "limits": {
+                 *           "max_runtime_seconds": 3600,
+                 *           "max_queue_seconds": 86400
+                 *         },
+                 *         "checkpoint": null,
+                 *         "error": null,
+                 *         "sandbox": "bubblewrap",
+                 *         "options": {
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static",
+                 *             "observer": "auto",
+                 *             "per_channel": true,
+                 *             "bias_correction": "auto",
+                 *             "equalize": "auto",
+                 *             "smooth": "auto",
+                 *             "adaround": false,
+                 *             "refine": false,
+                 *             "skip_slow_layers": true,
+                 *             "activation_bits": 8
+                 *           },
+                 *           "exclude": {
+                 *             "nodes": [],
+                 *             "op_types": []
+                 *           },
+                 *           "calibration": {
+                 *             "samples": 80
+                 *           },
+                 *           "evaluation": {
+                 *             "metric": "top1",
+                 *             "samples": 80
+                 *           },
+                 *           "seed": 0
+                 *         },
+                 *         "metrics": {
+                 *           "size_bytes": {
+                 *             "float": 12894,
+                 *             "quantized": 6647,
+                 *             "ratio": 0.5155
+                 *           },
+                 *           "latency_ms": {
+                 *             "float": {
+                 *               "p50": 0.03001,
+                 *               "p95": 0.1051
+                 *             },
+                 *             "quantized": {
+                 *               "p50": 0.03285,
+                 *               "p95": 0.09899
+                 *             },
+                 *             "speedup": 0.9137,
+                 *             "threads": 2,
+                 *             "runs": 200,
+                 *             "batch": 1,
+                 *             "measured_on": "AMD EPYC"
+                 *           },
+                 *           "accuracy": {
+                 *             "metric": "top1",
+                 *             "float": 0.925,
+                 *             "quantized": 0.925,
+                 *             "drop": 0,
+                 *             "samples": 40,
+                 *             "ci95": [
+                 *               0,
+                 *               0
+                 *             ]
+                 *           },
+                 *           "fidelity": {
+                 *             "sqnr_db": 52.4,
+                 *             "sqnr_db_ci95": [
+                 *               51.89,
+                 *               52.95
+                 *             ],
+                 *             "sqnr_db_median": 52.55,
+                 *             "sqnr_db_p10": 50.25,
+                 *             "cosine": 1,
+                 *             "cosine_ci95": [
+                 *               1,
+                 *               1
+                 *             ],
+                 *             "agreement": 1,
+                 *             "agreement_ci95": [
+                 *               0.9124,
+                 *               1
+                 *             ],
+                 *             "agreement_over": {
+                 *               "output": "y",
+                 *               "axis": 1
+                 *             },
+                 *             "samples": 40,
+                 *             "batch": 32,
+                 *             "in_batches": null,
+                 *             "measured_on": "evaluation",
+                 *             "outputs": [
+                 *               {
+                 *                 "name": "y",
+                 *                 "kind": "numbers",
+                 *                 "sqnr_db": 52.4,
+                 *                 "sqnr_db_ci95": [
+                 *                   51.89,
+                 *                   52.95
+                 *                 ],
+                 *                 "sqnr_db_median": 52.55,
+                 *                 "sqnr_db_p10": 50.25,
+                 *                 "cosine": 1,
+                 *                 "max_abs_error": 0.01122,
+                 *                 "equal": null
+                 *               }
+                 *             ]
+                 *           },
+                 *           "coverage": {
+                 *             "nodes": 8,
+                 *             "nodes_quantized": 8,
+                 *             "integer_kernels": 5,
+                 *             "conversions": 1,
+                 *             "macs_integer": 1
+                 *           },
+                 *           "target_conformance": {
+                 *             "ok": true,
+                 *             "violations": []
+                 *           }
+                 *         },
+                 *         "artifacts": [
+                 *           {
+                 *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "model.onnx",
+                 *             "content_type": "application/octet-stream",
+                 *             "size_bytes": 6647,
+                 *             "sha256": "46c8ce1e6643936147cd83b668735e2d51ab5dfe3eafbddbb3ab3790d6440a35",
+                 *             "created_at": "2026-03-02T05:01:03.595Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6g9nx1t58x6nae0vzt",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 5616,
+                 *             "sha256": "3cc4bbf479e3dad455478681577f35f06cbb367ef359bdcda9c168681340ac5d",
+                 *             "created_at": "2026-03-02T05:01:03.598Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6grcmmbweffa67jsj7",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.html",
+                 *             "content_type": "text/html; charset=utf-8",
+                 *             "size_bytes": 7495,
+                 *             "sha256": "6c6c75c64bcd7645657ab6d216f205039657e998c91576901161bbf996002973",
+                 *             "created_at": "2026-03-02T05:01:03.609Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6gcd2d28yqyn0d8v06",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "plan.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 3156,
+                 *             "sha256": "2e3a8a78782142e1a6bc8ca326659b99ac93b41487f4e3fb7cb7bd74827ccbfe",
+                 *             "created_at": "2026-03-02T05:01:03.625Z"
+                 *           }
+                 *         ],
+                 *         "warnings": [
+                 *           {
+                 *             "code": "slower_than_float",
+                 *             "detail": "on this machine one run takes 0.033 ms, the float model 0.030 ms."
+                 *           }
+                 *         ],
+                 *         "cost": {
+                 *           "seconds": 6.571,
+                 *           "peak_memory_bytes": 167129088
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *           "events": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/events",
+                 *           "cancel": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/cancel",
+                 *           "retry": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/retry",
+                 *           "artifacts": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/artifacts",
+                 *           "report": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "job.failed";
@@ -6857,6 +7464,235 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "job.canceled",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *         "object": "job",
+                 *         "created_at": "2026-03-02T05:00:56.926Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static"
+                 *           },
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "others"
+                 *           },
+                 *           "evaluation": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "held_out",
+                 *             "metric": "top1"
+                 *           },
+                 *           "metadata": {
+                 *             "commit": "4f2a9c1"
+                 *           }
+                 *         },
+                 *         "retry_of": null,
+                 *         "comparison_id": null,
+                 *         "metadata": {
+                 *           "commit": "4f2a9c1"
+                 *         },
+                 *         "status": "canceled",
+                 *         "priority": "normal",
+                 *         "phase": null,
+                 *         "progress": {
+                 *           "step": 1,
+                 *           "total_steps": 1,
+                 *           "message": "writing the results",
+                 *           "fraction": 1
+                 *         },
+                 *         "queued_at": "2026-03-02T05:00:56.926Z",
+                 *         "started_at": "2026-03-02T05:00:56.977Z",
+                 *         "finished_at": "2026-03-02T05:01:03.632Z",
+                 *         "attempt": 1,
+                 *         "limits": {
+                 *           "max_runtime_seconds": 3600,
+                 *           "max_queue_seconds": 86400
+                 *         },
+                 *         "checkpoint": null,
+                 *         "error": null,
+                 *         "sandbox": "bubblewrap",
+                 *         "options": {
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static",
+                 *             "observer": "auto",
+                 *             "per_channel": true,
+                 *             "bias_correction": "auto",
+                 *             "equalize": "auto",
+                 *             "smooth": "auto",
+                 *             "adaround": false,
+                 *             "refine": false,
+                 *             "skip_slow_layers": true,
+                 *             "activation_bits": 8
+                 *           },
+                 *           "exclude": {
+                 *             "nodes": [],
+                 *             "op_types": []
+                 *           },
+                 *           "calibration": {
+                 *             "samples": 80
+                 *           },
+                 *           "evaluation": {
+                 *             "metric": "top1",
+                 *             "samples": 80
+                 *           },
+                 *           "seed": 0
+                 *         },
+                 *         "metrics": {
+                 *           "size_bytes": {
+                 *             "float": 12894,
+                 *             "quantized": 6647,
+                 *             "ratio": 0.5155
+                 *           },
+                 *           "latency_ms": {
+                 *             "float": {
+                 *               "p50": 0.03001,
+                 *               "p95": 0.1051
+                 *             },
+                 *             "quantized": {
+                 *               "p50": 0.03285,
+                 *               "p95": 0.09899
+                 *             },
+                 *             "speedup": 0.9137,
+                 *             "threads": 2,
+                 *             "runs": 200,
+                 *             "batch": 1,
+                 *             "measured_on": "AMD EPYC"
+                 *           },
+                 *           "accuracy": {
+                 *             "metric": "top1",
+                 *             "float": 0.925,
+                 *             "quantized": 0.925,
+                 *             "drop": 0,
+                 *             "samples": 40,
+                 *             "ci95": [
+                 *               0,
+                 *               0
+                 *             ]
+                 *           },
+                 *           "fidelity": {
+                 *             "sqnr_db": 52.4,
+                 *             "sqnr_db_ci95": [
+                 *               51.89,
+                 *               52.95
+                 *             ],
+                 *             "sqnr_db_median": 52.55,
+                 *             "sqnr_db_p10": 50.25,
+                 *             "cosine": 1,
+                 *             "cosine_ci95": [
+                 *               1,
+                 *               1
+                 *             ],
+                 *             "agreement": 1,
+                 *             "agreement_ci95": [
+                 *               0.9124,
+                 *               1
+                 *             ],
+                 *             "agreement_over": {
+                 *               "output": "y",
+                 *               "axis": 1
+                 *             },
+                 *             "samples": 40,
+                 *             "batch": 32,
+                 *             "in_batches": null,
+                 *             "measured_on": "evaluation",
+                 *             "outputs": [
+                 *               {
+                 *                 "name": "y",
+                 *                 "kind": "numbers",
+                 *                 "sqnr_db": 52.4,
+                 *                 "sqnr_db_ci95": [
+                 *                   51.89,
+                 *                   52.95
+                 *                 ],
+                 *                 "sqnr_db_median": 52.55,
+                 *                 "sqnr_db_p10": 50.25,
+                 *                 "cosine": 1,
+                 *                 "max_abs_error": 0.01122,
+                 *                 "equal": null
+                 *               }
+                 *             ]
+                 *           },
+                 *           "coverage": {
+                 *             "nodes": 8,
+                 *             "nodes_quantized": 8,
+                 *             "integer_kernels": 5,
+                 *             "conversions": 1,
+                 *             "macs_integer": 1
+                 *           },
+                 *           "target_conformance": {
+                 *             "ok": true,
+                 *             "violations": []
+                 *           }
+                 *         },
+                 *         "artifacts": [
+                 *           {
+                 *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "model.onnx",
+                 *             "content_type": "application/octet-stream",
+                 *             "size_bytes": 6647,
+                 *             "sha256": "46c8ce1e6643936147cd83b668735e2d51ab5dfe3eafbddbb3ab3790d6440a35",
+                 *             "created_at": "2026-03-02T05:01:03.595Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6g9nx1t58x6nae0vzt",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 5616,
+                 *             "sha256": "3cc4bbf479e3dad455478681577f35f06cbb367ef359bdcda9c168681340ac5d",
+                 *             "created_at": "2026-03-02T05:01:03.598Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6grcmmbweffa67jsj7",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.html",
+                 *             "content_type": "text/html; charset=utf-8",
+                 *             "size_bytes": 7495,
+                 *             "sha256": "6c6c75c64bcd7645657ab6d216f205039657e998c91576901161bbf996002973",
+                 *             "created_at": "2026-03-02T05:01:03.609Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6gcd2d28yqyn0d8v06",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "plan.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 3156,
+                 *             "sha256": "2e3a8a78782142e1a6bc8ca326659b99ac93b41487f4e3fb7cb7bd74827ccbfe",
+                 *             "created_at": "2026-03-02T05:01:03.625Z"
+                 *           }
+                 *         ],
+                 *         "warnings": [
+                 *           {
+                 *             "code": "slower_than_float",
+                 *             "detail": "on this machine one run takes 0.033 ms, the float model 0.030 ms."
+                 *           }
+                 *         ],
+                 *         "cost": {
+                 *           "seconds": 6.571,
+                 *           "peak_memory_bytes": 167129088
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *           "events": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/events",
+                 *           "cancel": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/cancel",
+                 *           "retry": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/retry",
+                 *           "artifacts": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/artifacts",
+                 *           "report": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "job.canceled";
@@ -6892,6 +7728,235 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "job.expired",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *         "object": "job",
+                 *         "created_at": "2026-03-02T05:00:56.926Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static"
+                 *           },
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "others"
+                 *           },
+                 *           "evaluation": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z",
+                 *             "part": "held_out",
+                 *             "metric": "top1"
+                 *           },
+                 *           "metadata": {
+                 *             "commit": "4f2a9c1"
+                 *           }
+                 *         },
+                 *         "retry_of": null,
+                 *         "comparison_id": null,
+                 *         "metadata": {
+                 *           "commit": "4f2a9c1"
+                 *         },
+                 *         "status": "expired",
+                 *         "priority": "normal",
+                 *         "phase": null,
+                 *         "progress": {
+                 *           "step": 1,
+                 *           "total_steps": 1,
+                 *           "message": "writing the results",
+                 *           "fraction": 1
+                 *         },
+                 *         "queued_at": "2026-03-02T05:00:56.926Z",
+                 *         "started_at": "2026-03-02T05:00:56.977Z",
+                 *         "finished_at": "2026-03-02T05:01:03.632Z",
+                 *         "attempt": 1,
+                 *         "limits": {
+                 *           "max_runtime_seconds": 3600,
+                 *           "max_queue_seconds": 86400
+                 *         },
+                 *         "checkpoint": null,
+                 *         "error": null,
+                 *         "sandbox": "bubblewrap",
+                 *         "options": {
+                 *           "target": "cpu-int8",
+                 *           "method": {
+                 *             "type": "static",
+                 *             "observer": "auto",
+                 *             "per_channel": true,
+                 *             "bias_correction": "auto",
+                 *             "equalize": "auto",
+                 *             "smooth": "auto",
+                 *             "adaround": false,
+                 *             "refine": false,
+                 *             "skip_slow_layers": true,
+                 *             "activation_bits": 8
+                 *           },
+                 *           "exclude": {
+                 *             "nodes": [],
+                 *             "op_types": []
+                 *           },
+                 *           "calibration": {
+                 *             "samples": 80
+                 *           },
+                 *           "evaluation": {
+                 *             "metric": "top1",
+                 *             "samples": 80
+                 *           },
+                 *           "seed": 0
+                 *         },
+                 *         "metrics": {
+                 *           "size_bytes": {
+                 *             "float": 12894,
+                 *             "quantized": 6647,
+                 *             "ratio": 0.5155
+                 *           },
+                 *           "latency_ms": {
+                 *             "float": {
+                 *               "p50": 0.03001,
+                 *               "p95": 0.1051
+                 *             },
+                 *             "quantized": {
+                 *               "p50": 0.03285,
+                 *               "p95": 0.09899
+                 *             },
+                 *             "speedup": 0.9137,
+                 *             "threads": 2,
+                 *             "runs": 200,
+                 *             "batch": 1,
+                 *             "measured_on": "AMD EPYC"
+                 *           },
+                 *           "accuracy": {
+                 *             "metric": "top1",
+                 *             "float": 0.925,
+                 *             "quantized": 0.925,
+                 *             "drop": 0,
+                 *             "samples": 40,
+                 *             "ci95": [
+                 *               0,
+                 *               0
+                 *             ]
+                 *           },
+                 *           "fidelity": {
+                 *             "sqnr_db": 52.4,
+                 *             "sqnr_db_ci95": [
+                 *               51.89,
+                 *               52.95
+                 *             ],
+                 *             "sqnr_db_median": 52.55,
+                 *             "sqnr_db_p10": 50.25,
+                 *             "cosine": 1,
+                 *             "cosine_ci95": [
+                 *               1,
+                 *               1
+                 *             ],
+                 *             "agreement": 1,
+                 *             "agreement_ci95": [
+                 *               0.9124,
+                 *               1
+                 *             ],
+                 *             "agreement_over": {
+                 *               "output": "y",
+                 *               "axis": 1
+                 *             },
+                 *             "samples": 40,
+                 *             "batch": 32,
+                 *             "in_batches": null,
+                 *             "measured_on": "evaluation",
+                 *             "outputs": [
+                 *               {
+                 *                 "name": "y",
+                 *                 "kind": "numbers",
+                 *                 "sqnr_db": 52.4,
+                 *                 "sqnr_db_ci95": [
+                 *                   51.89,
+                 *                   52.95
+                 *                 ],
+                 *                 "sqnr_db_median": 52.55,
+                 *                 "sqnr_db_p10": 50.25,
+                 *                 "cosine": 1,
+                 *                 "max_abs_error": 0.01122,
+                 *                 "equal": null
+                 *               }
+                 *             ]
+                 *           },
+                 *           "coverage": {
+                 *             "nodes": 8,
+                 *             "nodes_quantized": 8,
+                 *             "integer_kernels": 5,
+                 *             "conversions": 1,
+                 *             "macs_integer": 1
+                 *           },
+                 *           "target_conformance": {
+                 *             "ok": true,
+                 *             "violations": []
+                 *           }
+                 *         },
+                 *         "artifacts": [
+                 *           {
+                 *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "model.onnx",
+                 *             "content_type": "application/octet-stream",
+                 *             "size_bytes": 6647,
+                 *             "sha256": "46c8ce1e6643936147cd83b668735e2d51ab5dfe3eafbddbb3ab3790d6440a35",
+                 *             "created_at": "2026-03-02T05:01:03.595Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6g9nx1t58x6nae0vzt",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 5616,
+                 *             "sha256": "3cc4bbf479e3dad455478681577f35f06cbb367ef359bdcda9c168681340ac5d",
+                 *             "created_at": "2026-03-02T05:01:03.598Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6grcmmbweffa67jsj7",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "report.html",
+                 *             "content_type": "text/html; charset=utf-8",
+                 *             "size_bytes": 7495,
+                 *             "sha256": "6c6c75c64bcd7645657ab6d216f205039657e998c91576901161bbf996002973",
+                 *             "created_at": "2026-03-02T05:01:03.609Z"
+                 *           },
+                 *           {
+                 *             "id": "art_01m8qzmm6gcd2d28yqyn0d8v06",
+                 *             "object": "artifact",
+                 *             "job_id": "job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *             "name": "plan.json",
+                 *             "content_type": "application/json",
+                 *             "size_bytes": 3156,
+                 *             "sha256": "2e3a8a78782142e1a6bc8ca326659b99ac93b41487f4e3fb7cb7bd74827ccbfe",
+                 *             "created_at": "2026-03-02T05:01:03.625Z"
+                 *           }
+                 *         ],
+                 *         "warnings": [
+                 *           {
+                 *             "code": "slower_than_float",
+                 *             "detail": "on this machine one run takes 0.033 ms, the float model 0.030 ms."
+                 *           }
+                 *         ],
+                 *         "cost": {
+                 *           "seconds": 6.571,
+                 *           "peak_memory_bytes": 167129088
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5",
+                 *           "events": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/events",
+                 *           "cancel": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/cancel",
+                 *           "retry": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/retry",
+                 *           "artifacts": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/artifacts",
+                 *           "report": "/v1/jobs/job_01m8qzmdpy2crtqmwcxjsjgen5/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "job.expired";
@@ -6927,6 +7992,76 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "comparison.started",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *         "object": "comparison",
+                 *         "status": "running",
+                 *         "created_at": "2026-03-02T05:01:03.789Z",
+                 *         "started_at": "2026-03-02T05:01:03.837Z",
+                 *         "finished_at": "2026-03-02T05:01:11.944Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "targets": [
+                 *             "cpu-int8"
+                 *           ],
+                 *           "methods": [
+                 *             {
+                 *               "type": "dynamic"
+                 *             },
+                 *             {
+                 *               "type": "static"
+                 *             }
+                 *           ],
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z"
+                 *           }
+                 *         },
+                 *         "metadata": {},
+                 *         "progress": {
+                 *           "fraction": 1,
+                 *           "rows_ended": 2,
+                 *           "rows": 2
+                 *         },
+                 *         "goals": {},
+                 *         "recommendation": {
+                 *           "target": "cpu-int8",
+                 *           "row": 2,
+                 *           "verdict": "undecided",
+                 *           "text": "For cpu-int8, the samples are too few to decide; the best so far is static. static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points. About 872 samples like these would tell. static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *           "evidence": [
+                 *             {
+                 *               "claim": "For cpu-int8, the samples are too few to decide; the best so far is static.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "About 872 samples like these would tell.",
+                 *               "pointer": "/rows/2/tests/float/samples_needed"
+                 *             },
+                 *             {
+                 *               "claim": "static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *               "pointer": "/rows/2/name"
+                 *             }
+                 *           ],
+                 *           "job_id": "job_01m8qzmmddga0t4nnw21gp23ba"
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *           "events": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/events",
+                 *           "cancel": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/cancel",
+                 *           "retry": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/retry",
+                 *           "report": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "comparison.started";
@@ -6962,6 +8097,76 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "comparison.succeeded",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *         "object": "comparison",
+                 *         "status": "succeeded",
+                 *         "created_at": "2026-03-02T05:01:03.789Z",
+                 *         "started_at": "2026-03-02T05:01:03.837Z",
+                 *         "finished_at": "2026-03-02T05:01:11.944Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "targets": [
+                 *             "cpu-int8"
+                 *           ],
+                 *           "methods": [
+                 *             {
+                 *               "type": "dynamic"
+                 *             },
+                 *             {
+                 *               "type": "static"
+                 *             }
+                 *           ],
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z"
+                 *           }
+                 *         },
+                 *         "metadata": {},
+                 *         "progress": {
+                 *           "fraction": 1,
+                 *           "rows_ended": 2,
+                 *           "rows": 2
+                 *         },
+                 *         "goals": {},
+                 *         "recommendation": {
+                 *           "target": "cpu-int8",
+                 *           "row": 2,
+                 *           "verdict": "undecided",
+                 *           "text": "For cpu-int8, the samples are too few to decide; the best so far is static. static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points. About 872 samples like these would tell. static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *           "evidence": [
+                 *             {
+                 *               "claim": "For cpu-int8, the samples are too few to decide; the best so far is static.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "About 872 samples like these would tell.",
+                 *               "pointer": "/rows/2/tests/float/samples_needed"
+                 *             },
+                 *             {
+                 *               "claim": "static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *               "pointer": "/rows/2/name"
+                 *             }
+                 *           ],
+                 *           "job_id": "job_01m8qzmmddga0t4nnw21gp23ba"
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *           "events": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/events",
+                 *           "cancel": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/cancel",
+                 *           "retry": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/retry",
+                 *           "report": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "comparison.succeeded";
@@ -6997,6 +8202,76 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "comparison.failed",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *         "object": "comparison",
+                 *         "status": "failed",
+                 *         "created_at": "2026-03-02T05:01:03.789Z",
+                 *         "started_at": "2026-03-02T05:01:03.837Z",
+                 *         "finished_at": "2026-03-02T05:01:11.944Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "targets": [
+                 *             "cpu-int8"
+                 *           ],
+                 *           "methods": [
+                 *             {
+                 *               "type": "dynamic"
+                 *             },
+                 *             {
+                 *               "type": "static"
+                 *             }
+                 *           ],
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z"
+                 *           }
+                 *         },
+                 *         "metadata": {},
+                 *         "progress": {
+                 *           "fraction": 1,
+                 *           "rows_ended": 2,
+                 *           "rows": 2
+                 *         },
+                 *         "goals": {},
+                 *         "recommendation": {
+                 *           "target": "cpu-int8",
+                 *           "row": 2,
+                 *           "verdict": "undecided",
+                 *           "text": "For cpu-int8, the samples are too few to decide; the best so far is static. static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points. About 872 samples like these would tell. static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *           "evidence": [
+                 *             {
+                 *               "claim": "For cpu-int8, the samples are too few to decide; the best so far is static.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "About 872 samples like these would tell.",
+                 *               "pointer": "/rows/2/tests/float/samples_needed"
+                 *             },
+                 *             {
+                 *               "claim": "static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *               "pointer": "/rows/2/name"
+                 *             }
+                 *           ],
+                 *           "job_id": "job_01m8qzmmddga0t4nnw21gp23ba"
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *           "events": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/events",
+                 *           "cancel": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/cancel",
+                 *           "retry": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/retry",
+                 *           "report": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "comparison.failed";
@@ -7032,6 +8307,76 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "comparison.canceled",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "id": "cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *         "object": "comparison",
+                 *         "status": "canceled",
+                 *         "created_at": "2026-03-02T05:01:03.789Z",
+                 *         "started_at": "2026-03-02T05:01:03.837Z",
+                 *         "finished_at": "2026-03-02T05:01:11.944Z",
+                 *         "request": {
+                 *           "model_id": "mdl_01m8qzmd676jt0wsv6gh9h8vqy",
+                 *           "targets": [
+                 *             "cpu-int8"
+                 *           ],
+                 *           "methods": [
+                 *             {
+                 *               "type": "dynamic"
+                 *             },
+                 *             {
+                 *               "type": "static"
+                 *             }
+                 *           ],
+                 *           "calibration": {
+                 *             "dataset_id": "ds_01m8qzmdp212wd8z6a2sxth56z"
+                 *           }
+                 *         },
+                 *         "metadata": {},
+                 *         "progress": {
+                 *           "fraction": 1,
+                 *           "rows_ended": 2,
+                 *           "rows": 2
+                 *         },
+                 *         "goals": {},
+                 *         "recommendation": {
+                 *           "target": "cpu-int8",
+                 *           "row": 2,
+                 *           "verdict": "undecided",
+                 *           "text": "For cpu-int8, the samples are too few to decide; the best so far is static. static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points. About 872 samples like these would tell. static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *           "evidence": [
+                 *             {
+                 *               "claim": "For cpu-int8, the samples are too few to decide; the best so far is static.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "static against the float model: 0.0 points of top1 (95 % interval −4.7 to +4.7, 40 samples): too few to tell whether that stays within the margin of 1.0 points.",
+                 *               "pointer": "/rows/2/name"
+                 *             },
+                 *             {
+                 *               "claim": "About 872 samples like these would tell.",
+                 *               "pointer": "/rows/2/tests/float/samples_needed"
+                 *             },
+                 *             {
+                 *               "claim": "static has 52 % of the size and runs 0.92 times as fast as the float model.",
+                 *               "pointer": "/rows/2/name"
+                 *             }
+                 *           ],
+                 *           "job_id": "job_01m8qzmmddga0t4nnw21gp23ba"
+                 *         },
+                 *         "links": {
+                 *           "self": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9",
+                 *           "events": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/events",
+                 *           "cancel": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/cancel",
+                 *           "retry": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/retry",
+                 *           "report": "/v1/comparisons/cmp_01m8qzmmddx0cpmrenyfsk0jr9/report"
+                 *         }
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "comparison.canceled";
@@ -7067,6 +8412,15 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "type": "webhook.test",
+                 *       "timestamp": "2026-03-02T05:01:03.632Z",
+                 *       "data": {
+                 *         "endpoint_id": "whe_01m8qzmdpgbqcc03g7ywn3p7cd"
+                 *       }
+                 *     }
+                 */
                 "application/json": {
                     /** @constant */
                     type: "webhook.test";

@@ -17,17 +17,20 @@ import {
   QatMethod,
   Recipe,
   StaticMethod,
+  TargetName,
+  TargetProfile,
   Training,
   WeightOnlyMethod,
 } from '../../contract/recipe.ts'
 import { Metrics, Report, Warning } from '../../contract/report.ts'
+import { OperatorSupport } from '../../contract/target-profile.ts'
 import { ArtifactSummary, Checkpoint, JobError, JobEvent, JobRequest } from '../../jobs/record/job.ts'
 import { Model, Port } from '../../models/model.ts'
 import { Upload, UploadPart } from '../../uploads/upload.ts'
 import { WebhookAttempt, WebhookDelivery, WebhookDeliveryWithPayload } from '../../webhooks/deliveries/delivery.ts'
 import { NewWebhookEndpoint, WebhookEndpoint } from '../../webhooks/endpoints/endpoint.ts'
 import { Problem } from '../problem.ts'
-import { ApiKeyList } from '../routes/api-keys.ts'
+import { ApiKeyList, ApiKeyRequest } from '../routes/api-keys.ts'
 import { ComparisonDryRun, ComparisonEventList, ComparisonList, ComparisonRetry } from '../routes/comparisons.ts'
 import { Dataset, DatasetList } from '../routes/datasets.ts'
 import { EventList } from '../routes/events.ts'
@@ -36,7 +39,7 @@ import { ArtifactList, CheckpointList, DryRun, Job, JobList } from '../routes/jo
 import { ModelList } from '../routes/models.ts'
 import { ProblemKind, ProblemKindList } from '../routes/problems.ts'
 import { Target, TargetList } from '../routes/targets.ts'
-import { UploadList, UploadRequest } from '../routes/uploads.ts'
+import { UploadCompletion, UploadList, UploadRequest } from '../routes/uploads.ts'
 import { WebhookDeliveryList } from '../routes/webhook-deliveries.ts'
 import { WebhookEndpointList, WebhookEndpointPatch, WebhookEndpointRequest } from '../routes/webhook-endpoints.ts'
 import { WebhookSecret } from '../routes/webhook-secret.ts'
@@ -44,6 +47,7 @@ import { WebhookSecret } from '../routes/webhook-secret.ts'
 const COMPONENTS: Record<string, z.ZodType> = {
   ApiKey,
   ApiKeyList,
+  ApiKeyRequest,
   Artifact: ArtifactSummary,
   ArtifactList,
   Checkpoint,
@@ -77,6 +81,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ModelList,
   NewApiKey,
   NewWebhookEndpoint,
+  OperatorSupport,
   Port,
   Problem,
   ProblemKind,
@@ -87,8 +92,11 @@ const COMPONENTS: Record<string, z.ZodType> = {
   StaticMethod,
   Target,
   TargetList,
+  TargetName,
+  TargetProfile,
   Training,
   Upload,
+  UploadCompletion,
   UploadList,
   UploadPart,
   UploadRequest,

@@ -1,9 +1,12 @@
 /** Error answers as reusable components: one for each status, with the codes that it may carry. */
+import type { z } from 'zod'
 import { type ErrorCode, errorRow } from '../../shared/errors.ts'
+import type { Problem } from '../problem.ts'
 import type { Json } from './json.ts'
 import { mapOperations } from './operations.ts'
 
-const ALWAYS: readonly ErrorCode[] = ['internal', 'unavailable']
+/** A request for a foreign host, or from a foreign page, comes nowhere. */
+const ALWAYS: readonly ErrorCode[] = ['misdirected_request', 'cross_site_request', 'internal', 'unavailable']
 const WITH_KEY: readonly ErrorCode[] = ['unauthenticated', 'insufficient_scope']
 const WITH_INPUT: readonly ErrorCode[] = ['invalid_request']
 const WITH_IDEMPOTENCY: readonly ErrorCode[] = ['idempotency_key_in_use', 'idempotency_key_reused']
@@ -19,6 +22,7 @@ const NAMES: Record<number, string> = {
   413: 'ContentTooLarge',
   415: 'UnsupportedMediaType',
   416: 'RangeNotSatisfiable',
+  421: 'MisdirectedRequest',
   422: 'UnprocessableContent',
   429: 'TooManyRequests',
   500: 'InternalServerError',
@@ -74,6 +78,25 @@ function responseOf(status: number, codes: readonly ErrorCode[]): Json {
         ...(status === 429 && LIMITS),
       },
     }),
-    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+    content: {
+      'application/problem+json': {
+        schema: { $ref: '#/components/schemas/Problem' },
+        examples: Object.fromEntries(rows.map((code) => [code, { value: exampleOf(code) }])),
+      },
+    },
+  }
+}
+
+/** What only the request decides stands for itself. */
+function exampleOf(code: ErrorCode): z.infer<typeof Problem> {
+  const { title, status } = errorRow(code)
+  return {
+    type: `https://fewbit.example/problems/${code}`,
+    title,
+    status,
+    detail: `${title}: here stands what is wrong with this request`,
+    instance: '/v1/jobs',
+    code,
+    request_id: 'req_01jq3m7v0c9p8x2t5k6h4w1e7d',
   }
 }

@@ -1,6 +1,7 @@
 /** Makes the generated OpenAPI document fit for client generators: the steps, in order. */
 import { discriminateUnions } from './discriminate.ts'
 import { describeErrors } from './errors.ts'
+import { addExamples } from './examples.ts'
 import { addIdempotency } from './idempotency.ts'
 import type { Json } from './json.ts'
 import { addOperationDetails, addSecurity } from './operations.ts'
@@ -21,6 +22,7 @@ const STEPS: readonly Step[] = [
   (document) => ({ ...document, webhooks: WEBHOOKS }),
   pruneComponents,
   nameLoneInputs,
+  addExamples,
 ]
 
 export function finish(document: Json): Json {

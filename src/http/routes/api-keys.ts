@@ -18,6 +18,11 @@ const Owner = z
   .regex(OWNER, 'expected lower-case letters, digits, - and _')
   .optional()
   .describe("by default the caller's own; only the operator's keys may name another")
+export const ApiKeyRequest = z.strictObject({
+  name: z.string().min(1).max(200),
+  scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
+  owner: Owner,
+})
 export const ApiKeyList = listOf(ApiKey)
 
 export const create = endpoint(
@@ -29,11 +34,7 @@ export const create = endpoint(
     summary: 'Make an API key',
     description:
       'The answer shows the key; it is kept only as a hash and never shown again. Models, data sets, jobs and keys belong to the owner of the key that made them, and other owners cannot see them.',
-    body: z.strictObject({
-      name: z.string().min(1).max(200),
-      scopes: z.array(z.enum(SCOPES)).min(1).max(SCOPES.length),
-      owner: Owner,
-    }),
+    body: ApiKeyRequest,
     response: { 201: answer('The key', NewApiKey) },
     'x-errors': ['malformed_request', 'too_many_api_keys'],
   },

@@ -33,6 +33,7 @@ const sha256 = z
   .regex(/^[0-9a-f]{64}$/, 'expected 64 lower-case hex digits')
   .describe('of all bytes, in hex')
 export const UploadList = z.object({ object: z.literal('list'), data: z.array(Upload), has_more: z.literal(false) })
+export const UploadCompletion = z.strictObject({ sha256: sha256.optional() })
 export const UploadRequest = z.strictObject({
   kind: z.enum(UPLOAD_KINDS),
   name: z.string().min(1).max(200).describe('of the model or data set'),
@@ -146,7 +147,7 @@ export const complete = endpoint(
     description:
       'Answers as the upload in one piece would. Count and digest of all bytes must be what was declared. Called again, it answers 200 with what came of it; when the bytes are refused, the parts stay and may be replaced.',
     params: Id,
-    body: z.strictObject({ sha256: sha256.optional() }).nullish(),
+    body: UploadCompletion.nullish(),
     response: {
       200: answer('These bytes were there before', z.union([Model, Dataset])),
       201: answer('The new model or data set', z.union([Model, Dataset])),
