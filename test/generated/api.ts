@@ -6833,6 +6833,7 @@ export interface operations {
                  *             "conversions": 1,
                  *             "macs_integer": 1
                  *           },
+                 *           "runtimes": [],
                  *           "target_conformance": {
                  *             "ok": true,
                  *             "violations": []
@@ -7097,6 +7098,7 @@ export interface operations {
                  *             "conversions": 1,
                  *             "macs_integer": 1
                  *           },
+                 *           "runtimes": [],
                  *           "target_conformance": {
                  *             "ok": true,
                  *             "violations": []
@@ -7361,6 +7363,7 @@ export interface operations {
                  *             "conversions": 1,
                  *             "macs_integer": 1
                  *           },
+                 *           "runtimes": [],
                  *           "target_conformance": {
                  *             "ok": true,
                  *             "violations": []
@@ -7625,6 +7628,7 @@ export interface operations {
                  *             "conversions": 1,
                  *             "macs_integer": 1
                  *           },
+                 *           "runtimes": [],
                  *           "target_conformance": {
                  *             "ok": true,
                  *             "violations": []
@@ -7889,6 +7893,7 @@ export interface operations {
                  *             "conversions": 1,
                  *             "macs_integer": 1
                  *           },
+                 *           "runtimes": [],
                  *           "target_conformance": {
                  *             "ok": true,
                  *             "violations": []

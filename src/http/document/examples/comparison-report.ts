@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Comparison } from '../../../contract/comparison.ts'
 
-export const COMPARISON_REPORT: z.input<typeof Comparison> = {
+export const COMPARISON_REPORT: z.output<typeof Comparison> = {
   object: 'comparison',
   quality: 'accuracy',
   margin: 0.01,

@@ -27,7 +27,7 @@ export const COMPARISON_REQUEST: z.input<typeof ComparisonRequest> = {
   calibration: { dataset_id: 'ds_01m8qzmdp212wd8z6a2sxth56z' },
 }
 
-export const COMPARISON_SUMMARY: z.input<typeof ComparisonSummary> = {
+export const COMPARISON_SUMMARY: z.output<typeof ComparisonSummary> = {
   id: 'cmp_01m8qzmmddx0cpmrenyfsk0jr9',
   object: 'comparison',
   status: 'succeeded',
@@ -48,7 +48,7 @@ export const COMPARISON_SUMMARY: z.input<typeof ComparisonSummary> = {
   },
 }
 
-export const COMPARISON: z.input<typeof ComparisonView> = {
+export const COMPARISON: z.output<typeof ComparisonView> = {
   ...COMPARISON_SUMMARY,
   quality: 'accuracy',
   margin: COMPARISON_REPORT.margin,
@@ -61,7 +61,7 @@ export const COMPARISON: z.input<typeof ComparisonView> = {
   verdicts: COMPARISON_REPORT.verdicts.map((verdict) => ({ ...verdict, job_id: JOB_ID })),
 }
 
-export const QUEUED_COMPARISON: z.input<typeof ComparisonView> = {
+export const QUEUED_COMPARISON: z.output<typeof ComparisonView> = {
   ...COMPARISON,
   status: 'queued',
   started_at: null,
@@ -87,7 +87,7 @@ export const QUEUED_COMPARISON: z.input<typeof ComparisonView> = {
   })),
 }
 
-export const COMPARISON_DRY_RUN: z.input<typeof ComparisonDryRun> = {
+export const COMPARISON_DRY_RUN: z.output<typeof ComparisonDryRun> = {
   object: 'comparison_dry_run',
   valid: true,
   rows: [
@@ -135,7 +135,7 @@ export const COMPARISON_DRY_RUN: z.input<typeof ComparisonDryRun> = {
 
 export const COMPARISON_RETRY: z.input<typeof ComparisonRetry> = { rows: [2] }
 
-export const COMPARISON_EVENT: z.input<typeof ComparisonEvent> = {
+export const COMPARISON_EVENT: z.output<typeof ComparisonEvent> = {
   id: 'evt_1796101263838-19',
   object: 'event',
   comparison_id: 'cmp_01m8qzmmddx0cpmrenyfsk0jr9',

@@ -5,7 +5,7 @@ import type { Upload, UploadPart } from '../../../uploads/upload.ts'
 import type { Dataset } from '../../routes/datasets.ts'
 import type { UploadCompletion, UploadRequest } from '../../routes/uploads.ts'
 
-export const MODEL: z.input<typeof Model> = {
+export const MODEL: z.output<typeof Model> = {
   id: 'mdl_01m8qzmd676jt0wsv6gh9h8vqy',
   object: 'model',
   name: 'net.onnx',
@@ -28,7 +28,7 @@ export const MODEL: z.input<typeof Model> = {
   metadata: {},
 }
 
-export const DATASET: z.input<typeof Dataset> = {
+export const DATASET: z.output<typeof Dataset> = {
   id: 'ds_01m8qzmdp212wd8z6a2sxth56z',
   object: 'dataset',
   name: 'samples.npz',
@@ -50,13 +50,13 @@ export const UPLOAD_REQUEST: z.input<typeof UploadRequest> = {
   sha256: '6900245235edc9842f6333a311a393be015957fee41116d7b2ec70b5088fcae6',
 }
 
-export const UPLOAD_PART: z.input<typeof UploadPart> = {
+export const UPLOAD_PART: z.output<typeof UploadPart> = {
   n: 1,
   size_bytes: 5000000,
   sha256: '6900245235edc9842f6333a311a393be015957fee41116d7b2ec70b5088fcae6',
 }
 
-export const UPLOAD: z.input<typeof Upload> = {
+export const UPLOAD: z.output<typeof Upload> = {
   id: 'upl_01m8qzmxw93w874q07a6mg084g',
   object: 'upload',
   kind: 'model',

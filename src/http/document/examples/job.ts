@@ -35,7 +35,7 @@ export const PROFILE_REQUEST: z.input<typeof JobRequest> = {
   calibration: { dataset_id: 'ds_01m8qzmdp212wd8z6a2sxth56z', samples: 128 },
 }
 
-export const ARTIFACT: z.input<typeof ArtifactSummary> = {
+export const ARTIFACT: z.output<typeof ArtifactSummary> = {
   id: 'art_01m8qzmm6g7q63kr5x8f1vafvb',
   object: 'artifact',
   job_id: 'job_01m8qzmdpy2crtqmwcxjsjgen5',
@@ -46,7 +46,7 @@ export const ARTIFACT: z.input<typeof ArtifactSummary> = {
   created_at: '2026-03-02T05:01:03.595Z',
 }
 
-export const JOB: z.input<typeof Job> = {
+export const JOB: z.output<typeof Job> = {
   id: 'job_01m8qzmdpy2crtqmwcxjsjgen5',
   object: 'job',
   created_at: '2026-03-02T05:00:56.926Z',
@@ -133,6 +133,7 @@ export const JOB: z.input<typeof Job> = {
       ],
     },
     coverage: { nodes: 8, nodes_quantized: 8, integer_kernels: 5, conversions: 1, macs_integer: 1 },
+    runtimes: [],
     target_conformance: { ok: true, violations: [] },
   },
   artifacts: [
@@ -191,7 +192,7 @@ export const JOB: z.input<typeof Job> = {
   },
 }
 
-export const DRY_RUN: z.input<typeof DryRun> = {
+export const DRY_RUN: z.output<typeof DryRun> = {
   object: 'dry_run',
   valid: true,
   options: {
@@ -217,7 +218,7 @@ export const DRY_RUN: z.input<typeof DryRun> = {
   violation_count: 0,
 }
 
-export const CHECKPOINT: z.input<typeof Checkpoint> = {
+export const CHECKPOINT: z.output<typeof Checkpoint> = {
   object: 'checkpoint',
   job_id: 'job_01m8qzmdpy2crtqmwcxjsjgen5',
   attempt: 1,
@@ -227,7 +228,7 @@ export const CHECKPOINT: z.input<typeof Checkpoint> = {
   created_at: '2026-03-02T05:00:56.977Z',
 }
 
-export const EVENT: z.input<typeof JobEvent> = {
+export const EVENT: z.output<typeof JobEvent> = {
   id: 'evt_1796101258240-3',
   object: 'event',
   job_id: 'job_01m8qzmdpy2crtqmwcxjsjgen5',
@@ -237,7 +238,7 @@ export const EVENT: z.input<typeof JobEvent> = {
 }
 
 /** As it is answered when it was accepted. */
-export const QUEUED_JOB: z.input<typeof Job> = {
+export const QUEUED_JOB: z.output<typeof Job> = {
   ...JOB,
   status: 'queued',
   phase: null,

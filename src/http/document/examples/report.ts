@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { Report } from '../../../contract/report.ts'
 
-export const REPORT: z.input<typeof Report> = {
+export const REPORT: z.output<typeof Report> = {
   fewbit: '0.1.0',
   onnxruntime: '1.30.0',
   target: 'cpu-int8',
@@ -78,6 +78,7 @@ export const REPORT: z.input<typeof Report> = {
       ],
     },
     coverage: { nodes: 8, nodes_quantized: 8, integer_kernels: 5, conversions: 1, macs_integer: 1 },
+    runtimes: [],
     target_conformance: { ok: true, violations: [] },
   },
   warnings: [

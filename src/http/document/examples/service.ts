@@ -7,7 +7,7 @@ import type { ProblemKind } from '../../routes/problems.ts'
 
 export const API_KEY_REQUEST: z.input<typeof ApiKeyRequest> = { name: 'ci', scopes: ['read', 'write'] }
 
-export const API_KEY: z.input<typeof ApiKey> = {
+export const API_KEY: z.output<typeof ApiKey> = {
   id: 'key_01m8qzmxwgv6hjmkc84vtq54fx',
   object: 'api_key',
   name: 'ci',
@@ -20,7 +20,7 @@ export const API_KEY: z.input<typeof ApiKey> = {
   last_used_at: null,
 }
 
-export const NEW_API_KEY: z.input<typeof NewApiKey> = {
+export const NEW_API_KEY: z.output<typeof NewApiKey> = {
   id: 'key_01m8qzmxwgv6hjmkc84vtq54fx',
   object: 'api_key',
   name: 'ci',
@@ -34,7 +34,7 @@ export const NEW_API_KEY: z.input<typeof NewApiKey> = {
   key: 'fb_EXAMPLE_which_opens_nothing',
 }
 
-export const HEALTH: z.input<typeof Health> = {
+export const HEALTH: z.output<typeof Health> = {
   status: 'ok',
   checks: {
     redis: { ok: true, detail: 'ok' },
@@ -46,7 +46,7 @@ export const HEALTH: z.input<typeof Health> = {
   },
 }
 
-export const PROBLEM_KIND: z.input<typeof ProblemKind> = {
+export const PROBLEM_KIND: z.output<typeof ProblemKind> = {
   code: 'not_found',
   title: 'Not found',
   status: 404,

@@ -16,7 +16,7 @@ export const WEBHOOK_ENDPOINT_PATCH: z.input<typeof WebhookEndpointPatch> = {
   status: 'enabled',
 }
 
-export const WEBHOOK_ENDPOINT: z.input<typeof WebhookEndpoint> = {
+export const WEBHOOK_ENDPOINT: z.output<typeof WebhookEndpoint> = {
   id: 'whe_01m8qzmdpgbqcc03g7ywn3p7cd',
   object: 'webhook_endpoint',
   url: 'https://example.org/hooks/fewbit',
@@ -38,7 +38,7 @@ export const WEBHOOK_ENDPOINT: z.input<typeof WebhookEndpoint> = {
   previous_secret_expires_at: null,
 }
 
-export const NEW_WEBHOOK_ENDPOINT: z.input<typeof NewWebhookEndpoint> = {
+export const NEW_WEBHOOK_ENDPOINT: z.output<typeof NewWebhookEndpoint> = {
   id: 'whe_01m8qzmdpgbqcc03g7ywn3p7cd',
   object: 'webhook_endpoint',
   url: 'https://example.org/hooks/fewbit',
@@ -61,12 +61,12 @@ export const NEW_WEBHOOK_ENDPOINT: z.input<typeof NewWebhookEndpoint> = {
   secret: 'whsec_YW4gZXhhbXBsZSwgbm90IGEgc2VjcmV0',
 }
 
-export const WEBHOOK_SECRET: z.input<typeof WebhookSecret> = {
+export const WEBHOOK_SECRET: z.output<typeof WebhookSecret> = {
   object: 'webhook_secret',
   secret: 'whsec_YW4gZXhhbXBsZSwgbm90IGEgc2VjcmV0',
 }
 
-export const WEBHOOK_DELIVERY: z.input<typeof WebhookDelivery> = {
+export const WEBHOOK_DELIVERY: z.output<typeof WebhookDelivery> = {
   object: 'webhook_delivery',
   id: 'dlv_01m8qzmwcvfgfgfwy6fg2p67y9',
   endpoint_id: 'whe_01m8qzmdpgbqcc03g7ywn3p7cd',
@@ -81,7 +81,7 @@ export const WEBHOOK_DELIVERY: z.input<typeof WebhookDelivery> = {
   created_at: '2026-03-02T05:01:11.963Z',
 }
 
-export const WEBHOOK_DELIVERY_WITH_PAYLOAD: z.input<typeof WebhookDeliveryWithPayload> = {
+export const WEBHOOK_DELIVERY_WITH_PAYLOAD: z.output<typeof WebhookDeliveryWithPayload> = {
   object: 'webhook_delivery',
   id: 'dlv_01m8qzmwcvfgfgfwy6fg2p67y9',
   endpoint_id: 'whe_01m8qzmdpgbqcc03g7ywn3p7cd',
