@@ -13,6 +13,9 @@ export interface Asked {
   excludeNode?: string[]
   inputShape?: QuantizeOptions['inputShapes']
   inputValue?: QuantizeOptions['inputValues']
+  format?: QuantizeOptions['format']
+  tfliteIo?: NonNullable<QuantizeOptions['tflite']>['io']
+  tfliteImages?: NonNullable<QuantizeOptions['tflite']>['images']
   calibration?: string
   calibrationSamples?: number
   evaluation?: string
@@ -49,12 +52,14 @@ const NEEDS: readonly [keyof Asked, string, keyof Asked, string][] = [
   ['epochs', '--epochs', 'training', '--training'],
   ['steps', '--steps', 'training', '--training'],
   ['dtypes', '--dtypes', 'for', '--for'],
+  ['tfliteIo', '--tflite-io', 'format', '--format'],
+  ['tfliteImages', '--tflite-images', 'format', '--format'],
 ]
 
 /** Throws invalid_request. */
 export function optionsOf(asked: Asked): QuantizeOptions {
   requireTogether(asked)
-  return { target: asked.target, ...methodOf(asked), ...dataOf(asked), ...runOf(asked) }
+  return { target: asked.target, ...methodOf(asked), ...formatOf(asked), ...dataOf(asked), ...runOf(asked) }
 }
 
 /** Throws invalid_request for an option that another one must go with. */
@@ -73,6 +78,12 @@ export function methodOf({ target, method, set, excludeOp, excludeNode, inputSha
     inputValues: inputValue,
   }
 }
+
+/** What the artifact is, where it was said. */
+export const formatOf = ({ format, tfliteIo, tfliteImages }: Asked): Pick<QuantizeOptions, 'format' | 'tflite'> => ({
+  ...(format && { format }),
+  ...((tfliteIo ?? tfliteImages) && { tflite: defined({ io: tfliteIo, images: tfliteImages }) }),
+})
 
 export function dataOf({
   scale,

@@ -20,7 +20,9 @@ export function summary({ report, files }: Made, missed: readonly Warning[], str
 }
 
 const rowsOf = ({ metrics }: Report): string[][] =>
-  [sizeRow, accuracyRow, fidelityRow, speedRow, browserRows, coverageRow, targetRow].flatMap((row) => row(metrics))
+  [sizeRow, accuracyRow, fidelityRow, executedRow, speedRow, browserRows, coverageRow, targetRow].flatMap((row) =>
+    row(metrics),
+  )
 
 const sizeRow = ({ size_bytes: { float, quantized, ratio } }: Metrics): string[][] => [
   ['size', `${bytes(float)} → ${bytes(quantized)} (${percent(ratio)})`],
@@ -44,6 +46,13 @@ function fidelityRow({ fidelity }: Metrics): string[][] {
   const same = agreement === null ? [] : [`${percent(agreement)} same class`]
   const figures = [`${sqnr_db.toFixed(1)} dB`, `cosine ${cosine.toFixed(4)}`, ...same]
   return [['fidelity', `${figures.join(', ')}, ${samples} ${measured_on.replace('_', ' ')} samples`]]
+}
+
+function executedRow({ litert }: Metrics): string[][] {
+  if (!litert) return []
+  const { equal, most_steps } = litert.simulation
+  const apart = most_steps ? `, at most ${most_steps} steps apart` : ''
+  return [['executed', `by LiteRT ${litert.version}: ${percent(equal)} of the outputs as in ONNX Runtime${apart}`]]
 }
 
 function speedRow({ latency_ms: latency }: Metrics): string[][] {

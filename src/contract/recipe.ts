@@ -31,6 +31,7 @@ export const TARGET_NAMES = [
   'npu-openvino',
   'web-wasm',
   'web-webgpu',
+  'mobile-tflite',
 ] as const
 export const METRIC_NAMES = [
   'top1',
@@ -50,9 +51,12 @@ export const METRIC_NAMES = [
   'mse',
 ] as const
 
+export const FORMAT_NAMES = ['onnx', 'tflite'] as const
+
 export type MethodName = (typeof METHOD_NAMES)[number]
 export type ObserverName = (typeof OBSERVER_NAMES)[number]
 export type TargetName = (typeof TARGET_NAMES)[number]
+export type FormatName = (typeof FORMAT_NAMES)[number]
 export type MetricName = (typeof METRIC_NAMES)[number]
 
 /** How long to train, and how fast. */
@@ -295,12 +299,32 @@ export const Target = z
   .describe('a built-in target, or a profile of your own in the form of GET /v1/targets/{id}')
 export type Target = z.infer<typeof Target>
 
+export const Format = z
+  .enum(FORMAT_NAMES)
+  .describe('what the artifact is: an ONNX model, or a .tflite for the targets that list it in `formats`')
+
+export const TfliteOptions = z
+  .strictObject({
+    io: z
+      .enum(['int8', 'float32'])
+      .optional()
+      .describe('what goes in and comes out; by default int8 where the target computes nothing in float, else float32'),
+    images: z
+      .enum(['nhwc', 'nchw'])
+      .default('nhwc')
+      .describe('how pictures lie at the border: channels last as in TensorFlow, or as in ONNX for one TRANSPOSE'),
+  })
+  .describe('with the format tflite')
+export type TfliteOptions = z.infer<typeof TfliteOptions>
+
 export const Recipe = z.strictObject({
   target: Target,
   method: Method,
   exclude: Exclude.default({ nodes: [], op_types: [] }),
   input_shapes: InputShapes.optional(),
   input_values: InputValues.optional(),
+  format: Format.default('onnx'),
+  tflite: TfliteOptions.optional(),
   calibration: z.strictObject({ samples: z.number().int().positive() }).optional(),
   training: Training.optional(),
   evaluation: z

@@ -160,6 +160,24 @@ export const Metrics = z.object({
     .array(BrowserRun)
     .default([])
     .describe('the runtimes of browsers that the target names; none for other targets'),
+  litert: z
+    .object({
+      version: z.string(),
+      operators: z.record(z.string(), nonNegative).describe('operators of the file, by kind'),
+      simulation: z
+        .object({
+          equal: z.number().describe('share of numbers that are the same'),
+          most_steps: nonNegative
+            .nullable()
+            .describe('the largest difference in quantization steps of the output; null where outputs are float'),
+          sqnr_db: z.number().nullable().describe('null without a difference'),
+        })
+        .describe('the outputs beside those of the quantized ONNX model in ONNX Runtime'),
+    })
+    .optional()
+    .describe(
+      'where a .tflite was executed by LiteRT, the interpreter of TensorFlow Lite: fidelity and accuracy are measured there too; its times as WebAssembly are no device’s, and are not measured',
+    ),
   target_conformance: z.object({
     ok: z.boolean(),
     violations: z.array(

@@ -88,6 +88,11 @@ export const IntegerProfile = z.strictObject({
     .default({ dtype: 'int32' })
     .describe('int32: scale(input) · scale(weight), zero point 0; int8: as weights, one scale; float32: not quantized'),
   format: z.literal('QDQ').default('QDQ'),
+  formats: z
+    .array(z.enum(['onnx', 'tflite']))
+    .min(1)
+    .optional()
+    .describe('what an artifact may be; ONNX alone where this is missing'),
   hardware: z.enum(['cpu', 'other']).default('other').describe('cpu: latency is measured where the job runs'),
   placement: z
     .enum(['regions', 'all', 'inputs'])

@@ -7,7 +7,7 @@ import { FewbitError } from '../shared/errors.ts'
 import { dataFileOf } from './onnx/index.ts'
 import type { Source } from './options.ts'
 import { filesIn } from './report/documents.ts'
-import { MODEL_FILE } from './run.ts'
+import { MODEL_FILE, TFLITE_FILE } from './run.ts'
 
 /** The absolute path of a source; bytes are written to `name` in `scratch` first. Throws not_found. */
 export function pathOf(source: Source, scratch: string, name: string): string {
@@ -63,8 +63,11 @@ function refuseExisting(directory: string, output: string): void {
   })
 }
 
+/** What an earlier run may have left that this one does not replace. */
+const OF_ONE_FORMAT = [dataFileOf(MODEL_FILE), MODEL_FILE, TFLITE_FILE, 'signature.json']
+
 function moveAll(staging: string, directory: string): string[] {
-  rmSync(dataFileOf(join(directory, MODEL_FILE)), { force: true })
+  for (const name of OF_ONE_FORMAT) rmSync(join(directory, name), { force: true })
   return filesIn(staging).map(({ name }) => {
     const path = join(directory, name)
     renameSync(join(staging, name), path)
@@ -74,7 +77,8 @@ function moveAll(staging: string, directory: string): string[] {
 
 /** The bytes of an artifact. Throws output_limit where it takes more than one file. */
 export function bytesOf(directory: string): Uint8Array {
-  const path = join(directory, MODEL_FILE)
+  const path =
+    [TFLITE_FILE, MODEL_FILE].map((name) => join(directory, name)).find((file) => existsSync(file)) ?? directory
   if (!existsSync(dataFileOf(path))) return new Uint8Array(readFileSync(path))
   throw new FewbitError('output_limit', 'the quantized model has more than 2 GiB and does not fit into one file', {
     hint: 'name a directory as output',

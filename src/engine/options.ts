@@ -16,7 +16,7 @@ import type { TextSpec } from '../contract/text.ts'
 import { FewbitError } from '../shared/errors.ts'
 import type { ImageOptions } from './data/images/input.ts'
 import { unknownOperators } from './ops/index.ts'
-import { TARGETS, targetOf } from './targets/index.ts'
+import { formatsOf, nameOf, TARGETS, targetOf } from './targets/index.ts'
 
 /** A file: its path, relative to the current directory at the call, or its bytes. */
 export type Source = string | URL | Uint8Array
@@ -58,6 +58,10 @@ export interface QuantizeOptions {
   inputShapes?: RecipeInput['input_shapes']
   /** values that inputs always have, by name */
   inputValues?: RecipeInput['input_values']
+  /** what the artifact is: `onnx` by default, `tflite` where the target takes it */
+  format?: RecipeInput['format']
+  /** what goes in and comes out of a `.tflite`, and how pictures lie there */
+  tflite?: RecipeInput['tflite']
   /** of everything that is drawn at random; the same seed gives the same artifact on the same machine */
   seed?: number
   /** the directory where model, report and plan are written, made where it is missing; without it they are returned */
@@ -103,12 +107,15 @@ export function recipeOf(options: QuantizeOptions, labels: LabelKind | null): Re
     exclude: options.exclude,
     input_shapes: options.inputShapes,
     input_values: options.inputValues,
+    format: options.format,
+    tflite: options.tflite,
     calibration: calibration?.samples === undefined ? undefined : samplesOf(calibration),
     training: Object.keys(pace).length > 0 ? pace : undefined,
     evaluation: evaluation && { metric: defaultMetric(labels), ...judgedBy(options), ...samplesOf(evaluation) },
     seed: options.seed,
   })
   requireMethod(recipe)
+  requireFormat(recipe)
   requireOperators(recipe)
   return recipe
 }
@@ -141,6 +148,19 @@ function parsed(value: unknown): Recipe {
   const [first] = found.error.issues
   throw new FewbitError('invalid_request', z.prettifyError(found.error).replaceAll(/\n\s*/g, ' '), {
     param: `/${first?.path.map(String).join('/') ?? ''}`,
+  })
+}
+
+/** Throws target_format_mismatch for an artifact that the target does not take. */
+function requireFormat({ target, format }: Recipe): void {
+  const formats = formatsOf(targetOf(target))
+  if (formats.includes(format)) return
+  throw new FewbitError('target_format_mismatch', `${nameOf(target)} takes ${formats.join(', ')}, and no ${format}`, {
+    param: '/format',
+    hint: `targets with ${format}: ${Object.values(TARGETS)
+      .filter((other) => formatsOf(other).includes(format))
+      .map(({ id }) => id)
+      .join(', ')}`,
   })
 }
 

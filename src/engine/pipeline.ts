@@ -5,6 +5,7 @@ import type { RunnerSpec } from '../contract/runner-protocol.ts'
 import { calibrationData } from './data/calibration.ts'
 import { requireValues } from './data/fixed-values.ts'
 import { type JobData, openData, splitSamples } from './data/split.ts'
+import { makeTflite } from './formats/tflite.ts'
 import { finishFor } from './methods/finish.ts'
 import { dynamicForm, runMethod } from './methods/run-method.ts'
 import { openRun } from './open-run.ts'
@@ -22,6 +23,7 @@ import { warningsOf } from './report/warnings.ts'
 import { type Host, type Run, warn } from './run.ts'
 import { closing } from './runtime/closing.ts'
 import { openRuntime } from './runtime/ort.ts'
+import { refuseUnconvertible } from './tflite/index.ts'
 import { verifyInBrowsers } from './verify/browser/stage.ts'
 import { floatNames } from './verify/conformance/index.ts'
 import { checkLabels } from './verify/labels.ts'
@@ -67,6 +69,7 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   progress.report('preparing', 0, 1)
   const readied = await prepareFor(run)
   warn(run, readied.warnings)
+  if (spec.recipe.format === 'tflite') refuseUnconvertible(readied.model.graph)
   if (readied.large) run.runtime = inParts(run.runtime, run.workspace, spec.memory_bytes)
   const prepared = await settleBatch(run, readied, data)
   for (const dataset of Object.values(data)) if (dataset) requireValues(dataset, spec.recipe.input_values ?? {})
@@ -80,11 +83,14 @@ async function stages(run: Run, data: JobData): Promise<Outcome> {
   const output = await runMethod(run, { prepared, batches, training: split.training })
   if (!output.keepAsIs) runPasses(output.model, finishFor(target))
   const artifact = writeArtifact(run, output.model)
-  const verification = await verifyArtifact(run, prepared, split, artifact)
+  const simulated = await verifyArtifact(run, prepared, split, artifact)
+  const tflite = spec.recipe.format === 'tflite' ? await makeTflite(run, prepared, split, artifact) : null
+  const verification = { ...simulated, ...tflite?.verification }
   const runtimes = await verifyInBrowsers(run, prepared, split, artifact, verification)
   progress.report('packaging', 0, 1)
-  const bytes = { float: prepared.floatBytes, quantized: artifact.bytes }
-  const metrics = metricsOf(target, output, { verification, runtimes, floats, bytes })
+  const bytes = { float: prepared.floatBytes, quantized: tflite?.bytes ?? artifact.bytes }
+  const litert = tflite?.litert ?? null
+  const metrics = metricsOf(target, output, { verification, runtimes, litert, floats, bytes })
   warn(run, [
     ...verification.warnings,
     ...saturatingProcessor(target, spec.recipe, run.runtime.saturates),

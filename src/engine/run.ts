@@ -32,6 +32,7 @@ export interface Run {
 }
 
 export const MODEL_FILE = 'model.onnx'
+export const TFLITE_FILE = 'model.tflite'
 
 /** Tells the caller, and notes for the report. */
 export function warn({ warnings, host }: Run, found: Iterable<Warning>): void {

@@ -36,6 +36,8 @@ export async function quantizeSpec(spec: RunnerSpec, { directory, emit, ...host 
     exclude: recipe.exclude,
     inputShapes: recipe.input_shapes,
     inputValues: recipe.input_values,
+    format: recipe.format,
+    tflite: recipe.tflite,
     seed: recipe.seed,
     ...optional('calibration'),
     ...optional('training'),

@@ -67,6 +67,7 @@ const TABLE = {
   dataset_labels_invalid: { status: 422, title: 'The labels of the data set cannot be used' },
   dataset_mismatch: { status: 422, title: 'The data set does not fit the model' },
   // jobs, before they start
+  target_format_mismatch: { status: 422, title: 'The target does not take this format' },
   target_method_mismatch: { status: 422, title: 'The target does not support this method' },
   dataset_required: { status: 422, title: 'This method needs a data set' },
   nothing_to_quantize: { status: 422, title: 'The model has nothing that this method could quantize' },

@@ -13,7 +13,7 @@ import { summary } from '../summary.ts'
 import { JSON_OPTION, type State } from './command.ts'
 import { addData } from './data-options.ts'
 import { quantizeFolder } from './quantize-folder.ts'
-import { addGoals, addMethod, addTarget, goalsOf } from './recipe-options.ts'
+import { addFormat, addGoals, addMethod, addTarget, goalsOf } from './recipe-options.ts'
 
 const EXAMPLES = `
 Data is an .npz archive with one array per input of the model, the first axis of each counting samples (numpy.savez);
@@ -23,6 +23,7 @@ Examples:
   $ fewbit quantize model.onnx --calibration data.npz
   $ fewbit quantize model.onnx --calibration data.npz --evaluation test.npz --max-accuracy-drop 0.01
   $ fewbit quantize model.onnx --target npu-qnn-htp --calibration data.npz --input-shape x=1,3,224,224 -o npu
+  $ fewbit quantize model.onnx --target mobile-tflite --format tflite --calibration data.npz
   $ fewbit quantize model.onnx --target cpu-int4 --set bits=4 --set block_size=32
   $ fewbit quantize my-model --for transformers.js --dtypes q8,q4     a folder of Hugging Face, with onnx/*_quantized.onnx and onnx/*_q4.onnx
   $ fewbit quantize model.onnx --calibration data.npz --set observer=percentile --set min_sqnr_db=30
@@ -44,6 +45,7 @@ function addWhat(command: Command): void {
     .addOption(new Option('--for <library>', 'a folder with every dtype that it loads').choices(['transformers.js']))
     .option('--dtypes <names>', 'with --for: all, or as in q8,q4,fp16')
   addMethod(command)
+  addFormat(command)
 }
 
 function addRun(command: Command): void {

@@ -1,6 +1,6 @@
 /** The options that say what to make and what it must reach, which several subcommands have. */
 import { type Command, Option } from 'commander'
-import { METHOD_NAMES } from '../../contract/recipe.ts'
+import { FORMAT_NAMES, METHOD_NAMES } from '../../contract/recipe.ts'
 import { inputValue, json, list, number, pairs, positive, sizes, target } from '../arguments.ts'
 import type { Asked } from '../quantize-options.ts'
 
@@ -22,6 +22,15 @@ export function addMethod(command: Command): void {
       '--input-value <name=value>',
       'an input that always is so, repeatable: --input-value sr=16000',
       pairs('sr=16000', inputValue),
+    )
+}
+
+export function addFormat(command: Command): void {
+  command
+    .addOption(new Option('--format <name>', 'what is written: onnx by default').choices(FORMAT_NAMES))
+    .addOption(new Option('--tflite-io <type>', 'what goes in and comes out of a .tflite').choices(['int8', 'float32']))
+    .addOption(
+      new Option('--tflite-images <order>', 'how pictures lie there: nhwc by default').choices(['nhwc', 'nchw']),
     )
 }
 

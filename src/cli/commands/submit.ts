@@ -4,7 +4,7 @@ import { count, positive } from '../arguments.ts'
 import type { Asked } from '../remote/submit.ts'
 import { JSON_OPTION, type State } from './command.ts'
 import { addData } from './data-options.ts'
-import { addGoals, addMethod, addTarget } from './recipe-options.ts'
+import { addFormat, addGoals, addMethod, addTarget } from './recipe-options.ts'
 import { addServer } from './server-options.ts'
 
 const EXAMPLES = `
@@ -23,6 +23,7 @@ export function addSubmit(program: Command, state: State): void {
     .argument('<model>', 'the ONNX file, external data beside it')
   addTarget(addServer(command).optionsGroup('What to make:'))
   addMethod(command)
+  addFormat(command)
   addData(command)
   addGoals(command)
   command

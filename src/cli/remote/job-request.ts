@@ -2,7 +2,7 @@
 import type { z } from 'zod'
 import type { JobRequest } from '../../jobs/record/job.ts'
 import type { ProgressView } from '../progress.ts'
-import { type Asked, methodOf } from '../quantize-options.ts'
+import { type Asked, formatOf, methodOf } from '../quantize-options.ts'
 import type { Access } from './settings.ts'
 import { requireFile, uploadDataset, uploadModel } from './upload.ts'
 
@@ -36,6 +36,7 @@ export async function createJobRequest(
     goals,
     input_shapes: inputShapes,
     input_values: inputValues,
+    ...formatOf(asked),
     limits: maxSeconds === undefined ? undefined : { max_runtime_seconds: Math.ceil(maxSeconds) },
     seed,
   }

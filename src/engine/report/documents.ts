@@ -3,12 +3,13 @@ import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type Metrics, Report } from '../../contract/report.ts'
 import { VERSION } from '../../shared/version.ts'
+import { tfliteOptions } from '../formats/tflite-options.ts'
 import { check } from '../ir/check.ts'
 import type { Model } from '../ir/graph.ts'
 import type { MethodOutput } from '../methods/method.ts'
 import { dataFileOf } from '../onnx/index.ts'
 import type { Prepared } from '../prepare/index.ts'
-import { MODEL_FILE, type Run } from '../run.ts'
+import { MODEL_FILE, type Run, TFLITE_FILE } from '../run.ts'
 import { renderReport } from './page/index.ts'
 
 export interface OutputFile {
@@ -17,8 +18,10 @@ export interface OutputFile {
 }
 
 const FILES: readonly OutputFile[] = [
+  { name: TFLITE_FILE, content_type: 'application/octet-stream' },
   { name: MODEL_FILE, content_type: 'application/octet-stream' },
   { name: dataFileOf(MODEL_FILE), content_type: 'application/octet-stream' },
+  { name: 'signature.json', content_type: 'application/json' },
   { name: 'report.json', content_type: 'application/json' },
   { name: 'report.html', content_type: 'text/html; charset=utf-8' },
   { name: 'plan.json', content_type: 'application/json' },
@@ -34,11 +37,12 @@ export const describeFile = (path: string): OutputFile =>
     content_type: 'application/octet-stream',
   }
 
-/** Writes the model. */
+/** Writes the model: into the results, or where the run works when the artifact will be another file. */
 export function writeArtifact({ spec, workspace }: Run, model: Model): { path: string; model: Model; bytes: number } {
   check(model)
   model.producer = `fewbit ${VERSION}`
-  const path = workspace.pack(join(spec.output, MODEL_FILE), model)
+  const isResult = spec.recipe.format === 'onnx'
+  const path = workspace.pack(isResult ? join(spec.output, MODEL_FILE) : 'simulated.onnx', model)
   const bytes = [path, dataFileOf(path)].map((file) => statSync(file, { throwIfNoEntry: false })?.size ?? 0)
   return { path, model, bytes: bytes.reduce((a, b) => a + b) }
 }
@@ -51,7 +55,11 @@ export function writeDocuments(run: Run, prepared: Prepared, output: MethodOutpu
     onnxruntime: runtime.version,
     target: run.target.id,
     method: spec.recipe.method.type,
-    options: { ...spec.recipe, method: output.options },
+    options: {
+      ...spec.recipe,
+      ...(spec.recipe.format === 'tflite' && { tflite: tfliteOptions(run) }),
+      method: output.options,
+    },
     opset: { float: prepared.floatOpset, quantized: output.model.opsets.get('') ?? 0 },
     calibration: output.calibration,
     // JSON has no infinity: a variant whose outputs could not be compared has no score

@@ -14,12 +14,14 @@ export interface Measured {
   floats: ReadonlySet<string>
   /** of all files of each model */
   bytes: { float: number; quantized: number }
+  /** of a .tflite that LiteRT executed */
+  litert: Metrics['litert'] | null
 }
 
 export function metricsOf(
   target: Target,
   output: MethodOutput,
-  { verification, runtimes, floats, bytes }: Measured,
+  { verification, runtimes, litert, floats, bytes }: Measured,
 ): Metrics {
   const { fidelity, accuracy, latency_ms, kernels, macs } = verification
   const violations = violationsOf(output.model, target, floats)
@@ -36,6 +38,7 @@ export function metricsOf(
       macs_integer: macs ? macs.integer : output.macsInteger,
     },
     runtimes,
+    ...(litert && { litert }),
     target_conformance: { ok: violations.length === 0, violations },
   }
 }

@@ -1,5 +1,5 @@
 /** Every hardware target. */
-import type { TargetName } from '../../contract/recipe.ts'
+import type { FormatName, TargetName } from '../../contract/recipe.ts'
 import { coremlFloat16 } from './coreml-float16.ts'
 import { cpuInt4 } from './cpu-int4.ts'
 import { cpuInt8 } from './cpu-int8.ts'
@@ -7,6 +7,7 @@ import { cpuInt8Avx2 } from './cpu-int8-avx2.ts'
 import { edgeNpu } from './edge-npu.ts'
 import { gpuFloat16 } from './gpu-float16.ts'
 import { gpuTensorrtInt8 } from './gpu-tensorrt-int8.ts'
+import { mobileTflite } from './mobile-tflite.ts'
 import { npuEthosU } from './npu-ethos-u.ts'
 import { npuOpenvino } from './npu-openvino.ts'
 import { npuQnnHtp } from './npu-qnn-htp.ts'
@@ -29,11 +30,16 @@ export const TARGETS = {
   'npu-openvino': npuOpenvino,
   'web-wasm': webWasm,
   'web-webgpu': webWebgpu,
+  'mobile-tflite': mobileTflite,
 } as const satisfies Record<TargetName, Target>
 
 /** A built-in target by its name, or the profile that the user sent. */
 export const targetOf = (target: TargetName | IntegerTarget): Target =>
   typeof target === 'string' ? TARGETS[target] : target
+
+/** What an artifact for the target may be. */
+export const formatsOf = (target: Target): readonly FormatName[] =>
+  (target.kind === 'integer' && target.formats) || ['onnx']
 
 /** How the target is called in documents. */
 export const nameOf = (target: TargetName | IntegerTarget): string => (typeof target === 'string' ? target : target.id)

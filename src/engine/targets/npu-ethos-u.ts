@@ -20,6 +20,7 @@ export const npuEthosU: ShippedIntegerTarget = {
   weight: { dtype: 'int8', symmetric: true, scale: 'any', granularity: 'channel' },
   bias: { dtype: 'int32' },
   format: 'QDQ',
+  formats: ['onnx', 'tflite'],
   hardware: 'other',
   placement: 'all',
   shapes: 'static',

@@ -2,7 +2,7 @@
 
 export { measureNetwork } from './encode.ts'
 export { openLitert } from './litert.ts'
-export { type ConvertOptions, lowerGraph } from './lower.ts'
+export { type ConvertOptions, lowerGraph, refuseUnconvertible } from './lower.ts'
 export { LOWERINGS } from './lowerings/index.ts'
 export type { Network } from './network.ts'
 export { readFile } from './read.ts'

@@ -45,6 +45,7 @@ export function verifyArtifact(
     classAxis: (output) => classAxis(prepared.model.graph.outputs.find(({ name }) => name === output)),
     meaning: meaningOn(target),
     isTarget: runsHere(target),
+    isTimed: spec.recipe.format === 'onnx',
     machine: host.machine,
     now: host.now,
     progress: (phase, done) => progress.report(phase, done, phase === 'verifying' ? total : 1),

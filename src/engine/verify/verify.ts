@@ -45,6 +45,8 @@ export interface VerifyInput {
   meaning: LoadOptions
   /** whether ONNX Runtime's kernels on this processor are those of the target */
   isTarget: boolean
+  /** whether latency is measured: where the artifact runs says something */
+  isTimed: boolean
   machine: string
   now: () => number
   progress: (phase: 'verifying' | 'measuring', done: number) => void
@@ -90,8 +92,8 @@ export async function verify(input: VerifyInput): Promise<Verification> {
   else await compareProbe(float, judged, feeds, fidelity, warnings)
   const inBatches = input.together && (await compareTogether(input.together, float, judged))
   if (judged !== quantized) await judged.release()
-  input.progress('measuring', 0)
-  const latency = feeds && (await latencyOf(input, float, quantized, feeds))
+  if (input.isTimed) input.progress('measuring', 0)
+  const latency = feeds && input.isTimed ? await latencyOf(input, float, quantized, feeds) : null
   if (crashesOptimizer(input.quantizedModel)) warnings.push(CRASHES_OPTIMIZER)
   if (latency && (float.time || quantized.time)) warnings.push(MEASURED_IN_PARTS)
   const macs = input.isTarget && feeds && (await executedMacs(runtime, input.quantizedPath, feedsFor(quantized, feeds)))

@@ -120,6 +120,8 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
     exclude: request.exclude,
     input_shapes: request.input_shapes,
     input_values: request.input_values,
+    format: request.format,
+    tflite: request.tflite,
     calibration: calibration
       ? {
           samples: Math.min(request.calibration?.samples ?? usualSamples(request), calibration.samples),

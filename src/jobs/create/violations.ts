@@ -3,6 +3,7 @@
 import { factsOf } from '../../contract/method-facts.ts'
 import { labelsProblem } from '../../contract/metric.ts'
 import { unknownOperators } from '../../engine/ops/index.ts'
+import { formatsOf } from '../../engine/targets/index.ts'
 import { pointerOf } from '../../shared/pointer.ts'
 import { refusalOfWebhookUrl } from '../../webhooks/check-url.ts'
 import type { JobRequest } from '../record/job.ts'
@@ -20,6 +21,7 @@ const CHECKS: readonly Check[] = [
   existence('/training/dataset_id', 'training', ({ training }) => training?.dataset_id),
   existence('/evaluation/dataset_id', 'evaluation', ({ evaluation }) => evaluation?.dataset_id),
   methodOfTarget,
+  formatOfTarget,
   operatorsOfTarget,
   activationsOfTarget,
   shapesOfTarget,
@@ -51,6 +53,18 @@ function methodOfTarget({ request, target }: Subject): Violation[] {
   if (methods.includes(request.method.type)) return []
   const detail = `${target.id} supports ${methods.join(', ')}`
   return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
+}
+
+function formatOfTarget({ request: { format = 'onnx' }, target }: Subject): Violation[] {
+  const formats = formatsOf(target)
+  if (formats.includes(format)) return []
+  return [
+    {
+      pointer: '/format',
+      code: 'target_format_mismatch',
+      detail: `${target.id} takes ${formats.join(', ')}, and no ${format}`,
+    },
+  ]
 }
 
 function operatorsOfTarget({ target }: Subject): Violation[] {

@@ -2,12 +2,14 @@
 import { z } from 'zod'
 import {
   Exclude,
+  Format,
   InputShapes,
   InputValues,
   METRIC_NAMES,
   Method,
   Recipe,
   Target,
+  TfliteOptions,
   Training,
   WordSeparator,
 } from '../../contract/recipe.ts'
@@ -70,6 +72,8 @@ export const JobRequest = z.strictObject({
   exclude: Exclude.optional(),
   input_shapes: InputShapes.optional(),
   input_values: InputValues.optional(),
+  format: Format.optional(),
+  tflite: TfliteOptions.optional(),
   limits: z
     .strictObject({
       max_runtime_seconds: z
