@@ -1516,6 +1516,25 @@ export interface components {
             input_values?: {
                 [key: string]: number | boolean | (number | boolean)[];
             };
+            /**
+             * @description what the artifact is: an ONNX model, or a .tflite for the targets that list it in `formats`
+             * @enum {string}
+             */
+            format?: "onnx" | "tflite";
+            /** @description with the format tflite */
+            tflite?: {
+                /**
+                 * @description what goes in and comes out; by default int8 where the target computes nothing in float, else float32
+                 * @enum {string}
+                 */
+                io?: "int8" | "float32";
+                /**
+                 * @description how pictures lie at the border: channels last as in TensorFlow, or as in ONNX for one TRANSPOSE
+                 * @default nhwc
+                 * @enum {string}
+                 */
+                images?: "nhwc" | "nchw";
+            };
             limits?: {
                 /** @description 3600 by default, 21600 for the method qat */
                 max_runtime_seconds?: number;
@@ -1938,6 +1957,8 @@ export interface components {
              * @constant
              */
             format?: "QDQ";
+            /** @description what an artifact may be; ONNX alone where this is missing */
+            formats?: ("onnx" | "tflite")[];
             /**
              * @description cpu: latency is measured where the job runs
              * @default other
@@ -3011,7 +3032,7 @@ export interface components {
         };
         JobError: {
             /** @enum {string} */
-            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "upload_incomplete" | "upload_in_progress" | "upload_completed" | "part_size_mismatch" | "too_many_uploads" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_bundle_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_not_convertible" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
+            code: "invalid_request" | "malformed_request" | "unauthenticated" | "insufficient_scope" | "cross_site_request" | "not_found" | "method_not_allowed" | "not_acceptable" | "unsupported_media_type" | "request_timeout" | "precondition_failed" | "payload_too_large" | "uri_too_long" | "misdirected_request" | "expectation_failed" | "headers_too_large" | "upload_aborted" | "upload_incomplete" | "upload_in_progress" | "upload_completed" | "part_size_mismatch" | "too_many_uploads" | "range_not_satisfiable" | "digest_mismatch" | "insufficient_storage" | "stored_bytes_exceeded" | "too_many_jobs" | "too_many_api_keys" | "too_many_webhook_endpoints" | "endpoint_disabled" | "idempotency_key_in_use" | "idempotency_key_reused" | "in_use" | "job_already_finished" | "job_not_finished" | "unavailable" | "store_unavailable" | "internal" | "model_not_onnx" | "model_truncated" | "model_empty" | "model_invalid" | "model_bundle_invalid" | "model_external_data" | "model_tensor_invalid" | "model_opset_unsupported" | "model_operator_unsupported" | "model_signature_unsupported" | "model_too_complex" | "model_not_convertible" | "model_load_failed" | "dataset_not_npz" | "dataset_array_invalid" | "dataset_not_finite" | "dataset_labels_invalid" | "dataset_mismatch" | "target_format_mismatch" | "target_method_mismatch" | "dataset_required" | "nothing_to_quantize" | "already_quantized" | "not_differentiable" | "canceled" | "output_exists" | "calibration_failed" | "training_failed" | "quantization_failed" | "verification_failed" | "goal_not_met" | "out_of_memory" | "time_limit" | "output_limit" | "disk_full" | "disk_failed" | "machine_out_of_memory" | "runner_killed" | "runner_unavailable" | "runner_crashed" | "worker_lost" | "queue_expired";
             stage: string | null;
             detail: string;
             param: string | null;
@@ -3184,6 +3205,23 @@ export interface components {
                 /** @description copies between CPU and GPU in one run */
                 crossings: number | null;
             }[];
+            /** @description where a .tflite was executed by LiteRT, the interpreter of TensorFlow Lite: fidelity and accuracy are measured there too; its times as WebAssembly are no device’s, and are not measured */
+            litert?: {
+                version: string;
+                /** @description operators of the file, by kind */
+                operators: {
+                    [key: string]: number;
+                };
+                /** @description the outputs beside those of the quantized ONNX model in ONNX Runtime */
+                simulation: {
+                    /** @description share of numbers that are the same */
+                    equal: number;
+                    /** @description the largest difference in quantization steps of the output; null where outputs are float */
+                    most_steps: number | null;
+                    /** @description null without a difference */
+                    sqnr_db: number | null;
+                };
+            };
             target_conformance: {
                 ok: boolean;
                 violations: {
@@ -3461,6 +3499,26 @@ export interface components {
             /** @description inputs that always have this value: branches that it decides are decided, what it computes is computed; the input stays and is no longer read */
             input_values?: {
                 [key: string]: number | boolean | (number | boolean)[];
+            };
+            /**
+             * @description what the artifact is: an ONNX model, or a .tflite for the targets that list it in `formats`
+             * @default onnx
+             * @enum {string}
+             */
+            format: "onnx" | "tflite";
+            /** @description with the format tflite */
+            tflite?: {
+                /**
+                 * @description what goes in and comes out; by default int8 where the target computes nothing in float, else float32
+                 * @enum {string}
+                 */
+                io?: "int8" | "float32";
+                /**
+                 * @description how pictures lie at the border: channels last as in TensorFlow, or as in ONNX for one TRANSPOSE
+                 * @default nhwc
+                 * @enum {string}
+                 */
+                images: "nhwc" | "nchw";
             };
             calibration?: {
                 samples: number;
@@ -3782,7 +3840,7 @@ export interface components {
          * @description a built-in target
          * @enum {string}
          */
-        TargetName: "cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu";
+        TargetName: "cpu-int8" | "cpu-int8-avx2" | "cpu-int4" | "gpu-float16" | "coreml-float16" | "gpu-tensorrt-int8" | "edge-npu" | "npu-qnn-htp" | "npu-vitis-ai" | "npu-ethos-u" | "npu-openvino" | "web-wasm" | "web-webgpu" | "mobile-tflite";
         /** @description a hardware profile of your own: everything but `id`, `activation` and `weight` has a default */
         TargetProfile: {
             /** @description a name of your own; the names of the built-in targets are taken */
@@ -3905,6 +3963,8 @@ export interface components {
              * @constant
              */
             format: "QDQ";
+            /** @description what an artifact may be; ONNX alone where this is missing */
+            formats?: ("onnx" | "tflite")[];
             /**
              * @description cpu: latency is measured where the job runs
              * @default other
@@ -6742,6 +6802,7 @@ export interface operations {
                  *             "nodes": [],
                  *             "op_types": []
                  *           },
+                 *           "format": "onnx",
                  *           "calibration": {
                  *             "samples": 80
                  *           },
@@ -7007,6 +7068,7 @@ export interface operations {
                  *             "nodes": [],
                  *             "op_types": []
                  *           },
+                 *           "format": "onnx",
                  *           "calibration": {
                  *             "samples": 80
                  *           },
@@ -7272,6 +7334,7 @@ export interface operations {
                  *             "nodes": [],
                  *             "op_types": []
                  *           },
+                 *           "format": "onnx",
                  *           "calibration": {
                  *             "samples": 80
                  *           },
@@ -7537,6 +7600,7 @@ export interface operations {
                  *             "nodes": [],
                  *             "op_types": []
                  *           },
+                 *           "format": "onnx",
                  *           "calibration": {
                  *             "samples": 80
                  *           },
@@ -7802,6 +7866,7 @@ export interface operations {
                  *             "nodes": [],
                  *             "op_types": []
                  *           },
+                 *           "format": "onnx",
                  *           "calibration": {
                  *             "samples": 80
                  *           },
