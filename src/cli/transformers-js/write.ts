@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { copyFileSync, createReadStream, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { PlanDocument } from '../../contract/report.ts'
 import { decodeModel, saveModel } from '../../engine/onnx/index.ts'
 import type { QuantizeOptions } from '../../engine/options.ts'
@@ -58,6 +59,12 @@ async function writeDtype(
   { rows, missing }: Written,
 ): Promise<void> {
   const { suffix, options } = DTYPES[dtype]
+  const twin = rows.find((row) => row.model === name && isDeepStrictEqual(DTYPES[row.dtype].options, options))
+  if (twin) {
+    const placed = await place(join(staging, twin.file), staging, `${name}${suffix}`)
+    rows.push({ ...twin, ...placed, dtype })
+    return
+  }
   const scratch = join(staging, '.made')
   try {
     const { report } = await run.quantize(
