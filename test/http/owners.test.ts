@@ -1,15 +1,11 @@
 /** Owners are apart: every operation of the OpenAPI document is called as another owner, as nobody and with too narrow a key. */
 import assert from 'node:assert/strict'
-import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import type { NewApiKey } from '../../src/api-keys/api-key.ts'
-import { claimJob } from '../../src/jobs/attempt/claim-job.ts'
-import { finishJob } from '../../src/jobs/attempt/finish-job.ts'
-import { newId } from '../../src/shared/ids.ts'
-import { putAs } from '../../src/storage/refs.ts'
 import { type Api, startApi } from '../kit/api.ts'
 import { type Answer, call } from '../kit/client.ts'
 import { randomData } from '../kit/data.ts'
+import { finishAsWorker } from '../kit/finished-job.ts'
 import { convNet, IMAGE, mlp } from '../kit/model.ts'
 
 const BOOTSTRAP = 'the-operators-first-key-of-this-test'
@@ -92,40 +88,13 @@ describe('owners', () => {
         datasets: dataset.body.id,
         jobs: job.body.id,
         comparisons: comparison.body.id,
-        artifacts: await finish(job.body.id),
+        artifacts: await finishAsWorker(api.deps, job.body.id),
         'api-keys': all.id,
         'webhook-endpoints': hook.body.id,
         deliveries: delivery.body.id,
         uploads: parts.body.id,
       },
     }
-  }
-
-  /** As a worker would; the artifact is a report, so that the job has one. */
-  async function finish(jobId: string): Promise<string> {
-    const claim = await claimJob(api.deps, jobId, 'rlimits')
-    assert.ok(claim)
-    const id = newId('art')
-    const { sha256, size } = await putAs(
-      api.deps,
-      Readable.from([Buffer.from('{}')]),
-      { maxBytes: 10 },
-      `artifact:${id}`,
-    )
-    const artifact = {
-      id,
-      object: 'artifact' as const,
-      job_id: jobId,
-      name: 'report.json',
-      content_type: 'application/json',
-      size_bytes: size,
-      sha256,
-      created_at: new Date().toISOString(),
-    }
-    const { options } = claim.job
-    const end = { status: 'succeeded' as const, artifacts: [artifact], metrics: null, options, warnings: [] }
-    assert.ok(await finishJob(api.deps, claim, end))
-    return id
   }
 
   /** What is public for everybody who may read at all. */

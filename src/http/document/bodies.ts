@@ -44,6 +44,20 @@ export const DOWNLOAD = {
   },
 }
 
+const REPORT_FILES = {
+  'application/json': { schema: { description: 'a report, a plan or scores' }, example: { fewbit: '0.1.0' } },
+  'text/html': { schema: { type: 'string', description: 'the page of a report, which browsers show' } },
+}
+
+/** Of an artifact: what is not a model has a type of its own. */
+export const ARTIFACT = {
+  responses: {
+    ...DOWNLOAD.responses,
+    200: { ...DOWNLOAD.responses[200], content: { ...DOWNLOAD.responses[200].content, ...REPORT_FILES } },
+    206: { ...DOWNLOAD.responses[206], content: { ...DOWNLOAD.responses[206].content, ...REPORT_FILES } },
+  },
+}
+
 export const REPORT = {
   responses: {
     200: {

@@ -9,6 +9,9 @@ import { mapOperations } from './operations.ts'
 const ALWAYS: readonly ErrorCode[] = ['misdirected_request', 'cross_site_request', 'internal', 'unavailable']
 const WITH_KEY: readonly ErrorCode[] = ['unauthenticated', 'insufficient_scope']
 const WITH_INPUT: readonly ErrorCode[] = ['invalid_request']
+const WITH_PATH: readonly ErrorCode[] = ['malformed_request', 'uri_too_long']
+/** A body is read before anybody asks whether there should be one. */
+const NOT_GET: readonly ErrorCode[] = ['malformed_request', 'payload_too_large', 'unsupported_media_type']
 const WITH_IDEMPOTENCY: readonly ErrorCode[] = ['idempotency_key_in_use', 'idempotency_key_reused']
 
 const NAMES: Record<number, string> = {
@@ -20,6 +23,7 @@ const NAMES: Record<number, string> = {
   409: 'Conflict',
   412: 'PreconditionFailed',
   413: 'ContentTooLarge',
+  414: 'UriTooLong',
   415: 'UnsupportedMediaType',
   416: 'RangeNotSatisfiable',
   421: 'MisdirectedRequest',
@@ -41,8 +45,8 @@ export function describeErrors(document: Json): Json {
   const used = new Set<ErrorCode>()
   const paths = mapOperations(
     document.paths as Json,
-    ({ 'x-errors': own = [], 'x-idempotent': isKeyed, ...operation }) => {
-      const said = [...(own as ErrorCode[]), ...(isKeyed ? WITH_IDEMPOTENCY : [])]
+    ({ 'x-errors': own = [], 'x-idempotent': isKeyed, ...operation }, method) => {
+      const said = [...(own as ErrorCode[]), ...(isKeyed ? WITH_IDEMPOTENCY : []), ...(method === 'get' ? [] : NOT_GET)]
       const codes = codesOf(operation, said)
       for (const code of codes) used.add(code)
       return { ...operation, responses: { ...referTo(codes), ...(operation.responses as Json) } }
@@ -55,7 +59,16 @@ export function describeErrors(document: Json): Json {
 function codesOf(operation: Json, own: readonly ErrorCode[]): ErrorCode[] {
   const takesInput = operation.requestBody !== undefined || operation.parameters !== undefined
   const needsKey = Array.isArray(operation.security) && operation.security.length > 0
-  return [...new Set([...own, ...(needsKey ? WITH_KEY : []), ...(takesInput ? WITH_INPUT : []), ...ALWAYS])]
+  const hasPath = ((operation.parameters ?? []) as Json[]).some((parameter) => parameter.in === 'path')
+  return [
+    ...new Set([
+      ...own,
+      ...(hasPath ? WITH_PATH : []),
+      ...(needsKey ? WITH_KEY : []),
+      ...(takesInput ? WITH_INPUT : []),
+      ...ALWAYS,
+    ]),
+  ]
 }
 
 function referTo(codes: readonly ErrorCode[]): Json {

@@ -36,7 +36,8 @@ function withExamples({ content, ...body }: Json, accepted: boolean): Json {
   return { ...body, content: Object.fromEntries(media) }
 }
 
-function exampleOf(type: string, { schema }: Json, accepted: boolean): Json {
+function exampleOf(type: string, { schema, example }: Json, accepted: boolean): Json {
+  if (example !== undefined) return {}
   if (type in MEDIA_EXAMPLES) return { example: MEDIA_EXAMPLES[type] }
   const names = componentsIn(schema).flatMap((component) => examplesOf(component, accepted))
   return { examples: Object.fromEntries(names.map((name) => [name, { $ref: `#/components/examples/${name}` }])) }

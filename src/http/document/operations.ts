@@ -19,13 +19,14 @@ export function addOperationDetails(document: Json): Json {
 }
 
 /** Rebuilds every operation under `paths`. */
-export function mapOperations(paths: Json, change: (operation: Json) => Json): Json {
+export function mapOperations(paths: Json, change: (operation: Json, method: string) => Json): Json {
   const items = Object.entries(paths).map(([path, item]) => [path, mapValues(item as Json, change)])
   return Object.fromEntries(items)
 }
 
-function mapValues(item: Json, change: (operation: Json) => Json): Json {
-  return Object.fromEntries(Object.entries(item).map(([method, operation]) => [method, change(operation as Json)]))
+function mapValues(item: Json, change: (operation: Json, method: string) => Json): Json {
+  const entries = Object.entries(item).map(([method, operation]) => [method, change(operation as Json, method)])
+  return Object.fromEntries(entries)
 }
 
 /** Content and headers of the same status are joined. */

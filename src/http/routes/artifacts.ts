@@ -2,7 +2,7 @@
 import { getArtifact } from '../../artifacts/get-artifact.ts'
 import { openArtifactContent } from '../../artifacts/open-artifact-content.ts'
 import { ArtifactSummary } from '../../jobs/record/job.ts'
-import { DOWNLOAD } from '../document/bodies.ts'
+import { ARTIFACT } from '../document/bodies.ts'
 import { endpoint } from '../endpoint.ts'
 import { sendContent } from '../send-content.ts'
 import { answer, idOf } from '../shapes.ts'
@@ -33,7 +33,7 @@ export const content = endpoint(
     description: 'Its bytes, which never change; strong ETag, ranges, digest.',
     params: Id,
     'x-errors': ['not_found', 'precondition_failed', 'range_not_satisfiable'],
-    'x-document': DOWNLOAD,
+    'x-document': ARTIFACT,
   },
   async ({ deps, owner, params, request, reply }) =>
     sendContent({ request, reply }, await openArtifactContent(deps, owner, params.id)),
