@@ -1,6 +1,8 @@
 /** What a running quantization is at: a bar on a terminal, a line for each phase elsewhere. */
+import type { Rung } from '../contract/auto.ts'
 import type { RunnerMessage } from '../contract/runner-protocol.ts'
 import { styled } from './style.ts'
+import { rungCells } from './summary.ts'
 
 /** What a runner says, or how far something of several runs is. */
 type Shown = RunnerMessage | { type: 'progress'; phase: string; fraction: number; message: string }
@@ -26,6 +28,7 @@ function barOn(stream: NodeJS.WriteStream): ProgressView {
     clear,
     take(message) {
       if (message.type === 'progress') fraction = message.fraction
+      if (message.type === 'rung') stream.write(`\r\x1b[K${rungLine(message.rung)}\n`)
       const text = textOf(message)
       if (text === null) return
       const full = Math.round(BAR * fraction)
@@ -42,12 +45,15 @@ function linesOn(stream: NodeJS.WriteStream): ProgressView {
   return {
     clear: () => {},
     take(message) {
+      if (message.type === 'rung') stream.write(`${rungLine(message.rung)}\n`)
       if (message.type !== 'progress' || message.phase === last) return
       last = message.phase
       stream.write(`${message.phase}: ${message.message.replace(/ \(\d+ of \d+\)$/, '')}\n`)
     },
   }
 }
+
+const rungLine = (rung: Rung): string => `${rungCells(rung).join(', ')}${rung.meets_goals ? ': meets the goals' : ''}`
 
 function textOf(message: Shown): string | null {
   if (message.type === 'progress') return message.message

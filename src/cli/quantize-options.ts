@@ -30,6 +30,7 @@ export interface Asked {
   text?: Data['text']
   maxAccuracyDrop?: number
   minSpeedup?: number
+  maxSize?: number
   /** the library that shall load the result */
   for?: 'transformers.js'
   dtypes?: string
@@ -70,9 +71,8 @@ export function requireTogether(asked: Partial<Asked>): void {
 }
 
 export function methodOf({ target, method, set, excludeOp, excludeNode, inputShape, inputValue }: Asked) {
-  const type = method ?? defaultMethod(target)
   return {
-    method: { type, ...set } as QuantizeOptions['method'],
+    method: { type: method ?? (set ? defaultMethod(target) : 'auto'), ...set } as QuantizeOptions['method'],
     exclude: { op_types: excludeOp, nodes: excludeNode },
     inputShapes: inputShape,
     inputValues: inputValue,

@@ -1,5 +1,6 @@
 /** A finished quantization in a few lines. */
 import { relative } from 'node:path'
+import type { Rung } from '../contract/auto.ts'
 import type { Metrics, Report, Warning } from '../contract/report.ts'
 import type { Made } from './apart.ts'
 import { styled } from './style.ts'
@@ -11,12 +12,30 @@ export function summary({ report, files }: Made, missed: readonly Warning[], str
   const written = files.map((path) => `  ${relative('.', path)}`)
   return [
     styled(stream, 'bold', `${report.target}, ${report.method}`),
+    ...ladder(report, stream),
     table(rowsOf(report)),
     ...warnings,
     ...goals,
     styled(stream, 'green', 'written:'),
     ...written,
   ].join('\n')
+}
+
+/** What the method auto climbed. */
+function ladder({ auto }: Report, stream: NodeJS.WriteStream): string[] {
+  if (!auto) return []
+  const rows = auto.rungs.map((rung, i) => [i === auto.taken ? '→' : ' ', ...rungCells(rung)])
+  return [styled(stream, auto.met ? 'green' : 'yellow', auto.text), table(rows), '']
+}
+
+/** Name and figures of a rung, or why it has none. */
+export function rungCells({ name, accuracy, fidelity, latency_ms, size_ratio, cost, error }: Rung): string[] {
+  if (error) return [name, error.detail]
+  const quality = accuracy
+    ? `${accuracy.metric} drop ${digits(accuracy.drop)}`
+    : `${fidelity?.sqnr_db.toFixed(1) ?? '?'} dB`
+  const speed = latency_ms ? [`${latency_ms.speedup.toFixed(2)} x`] : []
+  return [name, quality, ...speed, `${percent(size_ratio ?? 1)} of the size`, `${Math.round(cost?.seconds ?? 0)} s`]
 }
 
 const rowsOf = ({ metrics }: Report): string[][] =>

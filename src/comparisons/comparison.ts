@@ -1,6 +1,7 @@
 /** The record of a comparison: what was asked for, its rows, and the table as it is so far. The jobs of its rows are the truth of what they did. */
 import { z } from 'zod'
-import { Comparison, Goals } from '../contract/comparison.ts'
+import { Comparison } from '../contract/comparison.ts'
+import { Goals } from '../contract/goals.ts'
 import { Exclude, InputShapes, InputValues, Method, Target } from '../contract/recipe.ts'
 import { ArtifactSummary, JobRequest } from '../jobs/record/job.ts'
 import { ERROR_CODES } from '../shared/errors.ts'

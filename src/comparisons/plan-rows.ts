@@ -1,4 +1,5 @@
 /** From a request to the rows of a comparison, and from a row to the request of its job. */
+import { factsOf } from '../contract/method-facts.ts'
 import { LEAST_WITH_PARTS } from '../contract/runner-protocol.ts'
 import type { DatasetRecord } from '../datasets/dataset.ts'
 import { getDataset } from '../datasets/get-dataset.ts'
@@ -35,7 +36,7 @@ export function requestOf(
     ...rest,
     target: targets[target],
     method,
-    ...(training && method.type === 'qat' && { training }),
+    ...(training && (factsOf(method).samples === 'trains' || factsOf(method).climbs) && { training }),
   })
 }
 

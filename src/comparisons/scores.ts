@@ -1,7 +1,7 @@
 /** Scores of the samples that judged a job: written by a runner, so checked before they are believed. */
 import { z } from 'zod'
 import { QUALITIES } from '../contract/comparison.ts'
-import { MEASURED_ON } from '../contract/report.ts'
+import { MEASURED_ON } from '../contract/measured-on.ts'
 import type { SampleScores } from '../engine/verify/sample-scores.ts'
 import { FewbitError } from '../shared/errors.ts'
 import type { Store } from '../storage/store.ts'

@@ -1,17 +1,11 @@
 /** What a comparison of methods says: a table with one row per method and target, and a recommendation whose numbers all stand in the table. */
 import { z } from 'zod'
+import { Goals } from './goals.ts'
+import { MEASURED_ON } from './measured-on.ts'
 import { METHOD_NAMES, METRIC_NAMES } from './recipe.ts'
-import { MEASURED_ON } from './report.ts'
 
 const nonNegative = z.number().int().nonnegative()
 const interval = z.array(z.number()).length(2)
-
-export const Goals = z.strictObject({
-  max_accuracy_drop: z.number().nonnegative().max(1).optional().describe('a fraction: 0.01 is one point'),
-  min_speedup: z.number().positive().optional().describe('float p50 ÷ quantized p50'),
-  max_size_bytes: z.number().int().positive().optional(),
-})
-export type Goals = z.infer<typeof Goals>
 
 /** What the samples of a comparison are judged by. */
 export const QUALITIES = ['accuracy', 'agreement', 'sqnr_db'] as const
@@ -100,6 +94,9 @@ const ComparisonRow = z.object({
   error: z.object({ code: z.string(), detail: z.string(), hint: z.string().nullable() }).nullable(),
 })
 export type ComparisonRow = z.infer<typeof ComparisonRow>
+
+/** What a row says of itself. */
+export const RowFacts = ComparisonRow.omit({ pareto: true, meets_goals: true, tests: true })
 
 const VERDICTS = ['ptq_is_enough', 'qat_pays', 'stay_float', 'undecided'] as const
 

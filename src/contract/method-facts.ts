@@ -21,6 +21,8 @@ export interface MethodFacts {
   runtimeSeconds: number
   /** whether an interrupted job goes on from its last checkpoint */
   hasCheckpoint: boolean
+  /** whether it tries other methods one after the other instead of quantizing itself */
+  climbs: boolean
 }
 
 type MethodOf<Name extends MethodName> = Extract<Method, { type: Name }>
@@ -37,6 +39,7 @@ const USUAL: MethodFacts = {
   searchShare: 1 / 2,
   runtimeSeconds: HOUR,
   hasCheckpoint: false,
+  climbs: false,
 }
 
 const FACTS: { [Name in MethodName]: (method: MethodOf<Name>) => MethodFacts } = {
@@ -59,9 +62,13 @@ const FACTS: { [Name in MethodName]: (method: MethodOf<Name>) => MethodFacts } =
     runtimeSeconds: 6 * HOUR,
     hasCheckpoint: true,
   }),
+  auto: () => ({ ...USUAL, searchShare: null, climbs: true }),
 }
 
 export const factsOf = (method: Method): MethodFacts => (FACTS[method.type] as (method: Method) => MethodFacts)(method)
 
-/** Whether stopping a job early leaves something worth keeping: it trains, or refines blocks. */
-export const trains = (method: Method): boolean => ['trains', 'refines'].includes(factsOf(method).samples)
+/** Whether stopping a job early leaves something worth keeping: it trains, refines blocks, or tries methods. */
+export const keepsBest = (method: Method): boolean => {
+  const { samples, climbs } = factsOf(method)
+  return climbs || samples === 'trains' || samples === 'refines'
+}

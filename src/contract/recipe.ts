@@ -8,12 +8,13 @@ import {
   QuantizeDynamic,
   QuantizeStatic,
 } from './compat.ts'
+import { Goals } from './goals.ts'
 import { ImageSpec } from './images.ts'
 import { isPattern } from './pattern.ts'
 import { IntegerProfile } from './target-profile.ts'
 import { TextSpec } from './text.ts'
 
-export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat'] as const
+export const METHOD_NAMES = ['static', 'dynamic', 'weight_only', 'float16', 'qat', 'auto'] as const
 export const LOSS_NAMES = ['distillation', 'cross_entropy', 'blend'] as const
 export const OPTIMIZER_NAMES = ['sgd', 'adamw'] as const
 export const OBSERVER_NAMES = ['minmax', 'moving_average', 'percentile', 'entropy', 'mse', 'kmeans'] as const
@@ -232,8 +233,17 @@ export const QatMethod = z.strictObject({
     .describe('share of the steps after which ranges no longer follow the data'),
 })
 export type QatMethod = z.infer<typeof QatMethod>
+/** Which of the others, and how, is found out on the model itself. */
+export const AutoMethod = z.strictObject({
+  type: z.literal('auto'),
+  train: z
+    .boolean()
+    .default(true)
+    .describe('whether training is the last rung, where there is data for it; it takes the most time by far'),
+})
+export type AutoMethod = z.infer<typeof AutoMethod>
 export const Method = z
-  .discriminatedUnion('type', [StaticMethod, DynamicMethod, WeightOnlyMethod, Float16Method, QatMethod])
+  .discriminatedUnion('type', [StaticMethod, DynamicMethod, WeightOnlyMethod, Float16Method, QatMethod, AutoMethod])
   .describe('how the numbers are reduced')
 export type Method = z.infer<typeof Method>
 
@@ -334,6 +344,7 @@ export const Recipe = z.strictObject({
       samples: z.number().int().positive().optional(),
     })
     .optional(),
+  goals: Goals.optional().describe('what the method auto climbs for'),
   seed: z.number().int().nonnegative().default(0),
 })
 export type Recipe = z.infer<typeof Recipe>

@@ -1,12 +1,13 @@
 /** What a finished quantization proves about itself: the shape of `report.json` and of a job's metrics. */
 import { z } from 'zod'
+import { AutoReport } from './auto.ts'
+import { MEASURED_ON } from './measured-on.ts'
 import { METRIC_NAMES } from './recipe.ts'
 import { BROWSER_RUNTIMES } from './target-profile.ts'
 
 const percentiles = z.object({ p50: z.number(), p95: z.number() })
 const nonNegative = z.number().int().nonnegative()
 
-export const MEASURED_ON = ['evaluation', 'held_out', 'calibration', 'training', 'synthetic'] as const
 /** What an output holds, in the order in which kinds decide: the first that a model has is judged. */
 export const OUTPUT_KINDS = ['numbers', 'discrete', 'nearly_zero'] as const
 const interval = z.array(z.number()).length(2).nullable()
@@ -30,8 +31,6 @@ const OutputFidelity = z.object({
   max_abs_error: z.number(),
   equal: z.number().nullable().describe('share of elements that are the same; null unless discrete'),
 })
-
-export type MeasuredOn = (typeof MEASURED_ON)[number]
 
 const placed = z.object({ node: z.string(), op_type: z.string() })
 
@@ -275,6 +274,7 @@ export const Report = z.object({
     .default([])
     .describe('variants that were tried on samples that did not calibrate, and what was kept'),
   training: TrainingReport.nullable().default(null),
+  auto: AutoReport.nullable().default(null).describe('of the method auto: the ladder that it climbed'),
   sensitivity: z
     .array(LayerSensitivity)
     .default([])

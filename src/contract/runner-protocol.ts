@@ -1,5 +1,6 @@
 /** The runner's protocol, both ends: the spec on its standard input, messages on file descriptor 3, and the file that asks it to end early. */
 import { z } from 'zod'
+import { Rung } from './auto.ts'
 import { DatasetSpec, Recipe } from './recipe.ts'
 
 /** One of two parts into which a data set is divided, the same ones for the same seed: what is held out judges. */
@@ -23,6 +24,8 @@ export const RunnerSpec = z.strictObject({
   /** how long the process may run; a search ends early enough to package what it found */
   max_seconds: z.number().positive().optional(),
   evaluation: DataFile.optional(),
+  /** rungs that an interrupted attempt of the method auto has climbed; the best of them lies in BEST_DIRECTORY */
+  climbed: z.array(Rung).optional(),
   /** whether the scores of the samples that judge are wanted as a file, for tests in pairs */
   scores: z.boolean().optional(),
   output: z.string(),
@@ -44,6 +47,9 @@ export type Phase = (typeof PHASES)[number]
 
 /** A file of this name in the runner's directory asks search and training to end, and to package the best so far. */
 export const STOP_FILE = 'stop'
+
+/** Where, in the runner's directory, the method auto keeps the best artifact so far, complete at every moment in which it is told of. */
+export const BEST_DIRECTORY = 'best'
 
 /** What a runner that is asked for scores writes beside the artifact. */
 export const SCORES_FILE = 'scores.json'
@@ -77,6 +83,8 @@ export const RunnerMessage = z.discriminatedUnion('type', [
   }),
   // the state of training lies, complete, at `path`
   z.object({ type: z.literal('checkpoint'), path: text(200), step: count }),
+  // a rung of the method auto has ended; the best so far lies in BEST_DIRECTORY
+  z.object({ type: z.literal('rung'), rung: Rung, best: z.boolean() }),
   z.object({ type: z.literal('warning'), code: text(100), detail: text(2000) }),
   z.object({
     type: z.literal('result'),

@@ -1,5 +1,7 @@
 /** The engine as a library: what it quantizes, compares and says of a model, and the types of it. */
-export type { Comparison, ComparisonRow, Goals, PairedTest, Verdict } from '../contract/comparison.ts'
+export type { AutoReport, Rung } from '../contract/auto.ts'
+export type { Comparison, ComparisonRow, PairedTest, Verdict } from '../contract/comparison.ts'
+export type { Goals } from '../contract/goals.ts'
 export type { MethodName, MetricName, Recipe, TargetName } from '../contract/recipe.ts'
 export { METHOD_NAMES, TARGET_NAMES } from '../contract/recipe.ts'
 export type { Metrics, PlanDocument, Report, Warning } from '../contract/report.ts'

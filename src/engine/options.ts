@@ -1,5 +1,8 @@
 /** What a caller of the library says, and how it becomes a complete recipe. */
 import { z } from 'zod'
+import type { Rung } from '../contract/auto.ts'
+import type { Goals } from '../contract/goals.ts'
+import { factsOf } from '../contract/method-facts.ts'
 import { defaultMetric, type LabelKind } from '../contract/metric.ts'
 import {
   type DatasetSpec,
@@ -44,7 +47,7 @@ type RecipeInput = z.input<typeof Recipe>
 export interface QuantizeOptions {
   /** the hardware: a name (`cpu-int8`, …) or a profile of your own */
   target: RecipeInput['target']
-  /** a name, or a name with options; the target's usual method by default */
+  /** a name, or a name with options; `auto` by default, which tries them until one meets the goals */
   method?: MethodName | RecipeInput['method']
   /** samples from which the ranges of activations are read; the archive alone, or with options */
   calibration?: Source | Data
@@ -62,6 +65,8 @@ export interface QuantizeOptions {
   format?: RecipeInput['format']
   /** what goes in and comes out of a `.tflite`, and how pictures lie there */
   tflite?: RecipeInput['tflite']
+  /** what the method `auto` climbs for; by default at most a point of accuracy */
+  goals?: Goals
   /** of everything that is drawn at random; the same seed gives the same artifact on the same machine */
   seed?: number
   /** the directory where model, report and plan are written, made where it is missing; without it they are returned */
@@ -85,6 +90,10 @@ export interface QuantizeOptions {
   onProgress?: (progress: Progress) => void
   onWarning?: (warning: Warning) => void
   onTraining?: (figures: TrainingFigures) => void
+  /** of the method `auto`: rungs that an interrupted call has climbed, the best of which lies in `best` below `scratch` */
+  climbed?: readonly Rung[]
+  /** of the method `auto`: a rung has ended; `best` says whether it is the best so far */
+  onRung?: (climbed: { rung: Rung; best: boolean }) => void
   /** the state of training lies, complete, at `path` */
   onCheckpoint?: (checkpoint: { path: string; step: number }) => void
   /** a clock in milliseconds that never goes back; `performance.now` by default */
@@ -112,6 +121,7 @@ export function recipeOf(options: QuantizeOptions, labels: LabelKind | null): Re
     calibration: calibration?.samples === undefined ? undefined : samplesOf(calibration),
     training: Object.keys(pace).length > 0 ? pace : undefined,
     evaluation: evaluation && { metric: defaultMetric(labels), ...judgedBy(options), ...samplesOf(evaluation) },
+    goals: options.goals,
     seed: options.seed,
   })
   requireMethod(recipe)
@@ -130,10 +140,8 @@ function judgedBy({ evaluation }: QuantizeOptions): { metric?: MetricName; word_
   }
 }
 
-function methodOf({ method, target }: QuantizeOptions): unknown {
-  if (typeof method === 'object') return method
-  return { type: method ?? defaultMethod(target) }
-}
+const methodOf = ({ method = 'auto' }: QuantizeOptions): unknown =>
+  typeof method === 'object' ? method : { type: method }
 
 /** What is usual on a target; static on a profile that says nothing. */
 export function defaultMethod(target: QuantizeOptions['target']): MethodName {
@@ -178,7 +186,7 @@ function requireOperators({ target }: Recipe): void {
 /** Throws target_method_mismatch. */
 function requireMethod({ target, method }: Recipe): void {
   const { id, methods } = targetOf(target)
-  if (methods.some((name) => name === method.type)) return
+  if (factsOf(method).climbs || methods.some((name) => name === method.type)) return
   throw new FewbitError('target_method_mismatch', `${id} does not support the method ${method.type}`, {
     param: '/method/type',
     hint: `use ${methods.join(' or ')}`,

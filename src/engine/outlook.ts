@@ -7,7 +7,7 @@ import { FewbitError } from '../shared/errors.ts'
 import { runMethod } from './methods/run-method.ts'
 import { atRunTime } from './methods/static/variant.ts'
 import { openRun } from './open-run.ts'
-import { type QuantizeOptions, recipeOf } from './options.ts'
+import { defaultMethod, type QuantizeOptions, recipeOf } from './options.ts'
 import { describePlan } from './plan/describe.ts'
 import { planGraph } from './plan/plan-graph.ts'
 import type { Prepared } from './prepare/index.ts'
@@ -45,7 +45,7 @@ export async function outlookOn(
   scratch: string,
 ): Promise<Outlook> {
   const threads = options.threads ?? availableParallelism()
-  const recipe = recipeOf({ ...options, target }, null)
+  const recipe = recipeOf({ ...options, method: options.method ?? defaultMethod(target), target }, null)
   const runtime = closing(openRuntime(threads))
   const empty = { target: nameOf(recipe.target), method: recipe.method.type }
   try {

@@ -2,8 +2,10 @@
 import { mkdirSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
+import { factsOf } from '../contract/method-facts.ts'
 import type { PlanDocument, Report } from '../contract/report.ts'
 import type { RunnerMessage } from '../contract/runner-protocol.ts'
+import { climb } from './auto/climb.ts'
 import { asFewbitError } from './errors.ts'
 import { bytesOf, intoDirectory, withScratch } from './files.ts'
 import type { QuantizeOptions, Source } from './options.ts'
@@ -71,7 +73,8 @@ async function quantizeInto(
   stage: { name: string },
 ): Promise<Outcome> {
   const spec = await specFor(model, options, scratch, output)
-  return runStages(spec, hostOf(options, stage), scratch, options.signal)
+  const run = factsOf(spec.recipe.method).climbs ? climb : runStages
+  return run(spec, hostOf(options, stage), scratch, options.signal)
 }
 
 function hostOf(options: QuantizeOptions, stage: { name: string }): Host {
@@ -92,5 +95,6 @@ function tell(options: QuantizeOptions, message: RunnerMessage): void {
   if (message.type === 'progress') options.onProgress?.(message)
   else if (message.type === 'training') options.onTraining?.(message)
   else if (message.type === 'checkpoint') options.onCheckpoint?.({ path: message.path, step: message.step })
+  else if (message.type === 'rung') options.onRung?.({ rung: message.rung, best: message.best })
   else if (message.type === 'warning') options.onWarning?.({ code: message.code, detail: message.detail })
 }

@@ -32,6 +32,7 @@ export async function specFor(
     threads: options.threads ?? availableParallelism(),
     ...(options.checkpoint !== undefined && { checkpoint: resolve(options.checkpoint) }),
     ...(options.memoryBytes !== undefined && { memory_bytes: options.memoryBytes }),
+    ...(options.climbed && { climbed: [...options.climbed] }),
     ...(options.maxSeconds !== undefined && { max_seconds: options.maxSeconds }),
   }
 }

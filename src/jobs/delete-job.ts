@@ -5,6 +5,7 @@ import { changesChannel } from '../queue/queues.ts'
 import { FewbitError } from '../shared/errors.ts'
 import { release } from '../storage/refs.ts'
 import { dropCheckpoint } from './attempt/keep-checkpoint.ts'
+import { dropBest } from './attempt/keep-rung.ts'
 import { getJob } from './get-job.ts'
 import { countCommands } from './record/counts.ts'
 import { INDEX_NAMES, INDEXES } from './record/indexes.ts'
@@ -31,6 +32,7 @@ export async function deleteJob(
     if (!isTerminal(job.status))
       throw new FewbitError('job_not_finished', `job ${id} is ${job.status}; cancel it first`)
     if (job.checkpoint) await dropCheckpoint(deps, id)
+    else if (job.best_so_far.length > 0) await dropBest(deps, job)
     else if (await remove(deps, job)) return
   }
 }

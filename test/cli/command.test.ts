@@ -27,7 +27,7 @@ after(() => rmSync(directory, { recursive: true }))
 
 describe('fewbit quantize', () => {
   test('writes model, report and plan where it is told, and says what they cost', async () => {
-    const ran = await fewbit('quantize model.onnx -c data.npz --exclude-op Relu --threads 1 -o made/here')
+    const ran = await fewbit('quantize model.onnx -m static -c data.npz --exclude-op Relu --threads 1 -o made/here')
     assert.equal(ran.code, 0, ran.stderr)
     assert.match(ran.stdout, /^cpu-int8, static\nsize .* → .*\nfidelity .* dB/)
     assert.match(ran.stdout, /made\/here\/model\.onnx/)

@@ -65,7 +65,7 @@ describe('fewbit login', () => {
 
 describe('fewbit submit, watch and download', () => {
   test('a job from files to files, judged as fewbit quantize would', async () => {
-    const ran = await withKey('submit model.onnx -c data.npz -e data.npz --exclude-op Relu --watch -o made')
+    const ran = await withKey('submit model.onnx -m static -c data.npz -e data.npz --exclude-op Relu --watch -o made')
     assert.equal(ran.code, 0, ran.stderr)
     assert.match(ran.stdout, /^cpu-int8, static\nsize .* → .*\naccuracy .*\nfidelity .* dB/)
     assert.match(ran.stderr, /uploading model\.onnx[\s\S]*^(queued|preparing): [\s\S]*downloading/m)

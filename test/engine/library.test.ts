@@ -84,6 +84,7 @@ describe('quantize', () => {
     const steps: Progress[] = []
     const { artifact, report, plan } = await quantize(model, {
       target: 'cpu-int8',
+      method: 'static',
       calibration: data,
       threads: 1,
       onProgress: (step) => steps.push(step),
@@ -177,7 +178,11 @@ describe('quantize', () => {
 
   test('warnings come as they arise and stand in the report', async () => {
     const warnings: Warning[] = []
-    const { report } = await quantize(model, { target: 'cpu-int8', onWarning: (warning) => warnings.push(warning) })
+    const { report } = await quantize(model, {
+      target: 'cpu-int8',
+      method: 'static',
+      onWarning: (warning) => warnings.push(warning),
+    })
     assert.deepEqual(warnings, report.warnings)
     assert.ok(warnings.some(({ code }) => code === 'synthetic_calibration'))
   })

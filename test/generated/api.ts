@@ -1135,6 +1135,18 @@ export interface components {
             /** @description by default the caller's own; only the operator's keys may name another */
             owner?: string;
         };
+        AutoMethodInput: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "auto";
+            /**
+             * @description whether training is the last rung, where there is data for it; it takes the most time by far
+             * @default true
+             */
+            train?: boolean;
+        };
         ComparisonRequest: {
             model_id: string;
             /** @description cpu-int8, cpu-int4 and gpu-float16 by default: one of each kind that any worker can verify */
@@ -1188,13 +1200,7 @@ export interface components {
                 /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
             };
-            goals?: {
-                /** @description a fraction: 0.01 is one point */
-                max_accuracy_drop?: number;
-                /** @description float p50 ÷ quantized p50 */
-                min_speedup?: number;
-                max_size_bytes?: number;
-            };
+            goals?: components["schemas"]["GoalsInput"];
             exclude?: {
                 /**
                  * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
@@ -1441,11 +1447,24 @@ export interface components {
             /** @description with compat: convert constants too that only operators in float32 read */
             force_fp16_initializers?: boolean;
         };
+        GoalsInput: {
+            /** @description a fraction: 0.01 is one point; a negative one asks for a gain */
+            max_accuracy_drop?: number;
+            /** @description float p50 ÷ quantized p50 */
+            min_speedup?: number;
+            max_size_bytes?: number;
+        };
         JobRequest: {
             model_id: string;
             /** @description a built-in target, or a profile of your own in the form of GET /v1/targets/{id} */
             target: components["schemas"]["TargetName"] | components["schemas"]["TargetProfileInput"];
-            method: components["schemas"]["MethodInput"];
+            /**
+             * @default {
+             *       "type": "auto",
+             *       "train": true
+             *     }
+             */
+            method?: components["schemas"]["MethodInput"];
             calibration?: {
                 dataset_id: string;
                 /**
@@ -1492,10 +1511,8 @@ export interface components {
                 /** @description so many, drawn over the whole data set; all of them by default */
                 samples?: number;
             };
-            goals?: {
-                max_accuracy_drop?: number;
-                min_speedup?: number;
-            };
+            /** @description what the method auto climbs for; with any method, one that is missed is a warning */
+            goals?: components["schemas"]["GoalsInput"];
             exclude?: {
                 /**
                  * @description regular expressions in the syntax of RE2; a node whose whole name matches stays float
@@ -1565,7 +1582,7 @@ export interface components {
             };
         };
         /** @description how the numbers are reduced */
-        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["WeightOnlyMethodInput"] | components["schemas"]["Float16MethodInput"] | components["schemas"]["QatMethodInput"];
+        MethodInput: components["schemas"]["StaticMethodInput"] | components["schemas"]["DynamicMethodInput"] | components["schemas"]["WeightOnlyMethodInput"] | components["schemas"]["Float16MethodInput"] | components["schemas"]["QatMethodInput"] | components["schemas"]["AutoMethodInput"];
         OperatorSupportInput: {
             /**
              * @description required: its output must be quantized too; optional: it can also write float32; float: it always writes float32
@@ -2149,6 +2166,36 @@ export interface components {
             /** @constant */
             has_more: false;
         };
+        AutoMethod: {
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "auto";
+            /**
+             * @description whether training is the last rung, where there is data for it; it takes the most time by far
+             * @default true
+             */
+            train: boolean;
+        };
+        AutoReport: {
+            /** @description those of the request, and a point of accuracy where it names none */
+            goals: components["schemas"]["Goals"];
+            /** @description whether the rung that was taken meets all of them */
+            met: boolean;
+            /** @description index of the rung whose artifact this is */
+            taken: number;
+            /**
+             * @description why no further rung was climbed; time: none of them would have ended in what was left of it
+             * @enum {string}
+             */
+            ended: "goals_met" | "ladder_ended" | "time" | "stopped";
+            text: string;
+            /** @description in the order in which they were climbed, the cheapest first */
+            rungs: components["schemas"]["Rung"][];
+            /** @description names of the rungs that were left */
+            not_climbed: string[];
+        };
         Checkpoint: {
             /** @constant */
             object: "checkpoint";
@@ -2176,13 +2223,7 @@ export interface components {
             quality: "accuracy" | "agreement" | "sqnr_db";
             /** @description differences up to this count as none: the goal of the accuracy, or a point; of sqnr_db a decibel */
             margin: number;
-            goals: {
-                /** @description a fraction: 0.01 is one point */
-                max_accuracy_drop?: number;
-                /** @description float p50 ÷ quantized p50 */
-                min_speedup?: number;
-                max_size_bytes?: number;
-            };
+            goals: components["schemas"]["Goals"];
             id: string;
             /** @constant */
             object: "comparison";
@@ -2252,7 +2293,7 @@ export interface components {
                 name: string;
                 target: string;
                 /** @enum {string} */
-                method: "static" | "dynamic" | "weight_only" | "float16" | "qat";
+                method: "static" | "dynamic" | "weight_only" | "float16" | "qat" | "auto";
                 /** @description what the job of the row would be told; null where it would be refused */
                 options: components["schemas"]["Recipe"] | null;
                 violations: {
@@ -2302,20 +2343,14 @@ export interface components {
             quality: "accuracy" | "agreement" | "sqnr_db";
             /** @description differences up to this count as none: the goal of the accuracy, or a point; of sqnr_db a decibel */
             margin: number;
-            goals: {
-                /** @description a fraction: 0.01 is one point */
-                max_accuracy_drop?: number;
-                /** @description float p50 ÷ quantized p50 */
-                min_speedup?: number;
-                max_size_bytes?: number;
-            };
+            goals: components["schemas"]["Goals"];
             /** @description the float model first */
             rows: {
                 /** @description unique for its target */
                 name: string;
                 target: string;
                 /** @enum {string} */
-                method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat";
+                method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat" | "auto";
                 /** @enum {string} */
                 status: "queued" | "running" | "succeeded" | "failed" | "canceled";
                 /** @description no other row is at least as good in quality, speed and size, and better in one of them */
@@ -2480,7 +2515,7 @@ export interface components {
             name: string;
             target: string;
             /** @enum {string} */
-            method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat";
+            method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat" | "auto";
             /** @enum {string} */
             status: "queued" | "running" | "succeeded" | "failed" | "canceled";
             /** @description no other row is at least as good in quality, speed and size, and better in one of them */
@@ -2622,13 +2657,7 @@ export interface components {
             }[];
         };
         ComparisonSummary: {
-            goals: {
-                /** @description a fraction: 0.01 is one point */
-                max_accuracy_drop?: number;
-                /** @description float p50 ÷ quantized p50 */
-                min_speedup?: number;
-                max_size_bytes?: number;
-            };
+            goals: components["schemas"]["Goals"];
             id: string;
             /** @constant */
             object: "comparison";
@@ -2896,7 +2925,7 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             /** @enum {string} */
-            type: "job.queued" | "job.started" | "job.progress" | "job.warning" | "job.canceling" | "job.retrying" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired";
+            type: "job.queued" | "job.started" | "job.progress" | "job.warning" | "job.rung" | "job.canceling" | "job.retrying" | "job.succeeded" | "job.failed" | "job.canceled" | "job.expired";
             data: {
                 [key: string]: unknown;
             };
@@ -2935,6 +2964,13 @@ export interface components {
             max_finite_val?: number;
             /** @description with compat: convert constants too that only operators in float32 read */
             force_fp16_initializers?: boolean;
+        };
+        Goals: {
+            /** @description a fraction: 0.01 is one point; a negative one asks for a gain */
+            max_accuracy_drop?: number;
+            /** @description float p50 ÷ quantized p50 */
+            min_speedup?: number;
+            max_size_bytes?: number;
         };
         Health: {
             /**
@@ -3009,6 +3045,16 @@ export interface components {
             error: components["schemas"]["JobError"] | null;
             sandbox: string | null;
             /**
+             * @description of the method auto: the rungs that it has climbed so far; of one that was interrupted, those of the last attempt
+             * @default []
+             */
+            attempts_made: components["schemas"]["Rung"][];
+            /**
+             * @description of the method auto while it runs: the artifact of the best rung so far; those of the end are in `artifacts`
+             * @default []
+             */
+            best_so_far: components["schemas"]["Artifact"][];
+            /**
              * @description what the last attempt took
              * @default null
              */
@@ -3048,7 +3094,7 @@ export interface components {
             next_cursor: string | null;
         };
         /** @description how the numbers are reduced */
-        Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["WeightOnlyMethod"] | components["schemas"]["Float16Method"] | components["schemas"]["QatMethod"];
+        Method: components["schemas"]["StaticMethod"] | components["schemas"]["DynamicMethod"] | components["schemas"]["WeightOnlyMethod"] | components["schemas"]["Float16Method"] | components["schemas"]["QatMethod"] | components["schemas"]["AutoMethod"];
         Metrics: {
             size_bytes: {
                 float: number;
@@ -3531,6 +3577,8 @@ export interface components {
                 word_separator?: number;
                 samples?: number;
             };
+            /** @description what the method auto climbs for */
+            goals?: components["schemas"]["Goals"];
             /** @default 0 */
             seed: number;
         };
@@ -3627,6 +3675,11 @@ export interface components {
                 }[];
             } | null;
             /**
+             * @description of the method auto: the ladder that it climbed
+             * @default null
+             */
+            auto: components["schemas"]["AutoReport"] | null;
+            /**
              * @description quantized layers, the least faithful first, on some samples that judge
              * @default []
              */
@@ -3647,6 +3700,64 @@ export interface components {
                 name: string;
                 seconds: number;
             }[];
+        };
+        Rung: {
+            /** @description unique for its target */
+            name: string;
+            target: string;
+            /** @enum {string} */
+            method: "float" | "static" | "dynamic" | "weight_only" | "float16" | "qat" | "auto";
+            /** @enum {string} */
+            status: "queued" | "running" | "succeeded" | "failed" | "canceled";
+            accuracy: {
+                /** @enum {string} */
+                metric: "top1" | "top5" | "f1" | "matthews" | "pearson" | "spearman" | "nearest_neighbor" | "perplexity" | "cer" | "wer" | "miou" | "psnr" | "agreement" | "cosine" | "mse";
+                value: number;
+                /** @description what is lost against the float model; positive is a loss for every metric */
+                drop: number;
+                /** @description of the drop */
+                ci95: number[];
+                samples: number;
+            } | null;
+            fidelity: {
+                sqnr_db: number;
+                cosine: number;
+                agreement: number | null;
+                samples: number;
+                /** @enum {string} */
+                measured_on: "evaluation" | "held_out" | "calibration" | "training" | "synthetic";
+            } | null;
+            size_bytes: number | null;
+            /** @description quantized ÷ float */
+            size_ratio: number | null;
+            latency_ms: {
+                p50: number;
+                speedup: number;
+                /** @description whether the machine that measured is what the target stands for; only then it counts */
+                on_target: boolean;
+            } | null;
+            cost: {
+                seconds: number;
+                /** @description largest resident size of the process that was seen */
+                peak_memory_bytes: number | null;
+            } | null;
+            conformance: {
+                ok: boolean;
+                violations: number;
+            } | null;
+            /** @description codes of the warnings */
+            warnings: string[];
+            error: {
+                code: string;
+                detail: string;
+                hint: string | null;
+            } | null;
+            /** @description of the method, as it was asked */
+            options: components["schemas"]["Method"];
+            /** @description null where it failed */
+            meets_goals: boolean | null;
+            /** @description what it did not reach, in words with numbers */
+            missed: string[];
         };
         StaticMethod: {
             /**
@@ -5115,7 +5226,7 @@ export interface operations {
                 model_id?: string;
                 /** @description a built-in target, or the id of a profile */
                 target?: string;
-                method?: "static" | "dynamic" | "weight_only" | "float16" | "qat";
+                method?: "static" | "dynamic" | "weight_only" | "float16" | "qat" | "auto";
                 created_after?: string;
             };
             header?: never;
@@ -7038,6 +7149,8 @@ export interface operations {
                  *             "violations": []
                  *           }
                  *         },
+                 *         "attempts_made": [],
+                 *         "best_so_far": [],
                  *         "artifacts": [
                  *           {
                  *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
@@ -7304,6 +7417,8 @@ export interface operations {
                  *             "violations": []
                  *           }
                  *         },
+                 *         "attempts_made": [],
+                 *         "best_so_far": [],
                  *         "artifacts": [
                  *           {
                  *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
@@ -7570,6 +7685,8 @@ export interface operations {
                  *             "violations": []
                  *           }
                  *         },
+                 *         "attempts_made": [],
+                 *         "best_so_far": [],
                  *         "artifacts": [
                  *           {
                  *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
@@ -7836,6 +7953,8 @@ export interface operations {
                  *             "violations": []
                  *           }
                  *         },
+                 *         "attempts_made": [],
+                 *         "best_so_far": [],
                  *         "artifacts": [
                  *           {
                  *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",
@@ -8102,6 +8221,8 @@ export interface operations {
                  *             "violations": []
                  *           }
                  *         },
+                 *         "attempts_made": [],
+                 *         "best_so_far": [],
                  *         "artifacts": [
                  *           {
                  *             "id": "art_01m8qzmm6g7q63kr5x8f1vafvb",

@@ -1,5 +1,6 @@
 /** Made tables of comparisons, where the right answer is known. */
-import type { ComparisonRow, Goals, Verdict } from '../../src/contract/comparison.ts'
+import type { ComparisonRow, Verdict } from '../../src/contract/comparison.ts'
+import type { Goals } from '../../src/contract/goals.ts'
 import { type Entry, tableOf } from '../../src/engine/compare/rules/table.ts'
 import type { SampleScores } from '../../src/engine/verify/sample-scores.ts'
 

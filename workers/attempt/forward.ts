@@ -6,8 +6,10 @@ import type { Claim } from '../../src/jobs/attempt/claim-job.ts'
 import { type PhaseProgress, reportProgress } from '../../src/jobs/attempt/report-progress.ts'
 import { addWarning } from '../../src/jobs/record/add-warning.ts'
 import { messageOf } from '../../src/shared/errors.ts'
+import type { Limits } from '../process/limits.ts'
 import { storeCheckpoint } from './checkpoint.ts'
 import { persist } from './persist.ts'
+import { type RungMessage, storeRung } from './rung.ts'
 import { createTrainingNews, messageOfTraining } from './training-news.ts'
 
 export interface Forwarder {
@@ -23,14 +25,23 @@ interface Mail {
   /** steps of a training that are safe in a file */
   checkpoint: number | null
   warnings: { code: string; detail: string }[]
+  rungs: RungMessage[]
 }
 
 const INTERVAL_MS = 250
 const MAX_WARNINGS = 100
+const MAX_RUNGS = 20
 
 /** `enter` is told each phase when it begins. */
-export function openForwarder(deps: Deps, claim: Claim, directory: string, enter: (phase: string) => void): Forwarder {
-  const mail: Mail = { progress: null, checkpoint: null, warnings: [] }
+interface Told {
+  /** where the runner works */
+  directory: string
+  limits: Limits
+  enter: (phase: string) => void
+}
+
+export function openForwarder(deps: Deps, claim: Claim, { directory, limits, enter }: Told): Forwarder {
+  const mail: Mail = { progress: null, checkpoint: null, warnings: [], rungs: [] }
   const isNews = createTrainingNews()
   let phase: string | null = null
   let warned = 0
@@ -42,6 +53,10 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string, enter
     for (let [warning] = mail.warnings; warning; [warning] = mail.warnings) {
       await addWarning(deps, claim, warning)
       mail.warnings.shift()
+    }
+    for (let [rung] = mail.rungs; rung; [rung] = mail.rungs) {
+      await storeRung(deps, claim, { directory, limits }, rung)
+      mail.rungs.shift()
     }
     if (progress) await reportProgress(deps, claim, progress, isNews(progress.training))
     if (checkpoint !== null) await storeCheckpoint(deps, claim, directory, checkpoint)
@@ -65,6 +80,9 @@ export function openForwarder(deps: Deps, claim: Claim, directory: string, enter
     },
     checkpoint: ({ step }) => {
       mail.checkpoint = step
+    },
+    rung: (message) => {
+      if (mail.rungs.length < MAX_RUNGS) mail.rungs.push(message)
     },
     warning: ({ code, detail }) => {
       if (warned++ < MAX_WARNINGS) mail.warnings.push({ code, detail })

@@ -7,6 +7,7 @@ import type { RunnerSpec } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import type { JobRecord } from '../../src/jobs/record/job.ts'
 import { FewbitError } from '../../src/shared/errors.ts'
+import { placeBest } from './rung.ts'
 
 type Dataset = JobRecord['inputs']['calibration']
 
@@ -22,6 +23,7 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
   await place(deps, model.sha256, join(directory, 'model.onnx'))
   for (const { path, sha256 } of external) await place(deps, sha256, join(directory, plain(path)))
   await mkdir(join(directory, 'out'))
+  await placeBest(deps, job, directory)
   return {
     recipe: job.options,
     model: 'model.onnx',
@@ -30,6 +32,7 @@ export async function placeInputs(deps: Deps, job: JobRecord, directory: string)
     ...(await placeDataset(deps, directory, 'evaluation', job.inputs.evaluation)),
     ...(factsOf(job.options.method).hasCheckpoint && { checkpoint: await placeCheckpoint(deps, job, directory) }),
     ...(job.comparison_id !== null && { scores: true }),
+    ...(job.best_so_far.length > 0 && { climbed: job.attempts_made }),
     output: 'out',
     threads: deps.config.RUNNER_THREADS,
     memory_bytes: deps.config.RUNNER_MEMORY_BYTES,

@@ -8,6 +8,7 @@ import { holds } from '../../src/jobs/attempt/attempt.ts'
 import { checkGoals } from '../../src/jobs/attempt/check-goals.ts'
 import type { Claim } from '../../src/jobs/attempt/claim-job.ts'
 import { finishJob, type Success } from '../../src/jobs/attempt/finish-job.ts'
+import { dropBest } from '../../src/jobs/attempt/keep-rung.ts'
 import { loadJob } from '../../src/jobs/record/load-job.ts'
 import type { Limits } from '../process/limits.ts'
 import { type ArtifactFile, letGo, nameArtifact, readReport, storeExtra, storeOutput } from './collect.ts'
@@ -35,7 +36,9 @@ export async function publish(deps: Deps, claim: Claim, publication: Publication
   const found = await loadJob(deps, claim.jobId)
   if (!found || !holds(claim, found.record)) return
   const success = await successOf(deps, claim, publication)
-  if (!(await finishJob(deps, claim, success))) await letGo(deps, success.artifacts)
+  if (!(await finishJob(deps, claim, success))) return letGo(deps, success.artifacts)
+  const job = (await loadJob(deps, claim.jobId))?.record
+  if (job) await dropBest(deps, job)
 }
 
 async function successOf(
@@ -53,8 +56,10 @@ async function successOf(
 }
 
 /** What the engine resolved, where it fits the recipe's shape. */
-function resolve(options: Recipe, { options: resolved }: Report): Recipe {
-  const method = { ...options.method, ...pick(resolved, Object.keys(options.method)) }
+function resolve(options: Recipe, { options: found, auto }: Report): Recipe {
+  const resolved = { ...found, ...(found.method as object | undefined) }
+  const taken = auto?.rungs[auto.taken]?.options ?? options.method
+  const method = { ...taken, ...pick(resolved, Object.keys(taken)) }
   const merged = Recipe.safeParse({ ...options, method })
   return merged.success ? merged.data : options
 }

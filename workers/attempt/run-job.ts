@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { settleComparison } from '../../src/comparisons/settle-comparison.ts'
+import { factsOf } from '../../src/contract/method-facts.ts'
 import { STOP_FILE } from '../../src/contract/runner-protocol.ts'
 import type { Deps } from '../../src/deps.ts'
 import { type Claim, claimJob } from '../../src/jobs/attempt/claim-job.ts'
@@ -108,12 +109,12 @@ async function runAttempt(
   directory: string,
   signal: AbortSignal,
 ): Promise<Ending> {
-  const forwarder = openForwarder(deps, claim, directory, stages.enter)
+  const limits = limitsOf(deps, claim.job)
+  const forwarder = openForwarder(deps, claim, { directory, limits, enter: stages.enter })
   const meter = openCostMeter()
   let confined: Confined | undefined
   try {
     const spec = await placeInputs(deps, claim.job, directory)
-    const limits = limitsOf(deps, claim.job)
     confined = await host.sandbox.confine(host.runner, directory, limits)
     const run = {
       confined,
@@ -121,7 +122,7 @@ async function runAttempt(
       spec,
       limits,
       signal,
-      graceFor: (cause: unknown) => askToStop(deps, forwarder, directory, cause),
+      graceFor: (cause: unknown) => askToStop(deps, claim, forwarder, directory, cause),
       onMessage: forwarder.take,
       onResident: meter.see,
       onStderr: (text: string) => deps.log.debug({ stderr: text }, 'the runner said'),
@@ -142,10 +143,12 @@ async function runAttempt(
   }
 }
 
-/** A training that shall end keeps the best so far when it is asked to. Milliseconds that it has for that. */
-function askToStop({ config }: Deps, forwarder: Forwarder, directory: string, cause: unknown): number {
-  const isAsked = cause === 'canceled' || (cause instanceof FewbitError && cause.code === 'time_limit')
-  if (!isAsked || forwarder.phase() !== 'training') return 0
+/** A training, or a ladder of methods, that shall end keeps the best so far when it is asked to. Milliseconds that it has for that. */
+function askToStop({ config }: Deps, { job }: Claim, forwarder: Forwarder, directory: string, cause: unknown): number {
+  const isLate = cause instanceof FewbitError && cause.code === 'time_limit'
+  const trains = forwarder.phase() === 'training' && (isLate || cause === 'canceled')
+  // the best of a ladder that is canceled is in the store already
+  if (!trains && !(isLate && factsOf(job.options.method).climbs)) return 0
   askInFile(join(directory, STOP_FILE))
   return config.TRAINING_STOP_SECONDS * 1000
 }

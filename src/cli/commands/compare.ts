@@ -1,7 +1,8 @@
 /** `fewbit compare`: several methods and targets on one model, and which of them to take. */
 import { basename, extname } from 'node:path'
 import type { Command } from 'commander'
-import type { Comparison, Goals } from '../../contract/comparison.ts'
+import type { Comparison } from '../../contract/comparison.ts'
+import type { Goals } from '../../contract/goals.ts'
 import type { CompareOptions } from '../../engine/compare/options.ts'
 import { byteCount, count, integer, methods, number, positive, targets } from '../arguments.ts'
 import { comparisonText } from '../comparison-text.ts'

@@ -22,6 +22,7 @@ an array named labels holds the classes.
 Examples:
   $ fewbit quantize model.onnx --calibration data.npz
   $ fewbit quantize model.onnx --calibration data.npz --evaluation test.npz --max-accuracy-drop 0.01
+  $ fewbit quantize model.onnx --method auto --calibration data.npz --min-speedup 2     tries methods until one meets the goals
   $ fewbit quantize model.onnx --target npu-qnn-htp --calibration data.npz --input-shape x=1,3,224,224 -o npu
   $ fewbit quantize model.onnx --target mobile-tflite --format tflite --calibration data.npz
   $ fewbit quantize model.onnx --target cpu-int4 --set bits=4 --set block_size=32
@@ -66,9 +67,10 @@ async function quantize(model: string, asked: Asked, state: State): Promise<void
   if (asked.for) return quantizeFolder(model, asked, run)
   const output = asked.output ?? `${basename(model, extname(model))}-${nameOf(asked.target)}`
   const view = asked.quiet ? silent : progressOn(process.stderr)
-  const options = { ...optionsOf(asked), output, overwrite: asked.force ?? false }
+  const goals = goalsOf(asked)
+  const options = { ...optionsOf(asked), goals, output, overwrite: asked.force ?? false }
   const made = await run(model, options, view).finally(view.clear)
-  const missed = checkGoals(goalsOf(asked), made.report.metrics)
+  const missed = checkGoals(goals, made.report.metrics)
   if (asked.json)
     console.log(
       JSON.stringify({ files: made.files, missed: missed.map(({ detail }) => detail), report: made.report }, null, 1),

@@ -1,7 +1,8 @@
 /** The options that say what to make and what it must reach, which several subcommands have. */
 import { type Command, Option } from 'commander'
+import type { Goals } from '../../contract/goals.ts'
 import { FORMAT_NAMES, METHOD_NAMES } from '../../contract/recipe.ts'
-import { inputValue, json, list, number, pairs, positive, sizes, target } from '../arguments.ts'
+import { byteCount, inputValue, json, list, number, pairs, positive, sizes, target } from '../arguments.ts'
 import type { Asked } from '../quantize-options.ts'
 
 export const addTarget = (command: Command): Command =>
@@ -9,7 +10,12 @@ export const addTarget = (command: Command): Command =>
 
 export function addMethod(command: Command): void {
   command
-    .addOption(new Option('-m, --method <name>', "the target's usual one by default").choices(METHOD_NAMES))
+    .addOption(
+      new Option(
+        '-m, --method <name>',
+        'auto by default, which tries them until one meets the goals; with --set the usual one of the target',
+      ).choices(METHOD_NAMES),
+    )
     .option('--set <name=value>', 'an option of the method, repeatable: --set bits=4', pairs('bits=4', json))
     .option('--exclude-op <operator>', 'stays float, repeatable: --exclude-op Softmax', list)
     .option('--exclude-node <pattern>', 'nodes whose whole name matches stay float, repeatable', list)
@@ -39,9 +45,11 @@ export function addGoals(command: Command): void {
     .optionsGroup('Goals (missed: exit code 3, files are written all the same):')
     .option('--max-accuracy-drop <number>', 'as a fraction: 0.01', number)
     .option('--min-speedup <number>', 'times the float model: 1.2', positive)
+    .option('--max-size <bytes>', 'of the artifact: 5M', byteCount)
 }
 
-export const goalsOf = ({ maxAccuracyDrop, minSpeedup }: Asked) => ({
+export const goalsOf = ({ maxAccuracyDrop, minSpeedup, maxSize }: Asked): Goals => ({
   ...(maxAccuracyDrop !== undefined && { max_accuracy_drop: maxAccuracyDrop }),
   ...(minSpeedup !== undefined && { min_speedup: minSpeedup }),
+  ...(maxSize !== undefined && { max_size_bytes: maxSize }),
 })

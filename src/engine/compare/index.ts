@@ -1,7 +1,8 @@
 /** The library's comparison: several methods and targets for one model, one after the other, and what to make of them. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { type Comparison, Goals } from '../../contract/comparison.ts'
+import type { Comparison } from '../../contract/comparison.ts'
+import { Goals } from '../../contract/goals.ts'
 import { DatasetSpec } from '../../contract/recipe.ts'
 import { LEAST_WITH_PARTS } from '../../contract/runner-protocol.ts'
 import { FewbitError } from '../../shared/errors.ts'

@@ -56,7 +56,8 @@ export function candidatesFor(options: Wanted): Candidate[] {
   })
 }
 
-const supports = (target: Target, { type }: Method): boolean => targetOf(target).methods.some((name) => name === type)
+const supports = (target: Target, method: Method): boolean =>
+  factsOf(method).climbs || targetOf(target).methods.some((name) => name === method.type)
 
 function needsNoData(method: Method): boolean {
   const { samples, needsRanges } = factsOf(method)

@@ -1,5 +1,6 @@
 /** What a caller says of a comparison, and what it gets. */
-import type { Comparison, Goals } from '../../contract/comparison.ts'
+import type { Comparison } from '../../contract/comparison.ts'
+import type { Goals } from '../../contract/goals.ts'
 import type { MethodName } from '../../contract/recipe.ts'
 import type { QuantizeOptions } from '../options.ts'
 import type { Quantized, QuantizedFiles } from '../quantize.ts'

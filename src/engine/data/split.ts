@@ -1,8 +1,9 @@
 /** Which samples of a data set do what: the only place where samples are divided. Every part is drawn over the whole data set, because data sets may be sorted. */
 
+import type { MeasuredOn } from '../../contract/measured-on.ts'
 import { factsOf, type SampleUse } from '../../contract/method-facts.ts'
 import type { Recipe } from '../../contract/recipe.ts'
-import type { MeasuredOn, Warning } from '../../contract/report.ts'
+import type { Warning } from '../../contract/report.ts'
 import { type DataPart, LEAST_WITH_PARTS, type RunnerSpec } from '../../contract/runner-protocol.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import type { CalibrationBatches } from './batches.ts'

@@ -1,5 +1,6 @@
 /** Every method by name. */
 import type { MethodName } from '../../contract/recipe.ts'
+import { FewbitError } from '../../shared/errors.ts'
 import { dynamicMethod } from './dynamic/index.ts'
 import { float16Method } from './float16/index.ts'
 import type { Method } from './method.ts'
@@ -8,6 +9,9 @@ import { staticMethod } from './static/index.ts'
 import { weightOnlyMethod } from './weight-only/index.ts'
 
 export const METHODS = {
+  auto: () => {
+    throw new FewbitError('internal', 'auto is a ladder of the other methods, which engine/auto climbs')
+  },
   static: staticMethod,
   dynamic: dynamicMethod,
   weight_only: weightOnlyMethod,

@@ -25,6 +25,7 @@ const ADVICE: { [Name in MethodName]: (input: AdviceInput, method: MethodOf<Name
     ...(output.options.symmetric === true ? ['symmetric: false'] : []),
   ],
   float16: () => ['excluding the layers whose values are very small or very large (exclude.nodes)'],
+  auto: () => [],
   qat: (input) => ['more steps or more samples of training', ...worstLayers(input)],
 }
 

@@ -1,7 +1,7 @@
 /** The files of a finished quantization. */
 import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type Metrics, Report } from '../../contract/report.ts'
+import { type Metrics, type PlanDocument, Report } from '../../contract/report.ts'
 import { VERSION } from '../../shared/version.ts'
 import { tfliteOptions } from '../formats/tflite-options.ts'
 import { check } from '../ir/check.ts'
@@ -70,9 +70,14 @@ export function writeDocuments(run: Run, prepared: Prepared, output: MethodOutpu
     warnings: run.warnings,
     stages: progress.stages(),
   })
-  const write = (name: string, text: string) => writeFileSync(join(spec.output, name), text)
-  write('report.json', JSON.stringify(report, null, 1))
-  write('report.html', renderReport(report, output.plan))
-  write('plan.json', JSON.stringify(output.plan, null, 1))
+  writeReport(spec.output, report, output.plan)
   return report
+}
+
+/** For programs and for people; what is there is replaced. */
+export function writeReport(directory: string, report: Report, plan: PlanDocument): void {
+  const write = (name: string, text: string) => writeFileSync(join(directory, name), text)
+  write('report.json', JSON.stringify(report, null, 1))
+  write('report.html', renderReport(report, plan))
+  write('plan.json', JSON.stringify(plan, null, 1))
 }

@@ -1,6 +1,6 @@
 /** One score per sample of a float and a quantized model, by which methods are compared in pairs. */
 import type { Quality } from '../../contract/comparison.ts'
-import type { MeasuredOn } from '../../contract/report.ts'
+import type { MeasuredOn } from '../../contract/measured-on.ts'
 
 /** Larger is better; the figure of a model is Σ score ÷ Σ weight. `float` is null where the float model is the measure itself. */
 export interface SampleScores {

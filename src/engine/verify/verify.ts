@@ -1,8 +1,9 @@
 /** Stage `verify`: loads the artifact, runs it beside the float model on held-out samples and measures what changed. */
 
 import { isDeepStrictEqual } from 'node:util'
+import type { MeasuredOn } from '../../contract/measured-on.ts'
 import type { MetricName } from '../../contract/recipe.ts'
-import type { MeasuredOn, Metrics, Warning } from '../../contract/report.ts'
+import type { Metrics, Warning } from '../../contract/report.ts'
 import { FewbitError, messageOf } from '../../shared/errors.ts'
 import type { Batch } from '../data/samples.ts'
 import type { Model } from '../ir/graph.ts'

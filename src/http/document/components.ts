@@ -8,8 +8,11 @@ import {
   ComparisonSummary,
   ComparisonView,
 } from '../../comparisons/comparison.ts'
+import { AutoReport, Rung } from '../../contract/auto.ts'
 import { Comparison } from '../../contract/comparison.ts'
+import { Goals } from '../../contract/goals.ts'
 import {
+  AutoMethod,
   DatasetSpec,
   DynamicMethod,
   Float16Method,
@@ -50,6 +53,8 @@ const COMPONENTS: Record<string, z.ZodType> = {
   ApiKeyRequest,
   Artifact: ArtifactSummary,
   ArtifactList,
+  AutoMethod,
+  AutoReport,
   Checkpoint,
   CheckpointList,
   Comparison: ComparisonView,
@@ -70,6 +75,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   Event: JobEvent,
   EventList,
   Float16Method,
+  Goals,
   Health,
   Job,
   JobError,
@@ -89,6 +95,7 @@ const COMPONENTS: Record<string, z.ZodType> = {
   QatMethod,
   Recipe,
   Report,
+  Rung,
   StaticMethod,
   Target,
   TargetList,

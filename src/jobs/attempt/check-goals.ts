@@ -1,8 +1,7 @@
 /** Compares what a job reached with the goals of its request. */
-import type { Metrics, Warning } from '../../contract/report.ts'
-import type { JobRequest } from '../record/job.ts'
 
-type Goals = NonNullable<JobRequest['goals']>
+import type { Goals } from '../../contract/goals.ts'
+import type { Metrics, Warning } from '../../contract/report.ts'
 
 const CHECKS: { [name in keyof Goals]-?: (goal: number, metrics: Metrics) => string | null } = {
   max_accuracy_drop: (goal, { accuracy }) => {
@@ -15,6 +14,8 @@ const CHECKS: { [name in keyof Goals]-?: (goal: number, metrics: Metrics) => str
     if (!latency_ms) return `the speedup of at least ${goal} could not be checked: no latency was measured`
     return latency_ms.speedup >= goal ? null : `the speedup is ${latency_ms.speedup}, the goal was at least ${goal}`
   },
+  max_size_bytes: (goal, { size_bytes: { quantized } }) =>
+    quantized <= goal ? null : `the artifact has ${quantized} bytes, the goal was at most ${goal}`,
 }
 
 /** One `goal_not_met` for each goal that was missed or could not be checked. */

@@ -1,6 +1,6 @@
 /** Publishes an attempt's end: state, artifacts, event and webhook intent in one write, fenced by the attempt's number. */
 
-import { trains } from '../../contract/method-facts.ts'
+import { keepsBest } from '../../contract/method-facts.ts'
 import type { Recipe } from '../../contract/recipe.ts'
 import type { Metrics, Warning } from '../../contract/report.ts'
 import type { Deps } from '../../deps.ts'
@@ -44,7 +44,7 @@ const keeps = (job: JobRecord, outcome: Outcome): boolean =>
 
 function canceledWith(job: JobRecord, outcome: Outcome): JobChange {
   const end = canceled()
-  if (outcome.status !== 'succeeded' || !trains(job.options.method)) return end
+  if (outcome.status !== 'succeeded' || !keepsBest(job.options.method)) return end
   const { patch, artifacts, event } = succeeded(job, outcome)
   return {
     artifacts,

@@ -135,6 +135,7 @@ function optionsOf({ request, calibration, training, evaluation }: Subject): Rec
           samples: Math.min(request.evaluation?.samples ?? evaluation.samples, evaluation.samples),
         }
       : undefined,
+    goals: request.goals,
     seed: request.seed,
   })
 }
@@ -180,6 +181,8 @@ function recordOf(id: string, owner: string, subject: Subject, model: ModelRecor
     limits: limitsOf(request),
     metrics: null,
     artifacts: [],
+    attempts_made: [],
+    best_so_far: [],
     checkpoint: null,
     warnings: [],
     error: null,

@@ -17,7 +17,8 @@ const CHECKS: { [Name in MethodName]?: (method: MethodOf<Name>, subject: Subject
 export function dataToTrainOn(subject: Subject): Violation[] {
   const { method, training } = subject.request
   const check = CHECKS[method.type] as ((method: Method, subject: Subject) => Violation[]) | undefined
-  const stray = training && factsOf(method).samples !== 'trains'
+  const { samples, climbs } = factsOf(method)
+  const stray = training && samples !== 'trains' && !climbs
   return [...(stray ? [strayTraining(method.type)] : []), ...(check?.(method, subject) ?? [])]
 }
 

@@ -50,7 +50,7 @@ function existence(
 
 function methodOfTarget({ request, target }: Subject): Violation[] {
   const methods: readonly string[] = target.methods
-  if (methods.includes(request.method.type)) return []
+  if (factsOf(request.method).climbs || methods.includes(request.method.type)) return []
   const detail = `${target.id} supports ${methods.join(', ')}`
   return [{ pointer: '/method/type', code: 'target_method_mismatch', detail }]
 }

@@ -8,7 +8,7 @@ export const INDEXES = {
   status: ({ status }: JobRecord): string => status,
   model_id: ({ request }: JobRecord): string => request.model_id,
   target: ({ options }: JobRecord): string => nameOf(options.target),
-  method: ({ request }: JobRecord): string => request.method.type,
+  method: ({ request }: JobRecord): string => request.method?.type ?? 'auto',
 } as const
 
 export type IndexName = keyof typeof INDEXES

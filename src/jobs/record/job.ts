@@ -1,5 +1,7 @@
 /** The job record: the request, its state machine and what became of it. The record is the truth, the queue is transport. */
 import { z } from 'zod'
+import { Rung } from '../../contract/auto.ts'
+import { Goals } from '../../contract/goals.ts'
 import {
   Exclude,
   Format,
@@ -37,7 +39,7 @@ export const PRIORITIES = ['high', 'normal', 'low'] as const
 export const JobRequest = z.strictObject({
   model_id: z.string(),
   target: Target,
-  method: Method,
+  method: Method.default({ type: 'auto', train: true }),
   calibration: z
     .strictObject({
       dataset_id: z.string(),
@@ -66,9 +68,7 @@ export const JobRequest = z.strictObject({
         .describe('so many, drawn over the whole data set; all of them by default'),
     })
     .optional(),
-  goals: z
-    .strictObject({ max_accuracy_drop: z.number().optional(), min_speedup: z.number().positive().optional() })
-    .optional(),
+  goals: Goals.optional().describe('what the method auto climbs for; with any method, one that is missed is a warning'),
   exclude: Exclude.optional(),
   input_shapes: InputShapes.optional(),
   input_values: InputValues.optional(),
@@ -215,6 +215,18 @@ export const JobRecord = z.object({
   error: JobError.nullable(),
   /** bubblewrap | rlimits: how the runner was confined; null before it started */
   sandbox: z.string().nullable(),
+  attempts_made: z
+    .array(Rung)
+    .default([])
+    .describe(
+      'of the method auto: the rungs that it has climbed so far; of one that was interrupted, those of the last attempt',
+    ),
+  best_so_far: z
+    .array(ArtifactSummary)
+    .default([])
+    .describe(
+      'of the method auto while it runs: the artifact of the best rung so far; those of the end are in `artifacts`',
+    ),
   cost: Cost.nullable().default(null).describe('what the last attempt took'),
   metadata: Metadata,
   /** the one that the request gave, which shows it no more */
@@ -241,6 +253,7 @@ export const JobEvent = z.object({
     'job.started',
     'job.progress',
     'job.warning',
+    'job.rung',
     'job.canceling',
     'job.retrying',
     'job.succeeded',

@@ -18,7 +18,7 @@ const PARTS = {
     'error',
     'sandbox',
   ],
-  result: ['options', 'metrics', 'artifacts', 'warnings', 'cost'],
+  result: ['options', 'metrics', 'artifacts', 'attempts_made', 'best_so_far', 'warnings', 'cost'],
   inputs: ['inputs', 'webhook_secret', 'correlation'],
 } as const satisfies Record<string, readonly (keyof JobRecord)[]>
 

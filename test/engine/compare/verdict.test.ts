@@ -1,7 +1,8 @@
 /** Verdicts on made tables where the right answer is known, and every number of their words against the table. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Comparison, Goals, Verdict } from '../../../src/contract/comparison.ts'
+import type { Comparison, Verdict } from '../../../src/contract/comparison.ts'
+import type { Goals } from '../../../src/contract/goals.ts'
 import { type Entry, tableOf } from '../../../src/engine/compare/rules/table.ts'
 import { failed, floatEntry, made, SAMPLES, verdictOf } from '../../kit/comparison.ts'
 

@@ -1,5 +1,6 @@
 /** Whether a row meets the goals of a comparison. */
-import type { ComparisonRow, Goals } from '../../../contract/comparison.ts'
+import type { ComparisonRow } from '../../../contract/comparison.ts'
+import type { Goals } from '../../../contract/goals.ts'
 
 type Reached = Pick<ComparisonRow, 'accuracy' | 'latency_ms' | 'size_bytes'>
 

@@ -1,5 +1,6 @@
 /** From what each method reached to the whole comparison: paired tests, the Pareto front, goals, verdicts. */
-import type { Comparison, ComparisonRow, Goals, PairedTest, Quality } from '../../../contract/comparison.ts'
+import type { Comparison, ComparisonRow, PairedTest, Quality } from '../../../contract/comparison.ts'
+import type { Goals } from '../../../contract/goals.ts'
 import { areSame, type SampleScores } from '../../verify/sample-scores.ts'
 import { meetsGoals } from './goals.ts'
 import { pairedTest } from './paired-test.ts'

@@ -137,6 +137,8 @@ export const JOB: z.output<typeof Job> = {
     runtimes: [],
     target_conformance: { ok: true, violations: [] },
   },
+  attempts_made: [],
+  best_so_far: [],
   artifacts: [
     {
       id: 'art_01m8qzmm6g7q63kr5x8f1vafvb',

@@ -33,6 +33,7 @@ export const REPORT: z.output<typeof Report> = {
     { step: 'ranges of the samples that judge, too', sqnr_db: 52.71, kept: true },
   ],
   training: null,
+  auto: null,
   sensitivity: [
     { node: 'relu2', op_type: 'Relu', value: 'relu2_output', sqnr_db: 36.94, cosine: 0.9999, gain_db: null },
     { node: 'block', op_type: 'Conv', value: 'block_output', sqnr_db: 37.63, cosine: 0.9999, gain_db: null },
