@@ -8,7 +8,7 @@ import type { Logger } from './shared/log.ts'
 import type { Tally } from './shared/tally.ts'
 import type { Store } from './storage/store.ts'
 import type { Metrics } from './telemetry/metrics.ts'
-import type { Tracing } from './telemetry/tracing.ts'
+import type { Tracing } from './telemetry/span.ts'
 
 export interface Deps {
   config: Config

@@ -1,8 +1,8 @@
 /** What the rows of a comparison have reached, from the records and artifacts of their jobs. */
 import { SCORES_FILE } from '../contract/runner-protocol.ts'
 import type { Deps } from '../deps.ts'
+import type { Candidate } from '../engine/compare/candidate.ts'
 import { failed, floatFacts, succeeded, waiting } from '../engine/compare/facts.ts'
-import type { Candidate } from '../engine/compare/methods.ts'
 import type { Entry, Facts } from '../engine/compare/rules/table.ts'
 import type { JobRecord, JobStatus } from '../jobs/record/job.ts'
 import { loadJobs } from '../jobs/record/load-job.ts'

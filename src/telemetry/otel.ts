@@ -5,7 +5,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http'
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BasicTracerProvider, BatchSpanProcessor } from '@opentelemetry/sdk-trace-base'
 import { VERSION } from '../shared/version.ts'
-import type { Span, SpanStart, Tracing } from './tracing.ts'
+import type { Span, SpanStart, Tracing } from './span.ts'
 
 const KINDS = {
   internal: SpanKind.INTERNAL,

@@ -1,7 +1,7 @@
 /** Measures how long each phase of an attempt takes; a phase may be entered several times. */
 import type { MethodName } from '../../src/contract/recipe.ts'
 import type { Deps } from '../../src/deps.ts'
-import type { Span } from '../../src/telemetry/tracing.ts'
+import type { Span } from '../../src/telemetry/span.ts'
 
 export interface Stages {
   /** whose parts the phases from now on are */

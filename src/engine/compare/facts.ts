@@ -3,7 +3,7 @@ import type { Metrics, Report } from '../../contract/report.ts'
 import type { FewbitError } from '../../shared/errors.ts'
 import { nameOf, targetOf } from '../targets/index.ts'
 import { isTimedHere } from '../targets/target.ts'
-import type { Candidate } from './methods.ts'
+import type { Candidate } from './candidate.ts'
 import type { Facts } from './rules/table.ts'
 
 /** Before it runs. */

@@ -4,20 +4,13 @@ import { factsOf } from '../../contract/method-facts.ts'
 import { Method, Target, type TargetName } from '../../contract/recipe.ts'
 import { FewbitError } from '../../shared/errors.ts'
 import { nameOf, targetOf } from '../targets/index.ts'
+import type { Candidate } from './candidate.ts'
 import type { CompareOptions } from './options.ts'
 
 /** What decides which methods are usual: targets, methods, and whether there are data. */
 export interface Wanted extends Pick<CompareOptions, 'targets' | 'methods'> {
   calibration?: unknown
   training?: unknown
-}
-
-/** One method for one target. */
-export interface Candidate {
-  /** unique for its target */
-  name: string
-  target: Target
-  method: Method
 }
 
 interface Usual {

@@ -1,6 +1,6 @@
 /** A span for each request, below that of the client if it has one; probes are left out. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Span, Tracing } from '../../telemetry/tracing.ts'
+import type { Span, Tracing } from '../../telemetry/span.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
