@@ -136,7 +136,8 @@ export const ROWS: readonly Row[] = [
       target: 'edge-npu',
       method: STATIC,
       ...onCalibration,
-      right: [{ least: 33.9, lacks: ['Cast', 'Shape'], breaks: /has no integer form of InstanceNormalization/ }],
+      // 0.4 dB less than with the norm in float, which this target does not have
+      right: [{ least: 33.4, lacks: ['Cast', 'Shape', 'InstanceNormalization'] }],
     },
     { target: 'npu-qnn-htp', method: STATIC, ...onCalibration, right: [{ least: 33.9, lacks: ['Cast', 'Shape'] }] },
   ]),
